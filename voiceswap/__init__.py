@@ -1,0 +1,39 @@
+"""Voice conversion on a laptop: train a voice from minutes of speech, convert any recording into it.
+
+    import voiceswap
+    voiceswap.train("speakerA", "speakerB")
+    voiceswap.convert("song.wav", as_="speakerB")
+
+Names are imported when they are first used: `import voiceswap` itself loads neither TensorFlow nor librosa.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from voiceswap.config import Config as Config
+    from voiceswap.errors import VoiceswapError as VoiceswapError
+    from voiceswap.jobs.convert import convert as convert
+    from voiceswap.jobs.train import train as train
+    from voiceswap.jobs.voice import Voice as Voice
+    from voiceswap.jobs.voice import load as load
+
+__version__ = "0.1.0"
+__all__ = ["Config", "Voice", "VoiceswapError", "__version__", "convert", "load", "train"]
+
+_HOMES = {
+    "Config": "config",
+    "VoiceswapError": "errors",
+    "Voice": "jobs.voice",
+    "convert": "jobs.convert",
+    "load": "jobs.voice",
+    "train": "jobs.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'voiceswap' has no attribute {name!r}")
+    return getattr(import_module(f"voiceswap.{_HOMES[name]}"), name)

@@ -1,0 +1,6 @@
+"""`python -m voiceswap`."""
+
+from voiceswap.shell.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""Converting recordings: any file that soundfile reads, into a voice, block by block."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from voiceswap.errors import StoppedError, UsageError
+from voiceswap.jobs.events import Note, Progress, Report, silent
+from voiceswap.jobs.stream import SILENT_DB, Source, converted, survey
+from voiceswap.jobs.voice import Voice, load
+from voiceswap.signal import audio
+from voiceswap.signal.pitch import F0Range, transposition
+from voiceswap.storage import paths
+
+MAX_SEMITONES = 48.0
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What became of one recording.
+
+    Attributes:
+        source: The recording.
+        output: The result.
+        voice: The voice's name.
+        pitch_semitones: How far the melody was moved.
+        source_f0: The recording's range; None if hardly anything in it is voiced.
+        voice_f0: The voice's range.
+        duration_s: Length.
+        seconds: Time it took.
+        times_real_time: Length over time taken.
+    """
+
+    source: Path
+    output: Path
+    voice: str
+    pitch_semitones: float
+    source_f0: F0Range | None
+    voice_f0: F0Range
+    duration_s: float
+    seconds: float
+    times_real_time: float
+
+
+def convert(
+    *inputs: str | Path,
+    as_: str | Path,
+    out: str | Path | None = None,
+    pitch: float | None = None,
+    voices: str | Path | None = None,
+    force: bool = False,
+    report: Report = silent,
+    stopped: Callable[[], bool] = lambda: False,
+) -> list[Conversion]:
+    """Convert recordings into a voice.
+
+    Args:
+        *inputs: Recordings of 4 to 384 kHz with up to 64 channels, of any length.
+        as_: A voice's name, or the path of its folder.
+        out: The output file, or a folder; beside each input if not given, song.wav becoming song.VOICE.wav.
+        pitch: Semitones to move the melody by, -48 to 48; found from both ranges if not given.
+        voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
+        force: Replace outputs that exist.
+        report: Told of the progress.
+        stopped: Asked after each block; True ends it without an output.
+
+    Returns:
+        One result an input, in their order.
+
+    Raises:
+        UsageError: A missing input, an output that exists or is the input, a pitch out of range.
+        AudioError: An input that cannot be used.
+        ModelError: A voice that cannot be used.
+        WriteError: An output that cannot be written; nothing half-written stays.
+        StoppedError: `stopped` said so.
+
+    Example:
+        >>> import voiceswap
+        >>> voiceswap.convert("song.wav", as_="speakerB")  # doctest: +SKIP
+    """
+    if not inputs:
+        raise UsageError("nothing to convert", "name at least one recording")
+    if pitch is not None and not abs(pitch) <= MAX_SEMITONES:
+        raise UsageError(f"pitch is {pitch} semitones, wanted {-MAX_SEMITONES:.0f} to {MAX_SEMITONES:.0f}")
+    sources = [Path(i) for i in inputs]
+    kinds = [audio.probe(source) for source in sources]
+    voice = load(as_, voices)
+    target = Path(out) if out is not None else None
+    many = len(sources) > 1
+    outputs = [paths.output_path(s, voice.name, target, force=force, many=many) for s in sources]
+    if twice := {o for o in outputs if outputs.count(o) > 1}:
+        raise UsageError(f"two inputs would become {min(twice)}", "convert them in two calls")
+    return [
+        _convert_one(voice, *job, pitch, report, stopped) for job in zip(sources, kinds, outputs, strict=True)
+    ]
+
+
+def _convert_one(
+    voice: Voice,
+    path: Path,
+    kind: audio.AudioInfo,
+    output: Path,
+    pitch: float | None,
+    report: Report,
+    stopped: Callable[[], bool],
+) -> Conversion:
+    def blocks() -> Iterator[audio.Array]:
+        return audio.blocks(path)
+
+    source = Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path))
+    began = time.monotonic()
+    report(Progress(path.name, "listening", 0, 1))
+    found = survey(source, voice.config)
+    if found.level_db <= SILENT_DB:
+        report(Note(f"{path} is silent; so is the result", warning=True))
+    elif found.f0_range is None:
+        report(Note(f"{path} has hardly any voiced sound; its pitch is not moved", warning=True))
+    semitones = transposition(found.f0_range, voice.f0_range) if pitch is None else pitch
+    n_done = 0
+    with audio.Writer(output, kind) as writer:
+        for block in converted(source, found, voice.networks, semitones):
+            if stopped():
+                raise StoppedError(f"stopped; {output} was not written")
+            writer.write(block)
+            n_done += len(block)
+            taken_s = time.monotonic() - began
+            speed = n_done / kind.sample_rate_hz / taken_s
+            left_s = (found.n_samples - n_done) / kind.sample_rate_hz / speed
+            report(
+                Progress(path.name, "converting", n_done, found.n_samples, times_real_time=speed, left_s=left_s)
+            )
+    seconds = time.monotonic() - began
+    duration_s = found.n_samples / kind.sample_rate_hz
+    return Conversion(
+        path,
+        output,
+        voice.name,
+        semitones,
+        found.f0_range,
+        voice.f0_range,
+        round(duration_s, 3),
+        round(seconds, 2),
+        round(duration_s / seconds, 2),
+    )

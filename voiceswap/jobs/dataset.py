@@ -1,0 +1,250 @@
+"""Recordings to features to seeded batches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from voiceswap.config import Config, FeatureConfig
+from voiceswap.errors import AudioError, UsageError, VoiceswapError
+from voiceswap.jobs.events import Note, Progress, Report
+from voiceswap.model.encoder import ContentEncoder
+from voiceswap.signal import audio, features, loudness, pitch, world
+from voiceswap.storage import atomic
+
+Array = np.ndarray
+SUFFIXES = frozenset(".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .caf .w64 .rf64 .wave".split())
+# Changes whenever the same recording would give other features.
+CACHE_VERSION = 1
+HELD_OUT_EVERY = 10
+# How far the warped copies go (DESIGN: the largest single gain in identity).
+PERTURB_SEMITONES = 7.0
+PERTURB_LOG_FORMANT = (0.06, 0.2)
+MAX_SPEECH_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Features of one stretch of speech.
+
+    Attributes:
+        contents: Content of the recording and of its warped copies, each (n_vectors, content_dim), float16.
+        mel: Shape (n_frames, n_mels), natural log, float16.
+        f0_hz: Shape (n_frames,), float32.
+    """
+
+    contents: tuple[Array, ...]
+    mel: Array
+    f0_hz: Array
+
+
+@dataclass(frozen=True)
+class Speech:
+    """One person's clips, and what was found on the way."""
+
+    clips: tuple[Clip, ...]
+    n_files: int
+    skipped: tuple[tuple[Path, str], ...]
+    speech_s: float
+    total_s: float
+    data_sha256: str
+
+    @property
+    def training(self) -> tuple[Clip, ...]:
+        """The clips to learn from."""
+        return tuple(c for i, c in enumerate(self.clips) if not self._kept_apart(i))
+
+    @property
+    def held_out(self) -> tuple[Clip, ...]:
+        """The tenth that is kept apart to judge by."""
+        return tuple(c for i, c in enumerate(self.clips) if self._kept_apart(i))
+
+    def _kept_apart(self, i: int) -> bool:
+        # Few clips: the last one; else every tenth, spread over the recordings.
+        every = min(HELD_OUT_EVERY, len(self.clips))
+        return i % every == every - 1 and len(self.clips) > 1
+
+
+def recordings(source: Path) -> list[Path]:
+    """The recordings of one person: a folder's, recursively and sorted, or the one file itself.
+
+    Args:
+        source: A folder or a file.
+
+    Returns:
+        At least one path.
+
+    Raises:
+        UsageError: It does not exist, or the folder holds no file with a known ending.
+    """
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise UsageError(f"no such folder or recording: {source}", "give a folder of recordings, or one long recording")
+    found = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    files = [p for p in found if p.is_file()]
+    if not files:
+        kinds = ", ".join(sorted(s[1:] for s in SUFFIXES))
+        raise UsageError(f"{source} holds no recording", f"wanted files ending in {kinds}")
+    return files
+
+
+def prepare(
+    name: str, files: Sequence[Path], encoder: ContentEncoder, encoder_id: str, config: Config, cache: Path, report: Report
+) -> Speech:
+    """Features of one person's recordings, out of the cache where these very recordings were seen before.
+
+    Args:
+        name: Who, for the report.
+        files: Recordings; those that cannot be read are skipped with their reason.
+        encoder: The content encoder.
+        encoder_id: What names the encoder's weights in the cache.
+        config: Framing, and how many warped copies.
+        cache: Folder of the feature cache.
+        report: Told of the progress.
+
+    Returns:
+        The clips in the order of the files.
+
+    Raises:
+        WriteError: The cache cannot be written.
+    """
+    digests = {path: _digest(path) for path in files}
+    fingerprint = {
+        "version": CACHE_VERSION,
+        "features": config.features.model_dump(mode="json"),
+        "encoder": encoder_id,
+        "copies": config.train.perturbed_copies,
+        "files": list(digests.values()),
+    }
+    data_sha256 = hashlib.sha256(json.dumps(sorted(digests.values())).encode()).hexdigest()
+    entry = cache / f"{hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()}.safetensors"
+    arrays = _cached(entry)
+    if arrays is None:
+        arrays, reasons = _extract(name, files, encoder, config, report)
+        arrays["skipped"] = np.frombuffer(json.dumps(reasons).encode(), dtype=np.uint8)
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_bytes(entry, save(arrays))
+    reasons = json.loads(arrays["skipped"].tobytes())
+    clips = _unpack(arrays, config.train.perturbed_copies)
+    return Speech(
+        clips=clips,
+        n_files=len(files),
+        skipped=tuple((files[int(i)], reason) for i, reason in reasons.items()),
+        speech_s=sum(len(c.mel) for c in clips) / config.features.frames_per_s,
+        total_s=float(arrays["total_s"][0]),
+        data_sha256=data_sha256,
+    )
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+
+
+def _cached(entry: Path) -> dict[str, Array] | None:
+    try:
+        return load(entry.read_bytes())
+    except (OSError, SafetensorError):
+        return None
+
+
+def _extract(
+    name: str, files: Sequence[Path], encoder: ContentEncoder, config: Config, report: Report
+) -> tuple[dict[str, Array], dict[str, str]]:
+    f, n_copies = config.features, config.train.perturbed_copies
+    mels: list[Array] = []
+    f0s: list[Array] = []
+    encoder_mels: list[list[Array]] = [[] for _ in range(1 + n_copies)]
+    reasons: dict[str, str] = {}
+    total_s = speech_s = 0.0
+    for i, path in enumerate(files):
+        report(Progress(name, "reading", i, len(files)))
+        if speech_s > MAX_SPEECH_S:
+            report(Note(f"{name}: the first {MAX_SPEECH_S / 60:.0f} minutes of speech are used, the rest is left out", True))
+            break
+        try:
+            samples = audio.read(path, f.mel_rate_hz)
+        except VoiceswapError as error:
+            if not isinstance(error, AudioError | UsageError):
+                raise
+            reasons[str(i)] = error.message
+            continue
+        total_s += len(samples) / f.mel_rate_hz
+        pieces = clips_of_speech(samples, f)
+        if not pieces:
+            reasons[str(i)] = "no speech found"
+        for k, piece in enumerate(pieces):
+            speech_s += len(piece) / f.mel_rate_hz
+            mels.append(features.decoder_mel(piece, f).astype(np.float16))
+            f0s.append(pitch.f0_hz(piece, f))
+            for copy, said in enumerate([piece, *_warped(piece, f, n_copies, seed=[i, k])]):
+                encoder_mels[copy].append(_encoder_mel(said, f))
+    contents = []
+    for copy, pieces_of_copy in enumerate(encoder_mels):
+        report(Progress(name, "listening", copy, 1 + n_copies))
+        contents.append(encoder.pieces(pieces_of_copy))
+    arrays: dict[str, Array] = {"total_s": np.array([total_s])}
+    for j, (mel, f0) in enumerate(zip(mels, f0s, strict=True)):
+        arrays[f"mel_{j}"], arrays[f"f0_{j}"] = mel, f0
+        for copy in range(1 + n_copies):
+            arrays[f"content_{j}_{copy}"] = np.ascontiguousarray(contents[copy][j].astype(np.float16))
+    return arrays, reasons
+
+
+def clips_of_speech(samples: Array, config: FeatureConfig) -> list[Array]:
+    """Speech cut at its pauses, silence left out, each clip at the same level.
+
+    Args:
+        samples: Shape (n_samples,), float32, at `mel_rate_hz`.
+        config: Rate and level.
+
+    Returns:
+        Clips of shape (n,), float32, about 0.6 to 14 s each.
+    """
+    rate = config.mel_rate_hz
+    pieces = [samples[start:stop] for start, stop in loudness.speech_segments(samples, rate)]
+    return [levelled(piece, config) for piece in pieces if len(piece) >= 0.3 * rate]
+
+
+def levelled(samples: Array, config: FeatureConfig) -> Array:
+    """The samples with their speech at `speech_level_db`, unclipped."""
+    level_db = loudness.active_level_db(loudness.frame_levels_db(samples, config.mel_rate_hz))
+    return loudness.limit(samples * np.float32(10 ** ((config.speech_level_db - level_db) / 20)))
+
+
+def _encoder_mel(samples: Array, config: FeatureConfig) -> Array:
+    return features.encoder_mel(audio.resample(samples, config.mel_rate_hz, config.content_rate_hz), config)
+
+
+def _warped(piece: Array, config: FeatureConfig, n_copies: int, seed: list[int]) -> list[Array]:
+    copies = []
+    for copy in range(n_copies):
+        random = np.random.default_rng([*seed, copy])
+        stretch = random.uniform(*PERTURB_LOG_FORMANT) * (1 if (sum(seed) + copy) % 2 else -1)
+        semitones = random.uniform(-PERTURB_SEMITONES, PERTURB_SEMITONES)
+        copies.append(
+            world.warp(piece, config, f0_ratio=2 ** (semitones / 12), envelope_ratio=float(np.exp(stretch)))
+        )
+    return copies
+
+
+def _unpack(arrays: dict[str, Array], n_copies: int) -> tuple[Clip, ...]:
+    n_clips = sum(key.startswith("mel_") for key in arrays)
+    return tuple(
+        Clip(
+            tuple(arrays[f"content_{j}_{copy}"] for copy in range(1 + n_copies)), arrays[f"mel_{j}"], arrays[f"f0_{j}"]
+        )
+        for j in range(n_clips)
+        if len(arrays[f"content_{j}_0"])
+    )

@@ -1,0 +1,57 @@
+"""What a running job tells the one who called it. Jobs never print: they call a `Report`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Found:
+    """How much of a voice's recordings can be used."""
+
+    voice: str
+    n_files: int
+    speech_s: float
+    total_s: float
+    skipped: tuple[tuple[Path, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training will do, and about how long it will take, measured on its first steps."""
+
+    voice: str
+    n_steps: int
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is. `stage` names it; scores are nan before there is one."""
+
+    voice: str
+    stage: str
+    step: int
+    n_steps: int
+    loss: float = float("nan")
+    held_out: float = float("nan")
+    times_real_time: float = float("nan")
+    left_s: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Note:
+    """One line worth reading; a warning is one that asks for care."""
+
+    text: str
+    warning: bool = False
+
+
+Event = Found | Plan | Progress | Note
+Report = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """The report of a caller who does not want any."""

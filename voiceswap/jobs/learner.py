@@ -1,0 +1,143 @@
+"""One decoder learning: its step, its score, and all that a resumed run needs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from voiceswap.config import Config
+from voiceswap.jobs.batches import Batch
+from voiceswap.jobs.dataset import Array
+from voiceswap.model import adversary, decoder
+from voiceswap.model.layers import Arrays, load_arrays, to_arrays
+
+# Least-squares GAN with feature matching (Mao et al., 2017; Larsen et al., 2016), at the prototype's weights.
+FEATURE_MATCHING = 2.0
+LAST_RATE = 0.05
+
+
+class Learner:
+    """A decoder, its adversary if the settings ask for one, and their optimisers."""
+
+    def __init__(self, config: Config, start: Arrays | None, seed: int) -> None:
+        keras.utils.set_random_seed(seed)
+        self.config = config
+        self.model = decoder.build(config)
+        if start is not None:
+            load_arrays(self.model, start)
+        t = config.train
+        self._critic = adversary.build(config) if t.adversary else None
+        self._optimiser = keras.optimizers.AdamW(
+            t.learning_rate,
+            weight_decay=t.weight_decay,
+            beta_1=0.5 if t.adversary else 0.9,
+            beta_2=0.9 if t.adversary else 0.98,
+            global_clipnorm=1.0,
+        )
+        self._optimiser.build(self.model.trainable_variables)
+        if self._critic is not None:
+            self._critic_optimiser = keras.optimizers.AdamW(t.adversary_learning_rate, beta_1=0.5, beta_2=0.9)
+            self._critic_optimiser.build(self._critic.trainable_variables)
+        self._plain_step = tf.function(self._step_without_critic)
+        self._full_step = tf.function(self._step_with_critic)
+
+    def step(self, batch: Batch, step: int, n_steps: int) -> float:
+        """Learn from one batch.
+
+        Args:
+            batch: What to learn from.
+            step: Counted from 0.
+            n_steps: How many there will be: the learning rate falls along a cosine.
+
+        Returns:
+            The mean absolute error of the mel, in natural-log units; not finite if the training has broken down.
+        """
+        t = self.config.train
+        fall = LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / n_steps)))
+        rate = min(1.0, (step + 1) / t.warmup_steps) * fall
+        self._optimiser.learning_rate.assign(t.learning_rate * rate)
+        tensors = [tf.convert_to_tensor(x) for x in (*batch.inputs, batch.mel, batch.weight)]
+        if self._critic is None:
+            return float(self._plain_step(*tensors))
+        self._critic_optimiser.learning_rate.assign(t.adversary_learning_rate * rate)
+        # The critic first learns alone: early verdicts would be noise.
+        return float(self._full_step(*tensors, tf.constant(t.adversary if step >= t.adversary_from_step else 0.0)))
+
+    def score(self, batch: Batch) -> float:
+        """Mean absolute error of the mel on held-out crops, in natural-log units; lower is better."""
+        size = self.config.train.batch
+        total = weight = 0.0
+        for first in range(0, len(batch.mel), size):
+            part = slice(first, first + size)
+            made = np.asarray(self.model.predict_on_batch([x[part] for x in batch.inputs]))
+            total += float((np.abs(made - batch.mel[part]).mean(-1, keepdims=True) * batch.weight[part]).sum())
+            weight += float(batch.weight[part].sum())
+        return total / weight
+
+    def weights(self) -> Arrays:
+        """The decoder's weights, float32."""
+        return to_arrays(self.model, "float32")
+
+    def state(self) -> Arrays:
+        """Everything that changes while learning: weights, critic, both optimisers."""
+        return {name: np.array(variable) for name, variable in self._variables().items()}
+
+    def restore(self, state: Arrays) -> None:
+        """Go on from what `state` gave."""
+        for name, variable in self._variables().items():
+            variable.assign(state[name])
+
+    def expected_state(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Names, shapes and types of `state`, before anything is read."""
+        types = {"float32": "F32", "int32": "I32", "int64": "I64"}
+        return {name: (tuple(v.shape), types[v.dtype]) for name, v in self._variables().items()}
+
+    def _variables(self) -> dict[str, Any]:
+        groups = {"decoder": self.model.weights, "optimiser": self._optimiser.variables}
+        if self._critic is not None:
+            groups |= {"critic": self._critic.weights, "critic_optimiser": self._critic_optimiser.variables}
+        return {f"{group}/{i:04d}": v for group, variables in groups.items() for i, v in enumerate(variables)}
+
+    def _step_without_critic(self, content: Any, conditions: Any, speaker: Any, mel: Any, weight: Any) -> Any:
+        with tf.GradientTape() as tape:
+            made = self.model([content, conditions, speaker], training=True)
+            error = _error(made, mel, weight)
+        variables = self.model.trainable_variables
+        self._optimiser.apply(tape.gradient(error, variables), variables)
+        return error
+
+    def _step_with_critic(
+        self, content: Any, conditions: Any, speaker: Any, mel: Any, weight: Any, strength: Any
+    ) -> Any:
+        critic = self._critic
+        assert critic is not None
+        with tf.GradientTape() as tape:
+            made = self.model([content, conditions, speaker], training=True)
+            # What lies past a clip's end is nobody's fault.
+            shown = made * weight + mel * (1 - weight)
+            with tf.GradientTape() as critic_tape:
+                real_verdict, *_ = critic(mel, training=True)
+                made_verdict, *_ = critic(ops.stop_gradient(shown), training=True)
+                critic_loss = ops.mean((real_verdict - 1) ** 2) + ops.mean(made_verdict**2)
+            critic_variables = critic.trainable_variables
+            self._critic_optimiser.apply(critic_tape.gradient(critic_loss, critic_variables), critic_variables)
+            verdict, *made_activations = critic(shown)
+            _, *real_activations = critic(mel)
+            matching = sum(
+                ops.mean(ops.abs(ours - ops.stop_gradient(theirs)))
+                for ours, theirs in zip(made_activations, real_activations, strict=True)
+            )
+            error = _error(made, mel, weight)
+            loss = error + strength * (ops.mean((verdict - 1) ** 2) + FEATURE_MATCHING * matching)
+        variables = self.model.trainable_variables
+        self._optimiser.apply(tape.gradient(loss, variables), variables)
+        return error
+
+
+def _error(made: Array, mel: Array, weight: Array) -> Any:
+    return ops.sum(ops.mean(ops.abs(made - mel), axis=-1, keepdims=True) * weight) / ops.sum(weight)

@@ -1,0 +1,185 @@
+"""The one training loop: steps, scores, checkpoints, and an end that the held-out score decides."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from voiceswap.config import Config
+from voiceswap.errors import ModelError, VoiceswapError
+from voiceswap.jobs.batches import Batch, Crops
+from voiceswap.jobs.events import Note, Plan, Progress, Report
+from voiceswap.jobs.learner import Learner
+from voiceswap.model.layers import Arrays
+from voiceswap.storage import folder
+
+METRICS = "metrics.jsonl"
+CHECKPOINT_KIND = "checkpoint"
+CHECKPOINT_MAX_BYTES = 2 << 30
+# The first steps build the graph and warm up; the next ones tell how long a step takes.
+WARM_STEPS, TIMED_STEPS = 3, 6
+# A score must fall by this share to count as better: less is noise.
+BETTER = 0.0005
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Where a run stands; kept beside the weights of each checkpoint."""
+
+    step: int
+    n_steps: int
+    best_step: int
+    best_score: float
+    first_score: float
+    last_score: float
+    trained_s: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: the weights with the best held-out score, and whether it came to its own end."""
+
+    state: RunState
+    best: Arrays
+    finished: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is trained on what, and where its checkpoints lie.
+
+    Attributes:
+        name: For the report.
+        learner: The decoder that learns.
+        crops: Gives the batch of each step.
+        held_out: What the score is taken on.
+        folder: Holds the checkpoints; a run found there goes on if it has the same identity.
+        identity: What makes two runs the same: settings, data, base.
+        n_steps: How many steps at most.
+        minutes: Time for the steps, or None; the number of steps is fitted to it on the speed measured.
+    """
+
+    name: str
+    learner: Learner
+    crops: Crops
+    held_out: Batch
+    folder: Path
+    identity: dict[str, object]
+    n_steps: int
+    minutes: float | None = None
+
+
+def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -> Outcome:
+    """Train until the held-out score no longer falls, the steps are done, the time is over, or someone stops it.
+
+    Args:
+        job: What to train.
+        report: Told of the plan and the progress.
+        stopped: Asked after each step; True ends the run with a checkpoint.
+
+    Returns:
+        The best weights and where the run stands.
+
+    Raises:
+        ModelError: The checkpoints belong to another run.
+        WriteError: A checkpoint cannot be written.
+        VoiceswapError: The loss is not finite any more; the last good checkpoint is kept.
+    """
+    t = job.learner.config.train
+    job.folder.mkdir(parents=True, exist_ok=True)
+    state, best = _resumed(job, report) or _begun(job)
+    crops_s = t.crop_frames * t.batch / job.learner.config.features.frames_per_s
+    first_step, step_s, losses = state.step, math.nan, list[float]()
+    began = timed = saved = time.monotonic()
+    before_s = state.trained_s
+    while state.step < state.n_steps and state.step - state.best_step < t.patience * t.evaluate_every:
+        losses.append(job.learner.step(job.crops.batch(state.step), state.step, state.n_steps))
+        if not math.isfinite(losses[-1]):
+            raise VoiceswapError(
+                f"training of {job.name} broke down: the loss at step {state.step} is {losses[-1]}",
+                f"the checkpoint before it is kept in {job.folder}; look for odd recordings, or begin anew with --fresh",
+            )
+        now = time.monotonic()
+        state = replace(state, step=state.step + 1, trained_s=before_s + now - began)
+        done = state.step - first_step
+        if done == WARM_STEPS:
+            timed = now
+        elif done > WARM_STEPS:
+            step_s = (now - timed) / (done - WARM_STEPS)
+        if done == WARM_STEPS + TIMED_STEPS:
+            state = _fitted(state, step_s, job)
+            report(Plan(job.name, state.n_steps, (state.n_steps - state.step) * step_s))
+        if state.step % t.evaluate_every == 0 or state.step == state.n_steps:
+            state = _fitted(replace(state, last_score=job.learner.score(job.held_out)), step_s, job)
+            if state.last_score < state.best_score * (1 - BETTER):
+                state, best = replace(state, best_score=state.last_score, best_step=state.step), job.learner.weights()
+            _log(job.folder, state, sum(losses) / len(losses))
+            losses = losses[-1:]
+        left_s = (state.n_steps - state.step) * step_s
+        speed = crops_s / step_s
+        report(Progress(job.name, "training", state.step, state.n_steps, losses[-1], state.last_score, speed, left_s))
+        if stopped():
+            _save(job, state, best)
+            return Outcome(state, best, finished=False)
+        if now - saved > t.checkpoint_every_s:
+            _save(job, state, best)
+            saved = time.monotonic()
+    _save(job, state, best)
+    return Outcome(state, best, finished=True)
+
+
+def _begun(job: Run) -> tuple[RunState, Arrays]:
+    score = job.learner.score(job.held_out)
+    return RunState(0, job.n_steps, 0, score, score, score, 0.0), job.learner.weights()
+
+
+def _fitted(state: RunState, step_s: float, job: Run) -> RunState:
+    if job.minutes is None or math.isnan(step_s):
+        return state
+    left = max(0, int((60 * job.minutes - state.trained_s) / step_s))
+    return replace(state, n_steps=min(job.n_steps, state.step + left))
+
+
+def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays] | None:
+    found = folder.latest(job.folder, kind=CHECKPOINT_KIND, max_bytes=CHECKPOINT_MAX_BYTES)
+    if found is None:
+        return None
+    step, checkpoint = found
+    run_json = checkpoint.document("run")
+    theirs, ours = run_json["identity"], json.loads(json.dumps(job.identity))
+    different = sorted(k for k in theirs.keys() | ours.keys() if theirs.get(k) != ours.get(k))
+    if different:
+        raise ModelError(
+            f"the training of {job.name} that was begun differs in {', '.join(different)}",
+            "give the recordings and options it was begun with, or begin anew with --fresh",
+        )
+    job.learner.restore(checkpoint.arrays("state", job.learner.expected_state()))
+    weights = job.learner.weights()
+    best = checkpoint.arrays("best", {name: (a.shape, "F32") for name, a in weights.items()})
+    report(Note(f"{job.name}: going on from step {step}"))
+    state = RunState(**run_json["state"])
+    # More steps than at first may be wanted now.
+    return replace(state, n_steps=max(state.n_steps, job.n_steps) if job.minutes is None else state.n_steps), best
+
+
+def _save(job: Run, state: RunState, best: Arrays) -> None:
+    path = folder.step_path(job.folder, state.step)
+    if path.exists():
+        return
+    folder.write_folder(
+        path,
+        kind=CHECKPOINT_KIND,
+        documents={"run": {"state": asdict(state), "identity": job.identity}},
+        arrays={"state": job.learner.state(), "best": best},
+    )
+    folder.prune(job.folder)
+
+
+def _log(run_folder: Path, state: RunState, loss: float) -> None:
+    line = {"step": state.step, "loss": loss, "held_out": state.last_score, "trained_s": round(state.trained_s, 1)}
+    with (run_folder / METRICS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")

@@ -1,0 +1,298 @@
+"""Making the base: encoder, then decoder, then vocoder, each part kept on its own so that a later run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from voiceswap.config import Config, DecoderConfig, TrainConfig
+from voiceswap.errors import ModelError, UsageError
+from voiceswap.jobs import dataset, loop
+from voiceswap.jobs.batches import Crops, evaluation
+from voiceswap.jobs.events import Note, Progress, Report, silent
+from voiceswap.jobs.dataset import Array
+from voiceswap.jobs.learner import Learner
+from voiceswap.model import decoder, encoder, vocoder
+from voiceswap.model.base import SHIPPED, load_base, write_base
+from voiceswap.model.layers import Arrays, expected_arrays, load_arrays, to_arrays
+from voiceswap.signal import audio, features
+from voiceswap.storage import atomic, paths
+from voiceswap.storage.folder import Folder, open_folder, write_folder
+
+START_KIND = "start"
+PART_KIND = "part"
+PART_MAX_BYTES = 200_000_000
+PARTS = ("encoder", "decoder", "vocoder")
+# The recipe of the base decoder: docs/design.md.
+BASE_TRAIN = TrainConfig(
+    batch=24,
+    steps=8000,
+    learning_rate=1.2e-3,
+    warmup_steps=100,
+    adversary=0.0,
+    perturbed_copies=0,
+    evaluate_every=200,
+    patience=100,
+)
+# Principal components are taken over so much of each speaker: many speakers matter more than much of one.
+COMPONENTS_S_PER_SPEAKER = 12.0
+FEW_CLIPS = 10
+COPIED_SPEAKERS = 20
+COMPONENTS = ("content/kernel", "content/bias")
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What a pretraining has come to.
+
+    Attributes:
+        path: The base's folder, or None while a part is missing.
+        parts: The parts that stand.
+        card: The base's card.
+    """
+
+    path: Path | None
+    parts: tuple[str, ...]
+    card: dict[str, Any]
+
+
+def pretrain(
+    *folders: str | Path,
+    out: str | Path,
+    start: str | Path | None = None,
+    parts: Sequence[str] = PARTS,
+    minutes: float | None = None,
+    steps: int | None = None,
+    leave_out: Sequence[str] = (),
+    credits: str | Path | None = None,
+    seed: int = 0,
+    report: Report = silent,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Pretrained:
+    """Make a base from recordings of many people.
+
+    Args:
+        *folders: Each holds one folder a person.
+        out: The working folder; the base comes to lie in its folder "base". The same call again goes on.
+        start: Weights to start from: a start made by benchmarks/ports.py, or a base; the shipped base if not given.
+        parts: Which of "encoder", "decoder", "vocoder" to make now.
+        minutes: Time for the decoder's steps.
+        steps: Number of the decoder's steps at most.
+        leave_out: People to leave out, by folder name.
+        credits: A text file that is kept beside the weights.
+        seed: Of all that is drawn.
+        report: Told of the progress.
+        stopped: Asked after each step; True ends with a checkpoint.
+
+    Returns:
+        What stands now.
+
+    Raises:
+        UsageError: An unknown part, no such folder, or nobody in it.
+        ModelError: The start cannot be used, or a part before the one asked for is missing.
+        WriteError: Something cannot be written.
+    """
+    if unknown := set(parts) - set(PARTS):
+        raise UsageError(f"unknown part: {', '.join(sorted(unknown))}", f"wanted some of {', '.join(PARTS)}")
+    work = Path(out)
+    work.mkdir(parents=True, exist_ok=True)
+    with atomic.locked(work / ".lock", f"the base in {work}"):
+        people = _people(folders, leave_out)
+        begin = _Start(Path(start) if start is not None else SHIPPED)
+        if "encoder" in parts:
+            _make_encoder(begin, people, work, report)
+        if "decoder" in parts:
+            train = BASE_TRAIN if steps is None else BASE_TRAIN.model_copy(update={"steps": steps})
+            config = begin.config.model_copy(update={"train": train})
+            if not _make_decoder(config, people, work, minutes, seed, report, stopped):
+                return Pretrained(None, _standing(work), {})
+        if "vocoder" in parts:
+            _make_vocoder(begin, people, work, report)
+        return _assembled(begin, work, credits)
+
+
+class _Start:
+    """Weights to start from: those that benchmarks/ports.py wrote, or an earlier base's."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            folder = open_folder(path, kind=START_KIND, max_bytes=PART_MAX_BYTES)
+        except ModelError:
+            base = load_base(path)
+            config, self.encoder, self.vocoder = base.config, base.arrays("encoder"), base.arrays("vocoder")
+            self.sha256 = base.id
+        else:
+            config = Config.from_json(folder.document("config"), str(path))
+            expected = expected_arrays(encoder.build(config))
+            self.encoder = folder.arrays("encoder", {k: v for k, v in expected.items() if k not in COMPONENTS})
+            self.vocoder = folder.arrays("vocoder", expected_arrays(vocoder.build(config)))
+            self.sha256 = hashlib.sha256(json.dumps(folder.manifest["files"], sort_keys=True).encode()).hexdigest()
+        self.config = config.model_copy(update={"decoder": DecoderConfig(), "train": TrainConfig()})
+
+
+def _people(folders: Sequence[str | Path], leave_out: Sequence[str]) -> dict[str, list[Path]]:
+    people: dict[str, list[Path]] = {}
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise UsageError(f"no such folder: {folder}", "give a folder that holds one folder of recordings a person")
+        for person in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
+            if person.name not in leave_out:
+                people[person.name] = dataset.recordings(person)
+    if not people:
+        raise UsageError(f"nobody found in {', '.join(map(str, folders))}", "wanted one folder of recordings a person")
+    return people
+
+
+def _make_encoder(begin: _Start, people: dict[str, list[Path]], work: Path, report: Report) -> None:
+    """Whisper's encoder as it is, and a map to the principal components of what it says of these people."""
+    config = begin.config
+    model = encoder.build(config)
+    weights = {k: v for k, v in begin.encoder.items() if k not in COMPONENTS}
+    load_arrays(model, to_arrays(model) | weights)
+    uncut = keras.Model(model.input, model.get_layer("norm").output)
+    mels = []
+    for i, files in enumerate(people.values()):
+        report(Progress("encoder", "listening", i, len(people)))
+        samples = audio.read(files[0], config.features.content_rate_hz, max_s=COMPONENTS_S_PER_SPEAKER)
+        if len(samples) > config.features.content_rate_hz:
+            level = float(np.sqrt(np.mean(samples**2))) + 1e-9
+            gain = 10 ** (config.features.speech_level_db / 20) / level
+            mels.append(features.encoder_mel(samples * np.float32(gain), config.features))
+    vectors = np.concatenate(encoder.ContentEncoder(uncut, config).pieces(mels)).astype(np.float64)
+    kernel, bias, kept = principal_components(vectors, config.encoder.content_dim)
+    report(Note(f"encoder: {config.encoder.content_dim} components keep {kept:.1%} of the variance"))
+    components = dict(zip(COMPONENTS, (kernel, bias), strict=True))
+    arrays = weights | {k: v.astype(np.float16) for k, v in components.items()}
+    _write_part(work, "encoder", config, arrays, {"kept_variance": kept, "vectors": len(vectors)})
+
+
+def principal_components(vectors: Array, n_components: int) -> tuple[Array, Array, float]:
+    """A linear map to half-whitened principal components.
+
+    Each component is divided by the square root of its standard deviation, and all by one number that brings them to
+    unit size: full whitening would make noise as loud as speech, none would let three components rule.
+
+    Args:
+        vectors: Shape (n, width), float64.
+        n_components: How many to keep, at most the width.
+
+    Returns:
+        Kernel (width, n_components), bias (n_components,), and the share of the variance that is kept.
+    """
+    mean = vectors.mean(axis=0)
+    variances, directions = np.linalg.eigh(np.cov((vectors - mean).T))
+    variances, directions = variances[::-1], directions[:, ::-1]
+    deviations = np.sqrt(np.maximum(variances[:n_components], 1e-12))
+    kernel = directions[:, :n_components] / np.sqrt(deviations) / np.sqrt(deviations.mean())
+    return kernel, -(mean @ kernel), float(variances[:n_components].sum() / variances.sum())
+
+
+def _make_decoder(
+    config: Config,
+    people: dict[str, list[Path]],
+    work: Path,
+    minutes: float | None,
+    seed: int,
+    report: Report,
+    stopped: Callable[[], bool],
+) -> bool:
+    part = _part(work, "encoder")
+    model = encoder.build(config)
+    load_arrays(model, part.arrays("weights", expected_arrays(model)))
+    listener = encoder.ContentEncoder(model, config)
+    encoder_id = str(part.manifest["files"]["weights.safetensors"]["sha256"])[:12]
+    speech = {}
+    for i, (name, files) in enumerate(people.items()):
+        report(Progress("decoder", "preparing", i, len(people)))
+        found = dataset.prepare(name, files, listener, encoder_id, config, paths.cache_folder(), silent)
+        if found.clips:
+            speech[name] = found
+    config = config.model_copy(
+        update={"decoder": config.decoder.model_copy(update={"n_speakers": len(speech)})}
+    )
+    # Who has few clips is heard whole: the score is taken on the others.
+    training = [s.training if len(s.clips) >= FEW_CLIPS else s.clips for s in speech.values()]
+    held_out = [s.held_out if len(s.clips) >= FEW_CLIPS else () for s in speech.values()]
+    judged = evaluation(held_out, config)
+    if judged is None:
+        raise UsageError(f"nobody has {FEW_CLIPS} clips of speech", "the held-out score needs at least one such person")
+    total_minutes = sum(s.speech_s for s in speech.values()) / 60
+    report(Note(f"decoder: {total_minutes:.0f} minutes of speech of {len(speech)} people"))
+    identity = {
+        "config": config.to_json(),
+        "encoder": encoder_id,
+        "data": {name: s.data_sha256 for name, s in speech.items()},
+        "seed": seed,
+    }
+    learner = Learner(config, None, seed)
+    job = loop.Run(
+        "decoder", learner, Crops(training, config, seed), judged, work / "run", identity, config.train.steps, minutes
+    )
+    outcome = loop.run(job, report, stopped)
+    if outcome.finished:
+        half = {k: v.astype(np.float16) for k, v in outcome.best.items()}
+        card = {
+            "speakers": len(speech),
+            "minutes_of_speech": round(total_minutes, 1),
+            "data_sha256": hashlib.sha256(json.dumps(identity["data"], sort_keys=True).encode()).hexdigest(),
+            "steps": outcome.state.step,
+            "best_step": outcome.state.best_step,
+            "held_out_l1": round(outcome.state.best_score, 4),
+            "trained_minutes": round(outcome.state.trained_s / 60, 1),
+            "settings": config.train.model_dump(mode="json"),
+        }
+        _write_part(work, "decoder", config, half, card)
+    return outcome.finished
+
+
+def _make_vocoder(begin: _Start, people: dict[str, list[Path]], work: Path, report: Report) -> None:
+    """HiFi-GAN's generator as it is, judged by the mel of its own copy."""
+    config = begin.config
+    model = vocoder.build(config)
+    load_arrays(model, begin.vocoder)
+    sound = vocoder.Vocoder(model, config)
+    errors = []
+    for i, files in enumerate(list(people.values())[:: max(1, len(people) // COPIED_SPEAKERS)]):
+        report(Progress("vocoder", "listening", i, COPIED_SPEAKERS))
+        samples = audio.read(files[0], config.features.mel_rate_hz, max_s=4.0)
+        mel = features.decoder_mel(dataset.levelled(samples, config.features), config.features)
+        errors.append(float(np.abs(features.decoder_mel(sound(mel), config.features) - mel).mean()))
+    card = {"copy_l1": round(float(np.mean(errors)), 4), "copied_speakers": len(errors)}
+    _write_part(work, "vocoder", config, begin.vocoder, card)
+
+
+def _assembled(begin: _Start, work: Path, credits_file: str | Path | None) -> Pretrained:
+    standing = _standing(work)
+    if standing != PARTS:
+        return Pretrained(None, standing, {})
+    parts = {name: _part(work, name) for name in PARTS}
+    config = Config.from_json(parts["decoder"].document("config"))
+    config = config.model_copy(update={"train": TrainConfig()})
+    builds = {"encoder": encoder.build, "decoder": decoder.build, "vocoder": vocoder.build}
+    arrays = {n: parts[n].arrays("weights", expected_arrays(build(config))) for n, build in builds.items()}
+    card = {name: part.document("card") for name, part in parts.items()} | {"start_sha256": begin.sha256}
+    texts = {"training.jsonl": (work / "run" / loop.METRICS).read_text(encoding="utf-8")}
+    if credits_file is not None:
+        texts["CREDITS.md"] = Path(credits_file).read_text(encoding="utf-8")
+    write_base(work / "base", config, card, arrays, texts)
+    return Pretrained(work / "base", standing, card)
+
+
+def _write_part(work: Path, name: str, config: Config, arrays: Arrays, card: dict[str, Any]) -> None:
+    documents = {"config": config.to_json(), "card": card}
+    write_folder(work / name, kind=PART_KIND, documents=documents, arrays={"weights": arrays})
+
+
+def _part(work: Path, name: str) -> Folder:
+    return open_folder(work / name, kind=PART_KIND, max_bytes=PART_MAX_BYTES)
+
+
+def _standing(work: Path) -> tuple[str, ...]:
+    return tuple(name for name in PARTS if (work / name / "manifest.json").is_file())

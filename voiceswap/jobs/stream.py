@@ -1,0 +1,312 @@
+"""The way of a recording through the networks, in windows: a ten-hour file takes the memory of a short one.
+
+A source is read three times. The survey finds its melody, level and length. Then windows of it go through the networks,
+and beside the result the source itself runs once more, to lend each channel its loudness and its silence.
+
+    content   |--before--|------------- core -------------|----after----|
+    next                                      |--before---|------------- core ------ ...
+    blended   from the window before ................... fading ........ from this one
+
+Whisper's encoder hears a window as a whole, so that two windows say slightly different things of the same moment; the
+content fades from one to the next over `after`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from voiceswap.config import Config
+from voiceswap.errors import AudioError
+from voiceswap.model.encoder import ContentEncoder
+from voiceswap.model.vocoder import Vocoder
+from voiceswap.signal import audio, features, loudness, pitch
+from voiceswap.signal.features import Array
+
+MIN_DURATION_S = 0.05
+SURVEY_S, SURVEY_MARGIN_S = 20.0, 1.0
+# Frames to either side that the loudness needs to be followed without a seam.
+FOLLOW_FRAMES = 12
+SILENT_DB = -90.0
+# Share of a window's spare vectors that lies before its core.
+BEFORE_SHARE = 0.3
+# Above the knee peaks are bent, so that nothing clips: no memory, hence no seams.
+KNEE, CEILING = 0.8, 0.985
+CHANNEL_BLOCK_S, CHANNEL_MARGIN_S = 2.0, 0.1
+MAX_CHANNEL_SHARE = 4.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recording that can be read from its beginning as often as needed.
+
+    Attributes:
+        open: Gives its blocks (n, n_channels), float32, finite.
+        sample_rate_hz: Its rate.
+        n_channels: Its channels.
+        label: What to call it in messages.
+    """
+
+    open: Callable[[], Iterator[Array]]
+    sample_rate_hz: int
+    n_channels: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the first reading found.
+
+    Attributes:
+        n_samples: Samples a channel at the source's rate, counted.
+        f0_hz: Shape (n_frames,), 0.0 = unvoiced.
+        f0_range: The range of the melody; None if hardly anything is voiced.
+        level_db: Level of the sounding parts, dBFS; `SILENT_DB` or less means silence.
+    """
+
+    n_samples: int
+    f0_hz: Array
+    f0_range: pitch.F0Range | None
+    level_db: float
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What a window goes through; `decode` maps frames of content and conditions to a mel of as many frames."""
+
+    encoder: ContentEncoder
+    decode: Callable[[Array, Array], Array]
+    vocoder: Vocoder
+    config: Config
+
+
+def array_source(samples: Array, sample_rate_hz: int, block_samples: int = 1 << 16) -> Source:
+    """A source of samples in memory, (n_samples, n_channels) float32."""
+
+    def blocks() -> Iterator[Array]:
+        for first in range(0, len(samples), block_samples):
+            yield samples[first : first + block_samples]
+
+    return Source(blocks, sample_rate_hz, samples.shape[1], "the samples")
+
+
+def survey(source: Source, config: Config) -> Survey:
+    """Read a source once.
+
+    Args:
+        source: Of any length.
+        config: Framing.
+
+    Returns:
+        Its length, melody and level.
+
+    Raises:
+        AudioError: It is shorter than 50 ms, or unreadable.
+    """
+    f = config.features
+    hop = f.hop_samples
+    core, margin = (round(s * f.frames_per_s) * hop for s in (SURVEY_S, SURVEY_MARGIN_S))
+    counted = _Counted(source)
+    f0, levels = [], []
+    mono = resampled(counted.blocks(), source.sample_rate_hz, f.mel_rate_hz)
+    for window in windows(mono, core, margin, margin):
+        first, last = margin // hop, -(-(margin + window.n_core) // hop)
+        f0.append(pitch.f0_hz(window.samples, f)[first:last])
+        levels.append(loudness.frame_levels_db(window.samples[margin : margin + window.n_core], f.mel_rate_hz))
+    if counted.n_samples < MIN_DURATION_S * source.sample_rate_hz:
+        raise AudioError(
+            f"{source.label} is {1000 * counted.n_samples / source.sample_rate_hz:.0f} ms long, wanted at least "
+            f"{1000 * MIN_DURATION_S:.0f} ms",
+            "give a longer recording",
+        )
+    melody = np.concatenate(f0)
+    return Survey(
+        counted.n_samples, melody, pitch.f0_range(melody), loudness.active_level_db(np.concatenate(levels))
+    )
+
+
+class _Counted:
+    def __init__(self, source: Source) -> None:
+        self._source, self.n_samples = source, 0
+
+    def blocks(self) -> Iterator[Array]:
+        for block in self._source.open():
+            self.n_samples += len(block)
+            yield block
+
+
+@dataclass(frozen=True)
+class Window:
+    """`before` samples, `n_core` samples that are this window's own, and what follows; zeros beyond the source."""
+
+    samples: Array
+    n_core: int
+
+
+def resampled(blocks: Iterator[Array], from_hz: int, to_hz: int) -> Iterator[Array]:
+    """Blocks (n, n_channels) mixed to mono (n,) at another rate."""
+    resampler = audio.Resampler(from_hz, to_hz)
+    for block in blocks:
+        yield resampler.push(audio.mono(block))
+    yield resampler.finish()
+
+
+def windows(blocks: Iterator[Array], core: int, before: int, after: int) -> Iterator[Window]:
+    """Cut a stream of blocks (n,) or (n, n_channels) into windows of `before + core + after` samples, `core` apart."""
+    whole = before + core + after
+    first = next(blocks, np.zeros(0, np.float32))
+    silence = np.zeros((whole, *first.shape[1:]), np.float32)
+    held, n_held = [silence[:before], first], before + len(first)
+    for block in blocks:
+        held.append(block)
+        n_held += len(block)
+        while n_held >= whole:
+            joined = np.concatenate(held)
+            yield Window(joined[:whole], core)
+            held, n_held = [joined[core:]], n_held - core
+    joined = np.concatenate(held)
+    while len(joined) > before:
+        n_core = min(core, len(joined) - before)
+        yield Window(np.concatenate([joined, silence])[:whole], n_core)
+        joined = joined[core:]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where windows lie: content vectors and mel frames meet only every 5.12 s, so a core is a multiple of that."""
+
+    core_vectors: int
+    before_vectors: int
+    after_vectors: int
+    core_frames: int
+    margin_frames: int
+
+    @classmethod
+    def of(cls, config: Config) -> Grid:
+        """The grid of these settings; as many periods to a window as leave two seconds over."""
+        f = config.features
+        content_rate = f.content_rate_hz // (2 * f.content_hop_samples)
+        period_frames = f.mel_rate_hz // math.gcd(f.mel_rate_hz, f.hop_samples * content_rate)
+        period_vectors = period_frames * f.hop_samples * content_rate // f.mel_rate_hz
+        n_periods = (config.encoder.window_vectors - 2 * content_rate) // period_vectors
+        spare = config.encoder.window_vectors - n_periods * period_vectors
+        before = int(BEFORE_SHARE * spare)
+        margin = config.decoder.context_frames + config.vocoder.context_frames + FOLLOW_FRAMES
+        return cls(n_periods * period_vectors, before, spare - before, n_periods * period_frames, margin)
+
+
+def converted(source: Source, found: Survey, networks: Networks, semitones: float) -> Iterator[Array]:
+    """Convert a source.
+
+    Args:
+        source: The same that was surveyed.
+        found: Its survey.
+        networks: The voice's.
+        semitones: How far the melody moves.
+
+    Yields:
+        Blocks (n, n_channels) float32 at the source's rate, |sample| < 1; in all as many samples as the source has.
+    """
+    made = _Queue(_made(source, found, networks, semitones))
+    rate = source.sample_rate_hz
+    margin = round(CHANNEL_MARGIN_S * rate)
+    for window in windows(source.open(), round(CHANNEL_BLOCK_S * rate), margin, margin):
+        core = slice(margin, margin + window.n_core)
+        mono = made.take(window.n_core)
+        silence = np.stack([loudness.digital_silence_gain(c, rate)[core] for c in window.samples.T], axis=-1)
+        yield bent(mono[:, None] * channel_shares(window.samples, rate)[core] * silence)
+
+
+def channel_shares(samples: Array, sample_rate_hz: int) -> Array:
+    """How loud each channel of (n, n_channels) is against their mean, moment by moment; ones for a single channel."""
+    if samples.shape[1] == 1:
+        return np.ones_like(samples)
+    power = loudness.smoothed(np.square(np.column_stack([samples, audio.mono(samples)])), sample_rate_hz)
+    return np.sqrt(np.clip(power[:, :-1] / np.maximum(power[:, -1:], 1e-9), 0.0, MAX_CHANNEL_SHARE**2))
+
+
+def bent(samples: Array) -> Array:
+    """Samples whose peaks above the knee are bent below the ceiling."""
+    over = np.maximum(np.abs(samples) - KNEE, 0.0)
+    room = CEILING - KNEE
+    return np.where(over > 0, np.sign(samples) * (KNEE + room * np.tanh(over / room)), samples).astype(np.float32)
+
+
+class _Queue:
+    """Takes as many samples at a time as asked from blocks of any size; zeros when they have run out."""
+
+    def __init__(self, blocks: Iterator[Array]) -> None:
+        self._blocks, self._held = blocks, np.zeros(0, np.float32)
+
+    def take(self, n_samples: int) -> Array:
+        held = [self._held]
+        n_held = len(self._held)
+        while n_held < n_samples:
+            block = next(self._blocks, None)
+            block = np.zeros(n_samples - n_held, np.float32) if block is None else block
+            held.append(block)
+            n_held += len(block)
+        joined = np.concatenate(held)
+        self._held = joined[n_samples:]
+        return joined[:n_samples]
+
+
+def _made(source: Source, found: Survey, networks: Networks, semitones: float) -> Iterator[Array]:
+    """The mono result at the source's rate."""
+    if found.level_db <= SILENT_DB:
+        return
+    resampler = audio.Resampler(networks.config.features.mel_rate_hz, source.sample_rate_hz)
+    for samples in _cores(source, found, networks, semitones):
+        yield resampler.push(samples)
+    yield resampler.finish()
+
+
+def _cores(source: Source, found: Survey, networks: Networks, semitones: float) -> Iterator[Array]:
+    """The mono result at `mel_rate_hz`, a core at a time."""
+    config, f = networks.config, networks.config.features
+    grid = Grid.of(config)
+    hop, vector = f.hop_samples, 2 * f.content_hop_samples
+    gain = np.float32(10 ** ((f.speech_level_db - found.level_db) / 20))
+    f0 = pitch.transposed(found.f0_hz, semitones, f)
+    f0 = np.pad(f0, (grid.margin_frames, 2 * grid.core_frames + grid.margin_frames))
+    heard = windows(
+        resampled(source.open(), source.sample_rate_hz, f.content_rate_hz),
+        grid.core_vectors * vector,
+        grid.before_vectors * vector,
+        grid.after_vectors * vector,
+    )
+    margin = grid.margin_frames * hop
+    seen = windows(
+        resampled(source.open(), source.sample_rate_hz, f.mel_rate_hz), grid.core_frames * hop, margin, margin
+    )
+    n_frames = grid.core_frames + 2 * grid.margin_frames
+    previous: Array | None = None
+    for i, (listened, looked) in enumerate(zip(heard, seen, strict=False)):
+        content = faded(previous, networks.encoder.window(features.encoder_mel(listened.samples * gain, f)), grid)
+        previous = content
+        at_frames = features.content_at_frames(content, -grid.margin_frames, n_frames, f, -grid.before_vectors)
+        first = i * grid.core_frames
+        samples = looked.samples * gain
+        around = features.conditions(features.decoder_mel(samples, f), f0[first : first + n_frames])
+        mel = networks.decode(at_frames, around)
+        inner = config.decoder.context_frames
+        made = networks.vocoder(mel[inner:-inner])
+        source_part = samples[inner * hop : -inner * hop]
+        followed = made * loudness.follow_gain(made, source_part, f.mel_rate_hz) / gain
+        skip = margin - inner * hop
+        yield followed[skip : skip + looked.n_core]
+
+
+def faded(previous: Array | None, content: Array, grid: Grid) -> Array:
+    """A window's content, its beginning faded in from the window before."""
+    if previous is None:
+        return content
+    ahead = previous[grid.core_vectors :]
+    # The former content up to the core's start, then a straight fade over what it has after it.
+    share = np.clip(np.arange(1 - grid.before_vectors, 1 + grid.after_vectors) / grid.after_vectors, 0, 1)[:, None]
+    blended = content.copy()
+    blended[: len(ahead)] = ahead * (1 - share) + content[: len(ahead)] * share
+    return blended

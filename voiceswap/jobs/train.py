@@ -1,0 +1,200 @@
+"""Training voices: one decoder for each person, from the base decoder, judged on a tenth kept apart."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voiceswap.config import Config
+from voiceswap.errors import AudioError, ModelError, UsageError
+from voiceswap.jobs import dataset, loop
+from voiceswap.jobs.batches import Crops, evaluation
+from voiceswap.jobs.events import Found, Note, Report, silent
+from voiceswap.jobs.learner import Learner
+from voiceswap.jobs.voice import Voice, load, write_voice
+from voiceswap.model import decoder
+from voiceswap.model.base import Base, load_base
+from voiceswap.signal import pitch
+from voiceswap.storage import atomic, paths
+
+MIN_SPEECH_S = 30.0
+ENOUGH_SPEECH_S = 180.0
+
+
+@dataclass(frozen=True)
+class VoiceResult:
+    """What became of one voice.
+
+    Attributes:
+        name: The voice's name.
+        path: Its folder.
+        status: "trained", "ready" (nothing was left to do) or "stopped" (the same command goes on).
+        speech_s: Seconds of speech found.
+        steps: Steps trained in all.
+        best_step: The step whose weights are kept.
+        trained_s: Seconds of training in all.
+        scores: Held-out error of the mel in natural-log units, "first" before and "best" after training.
+    """
+
+    name: str
+    path: Path
+    status: str
+    speech_s: float
+    steps: int
+    best_step: int
+    trained_s: float
+    scores: dict[str, float]
+
+
+def train(
+    *sources: str | Path,
+    voices: str | Path | None = None,
+    minutes: float | None = None,
+    more: bool = False,
+    fresh: bool = False,
+    seed: int = 0,
+    base: str | Path | None = None,
+    report: Report = silent,
+    stopped: Callable[[], bool] = lambda: False,
+) -> list[VoiceResult]:
+    """Train a voice from each folder of recordings.
+
+    Args:
+        *sources: Folders, searched recursively, or single long recordings; each becomes a voice of its name.
+        voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
+        minutes: Time for each voice's training, without the reading of its recordings; 0 to 10,000.
+        more: Train a voice that is ready further, by as many steps again.
+        fresh: Forget what was trained and begin anew.
+        seed: Of all that is drawn; the same seed and data give the same voice if `minutes` is not given.
+        base: The base's folder; the shipped one if not given.
+        report: Told of what is found, the plan and the progress.
+        stopped: Asked after each step; True ends the training with a checkpoint.
+
+    Returns:
+        One result a source, in their order; fewer if it was stopped.
+
+    Raises:
+        UsageError: Nothing to train, a missing folder, or two sources of one name.
+        AudioError: Less than 30 seconds of speech.
+        ModelError: A voice or checkpoint of another base, or damaged.
+        BusyError: The voice is being trained by another process.
+        WriteError: Something cannot be written.
+
+    Example:
+        >>> import voiceswap
+        >>> voiceswap.train("speakerA", "speakerB", minutes=5)  # doctest: +SKIP
+    """
+    if not sources:
+        raise UsageError("nothing to train", "name one folder of recordings for each voice")
+    if more and fresh:
+        raise UsageError("--more and --fresh exclude each other", "--more goes on, --fresh begins anew")
+    if minutes is not None and not 0 < minutes <= 10_000:
+        raise UsageError(f"minutes is {minutes}, wanted more than 0 and at most 10000")
+    folder = paths.voices_folder(Path(voices) if voices is not None else None)
+    names = [paths.voice_name_of(Path(source)) for source in sources]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UsageError(f"two sources would make one voice: {', '.join(sorted(twice))}", "rename one of the folders")
+    places = [(name, paths.voice_path(folder, name), dataset.recordings(Path(s))) for name, s in zip(names, sources, strict=True)]
+    used = load_base(Path(base)) if base is not None else load_base()
+    results = []
+    for name, path, files in places:
+        run_folder = paths.run_path(folder, name)
+        run_folder.mkdir(parents=True, exist_ok=True)
+        with atomic.locked(run_folder.parent / f"{name}.lock", f"the voice {name}"):
+            job = _VoiceTraining(name, path, run_folder, used, seed, report, stopped)
+            results.append(job.run(files, minutes, more=more, fresh=fresh))
+        if results[-1].status == "stopped":
+            break
+    return results
+
+
+class _VoiceTraining:
+    def __init__(
+        self, name: str, path: Path, run_folder: Path, base: Base, seed: int, report: Report, stopped: Callable[[], bool]
+    ) -> None:
+        self.name, self.path, self.run_folder, self.base = name, path, run_folder, base
+        self.config = decoder.single_speaker(base.config)
+        self.seed, self.report, self.stopped = seed, report, stopped
+
+    def run(self, files: list[Path], minutes: float | None, *, more: bool, fresh: bool) -> VoiceResult:
+        if fresh:
+            shutil.rmtree(self.run_folder, ignore_errors=True)
+        ready = None if fresh else self._ready()
+        speech = dataset.prepare(
+            self.name, files, self.base.encoder, self.base.encoder_id, self.config, paths.cache_folder(), self.report
+        )
+        self._check(speech)
+        if ready is not None and not more:
+            if ready.card["data_sha256"] == speech.data_sha256:
+                self.report(Note(f"{self.name} is ready; --more trains it further, --fresh begins anew"))
+                return self._result(ready.card, "ready")
+            self.report(Note(f"{self.name} was trained on other recordings; it is trained anew on these"))
+            shutil.rmtree(self.run_folder, ignore_errors=True)
+        judged = evaluation([speech.held_out], self.config)
+        if judged is None:
+            raise AudioError(f"{self.name} is one unbroken stretch of speech", "give more than one recording")
+        n_steps = self.config.train.steps
+        if more and ready is not None:
+            n_steps += int(ready.card["steps"])
+        learner = Learner(self.config, decoder.start_of_voice(self.base.arrays("decoder")), self.seed)
+        crops = Crops([speech.training], self.config, self.seed)
+        identity: dict[str, object] = {
+            "settings": self.config.to_json(), "base": self.base.id, "data": speech.data_sha256, "seed": self.seed
+        }
+        job = loop.Run(self.name, learner, crops, judged, self.run_folder, identity, n_steps, minutes)
+        outcome = loop.run(job, self.report, self.stopped)
+        card = self._card(speech, outcome.state)
+        if outcome.finished:
+            write_voice(self.path, self.config, card, outcome.best)
+        return self._result(card, "trained" if outcome.finished else "stopped")
+
+    def _ready(self) -> Voice | None:
+        if not self.path.exists():
+            return None
+        voice = load(self.path)
+        if voice.card["base"] != self.base.id:
+            raise ModelError(
+                f"{self.name} was trained with base {voice.card['base']}, this is base {self.base.id}",
+                "train it anew with --fresh",
+            )
+        return voice
+
+    def _check(self, speech: dataset.Speech) -> None:
+        self.report(Found(self.name, speech.n_files, speech.speech_s, speech.total_s, speech.skipped))
+        if speech.speech_s < MIN_SPEECH_S:
+            first = f"; {speech.skipped[0][0].name}: {speech.skipped[0][1]}" if speech.skipped else ""
+            raise AudioError(
+                f"{self.name} has {speech.speech_s:.0f} s of speech in {speech.n_files} files, wanted at least "
+                f"{MIN_SPEECH_S:.0f} s{first}",
+                "record more; 5 to 20 minutes make a good voice",
+            )
+        if speech.speech_s < ENOUGH_SPEECH_S:
+            self.report(Note(f"{self.name} has {speech.speech_s:.0f} s of speech; 3 minutes and more sound better", True))
+
+    def _card(self, speech: dataset.Speech, state: loop.RunState) -> dict[str, Any]:
+        melody = pitch.f0_range(np.concatenate([c.f0_hz for c in speech.clips]))
+        if melody is None:
+            raise AudioError(f"{self.name} has no voiced sound", "are these recordings of someone speaking?")
+        return {
+            "name": self.name,
+            "base": self.base.id,
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+            "speech_s": round(speech.speech_s, 1),
+            "n_files": speech.n_files,
+            "data_sha256": speech.data_sha256,
+            "f0_range": asdict(melody),
+            "steps": state.step,
+            "best_step": state.best_step,
+            "trained_s": round(state.trained_s, 1),
+            "scores": {"first": round(state.first_score, 4), "best": round(state.best_score, 4)},
+        }
+
+    def _result(self, card: dict[str, Any], status: str) -> VoiceResult:
+        keys = ("speech_s", "steps", "best_step", "trained_s", "scores")
+        return VoiceResult(self.name, self.path, status, **{k: card[k] for k in keys})

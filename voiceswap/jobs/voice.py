@@ -1,0 +1,123 @@
+"""A trained voice: its folder, and what it does to samples."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voiceswap.config import Config
+from voiceswap.errors import AudioError, ModelError
+from voiceswap.jobs.stream import Networks, array_source, converted, survey
+from voiceswap.model import decoder
+from voiceswap.model.base import load_base
+from voiceswap.model.layers import Arrays, expected_arrays, load_arrays
+from voiceswap.signal import audio
+from voiceswap.signal.pitch import F0Range, transposition
+from voiceswap.storage import paths
+from voiceswap.storage.folder import Folder, open_folder, write_folder
+
+VOICE_KIND = "voice"
+VOICE_MAX_BYTES = 10_000_000
+
+
+class Voice:
+    """One person's voice, ready to convert any recording into it.
+
+    Attributes:
+        name: Its name.
+        path: Its folder.
+        card: Who, from how much speech, F0 range, scores.
+        config: The settings it was trained with.
+        f0_range: The voice's own range.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self.path = folder.path
+        self.config = Config.from_json(folder.document("config"), str(folder.path / "config.json"))
+        self.card: dict[str, Any] = folder.document("card")
+        try:
+            self.name = paths.check_voice_name(self.card["name"])
+            self.base_id = str(self.card["base"])
+            ranges = self.card["f0_range"]
+            self.f0_range = F0Range(*(float(ranges[key]) for key in ("low_hz", "mid_hz", "high_hz")))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{self.path / 'card.json'} lacks a sound {error}", "train the voice again") from error
+        f = self.config.features
+        if not f.f0_min_hz <= self.f0_range.mid_hz <= f.f0_max_hz:
+            raise ModelError(f"{self.path / 'card.json'} has the F0 {self.f0_range.mid_hz} Hz", "train the voice again")
+        self._folder = folder
+
+    @cached_property
+    def networks(self) -> Networks:
+        """Encoder, decoder and vocoder, loaded when first needed; raises ModelError if the base is another one."""
+        base = load_base()
+        if base.id != self.base_id:
+            raise ModelError(
+                f"the voice {self.name} was made with base {self.base_id}, this voiceswap has base {base.id}",
+                f"train it again: voiceswap train FOLDER_OF_{self.name} --fresh",
+            )
+        model = decoder.build(self.config)
+        load_arrays(model, self._folder.arrays("weights", expected_arrays(model)))
+        nobody = np.zeros(1, np.int32)
+
+        def decode(content: np.ndarray, conditions: np.ndarray) -> np.ndarray:
+            return np.asarray(model.predict_on_batch([content[None], conditions[None], nobody])[0])
+
+        return Networks(base.encoder, decode, base.vocoder, self.config)
+
+    def convert(self, samples: np.ndarray, sample_rate_hz: int, pitch: float | None = None) -> np.ndarray:
+        """Convert samples into this voice.
+
+        Args:
+            samples: Shape (n_samples,) or (n_samples, n_channels), float in [-1, 1], finite, at least 50 ms.
+            sample_rate_hz: Their rate, 4,000 to 384,000.
+            pitch: Semitones to move the melody by; found from both ranges if not given.
+
+        Returns:
+            The same shape, float32, |sample| < 1.
+
+        Raises:
+            AudioError: Samples of another shape, not finite, or too few.
+            ModelError: The voice belongs to another base, or is damaged.
+
+        Example:
+            >>> import voiceswap
+            >>> speaker_b = voiceswap.load("speakerB")  # doctest: +SKIP
+            >>> converted = speaker_b.convert(samples, 44_100)  # doctest: +SKIP
+        """
+        if samples.ndim not in (1, 2) or not np.isfinite(samples).all():
+            raise AudioError(
+                f"the samples have shape {samples.shape} or are not finite", "wanted (n,) or (n, n_channels) in [-1, 1]"
+            )
+        audio.check_kind("the samples", sample_rate_hz, 1 if samples.ndim == 1 else samples.shape[1])
+        source = array_source(samples.astype(np.float32).reshape(len(samples), -1), sample_rate_hz)
+        found = survey(source, self.config)
+        semitones = transposition(found.f0_range, self.f0_range) if pitch is None else pitch
+        blocks = list(converted(source, found, self.networks, semitones))
+        return np.concatenate(blocks).reshape(samples.shape)
+
+
+def load(name_or_folder: str | Path, voices: str | Path | None = None) -> Voice:
+    """Open a voice.
+
+    Args:
+        name_or_folder: Its name, or the path of its folder.
+        voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
+
+    Returns:
+        The voice, its files verified.
+
+    Raises:
+        ModelError: There is no such voice, or it is damaged.
+    """
+    folder = paths.voices_folder(Path(voices) if voices is not None else None)
+    return Voice(open_folder(paths.find_voice(name_or_folder, folder), kind=VOICE_KIND, max_bytes=VOICE_MAX_BYTES))
+
+
+def write_voice(path: Path, config: Config, card: dict[str, Any], arrays: Arrays) -> None:
+    """Write a voice whole, in half precision, in place of a former one; raises WriteError."""
+    half = {k: v.astype(np.float16) for k, v in arrays.items()}
+    write_folder(path, kind=VOICE_KIND, documents={"config": config.to_json(), "card": card}, arrays={"weights": half})

@@ -1,0 +1,1 @@
+"""The three networks and the shipped base that holds them together."""

@@ -1,0 +1,92 @@
+"""Parts that the networks share, and how their weights travel to and from plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+Arrays = dict[str, np.ndarray]
+HALF = "F16"
+
+
+def gelu(x: Any) -> Any:
+    """The exact Gaussian error linear unit, as Whisper uses it."""
+    return ops.gelu(x, approximate=False)
+
+
+class SinusoidalPosition(layers.Layer):  # type: ignore[misc]
+    """Adds Whisper's fixed position code, `(n, width)`, to `(batch, n, width)`."""
+
+    def call(self, x: Any) -> Any:
+        """Add the code to `x`."""
+        n_positions, width = x.shape[1:]
+        rates = np.exp(-np.log(10000) / (width // 2 - 1) * np.arange(width // 2))
+        angles = np.arange(n_positions)[:, None] * rates
+        code = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+        # Rounded to half precision as in the file that the weights came from: the answers differ by .25 otherwise.
+        return x + ops.cast(ops.convert_to_tensor(code.astype(np.float16)), x.dtype)
+
+
+class Film(layers.Layer):  # type: ignore[misc]
+    """Scales and shifts `(batch, n_frames, width)` by a conditioning vector (FiLM, Perez et al., 2018)."""
+
+    def build(self, x_shape: Any, condition_shape: Any) -> None:
+        """Make the map from the vector to scale and shift."""
+        self.map = layers.Dense(2 * x_shape[-1], name="map")
+        self.map.build(condition_shape)
+
+    def call(self, x: Any, condition: Any) -> Any:
+        """Apply the scale and shift that `condition`, `(batch, dim)`, asks for."""
+        scale, shift = ops.split(ops.expand_dims(self.map(condition), 1), 2, axis=-1)
+        return x * (1 + scale) + shift
+
+
+class SpectralConv2D(layers.Layer):  # type: ignore[misc]
+    """A 3 x 3 convolution whose kernel is divided by its largest singular value (Miyato et al., 2018)."""
+
+    def __init__(self, filters: int, stride: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.filters, self.stride = filters, stride
+
+    def build(self, x_shape: Any) -> None:
+        """Make kernel, bias and the running estimate of the singular vector."""
+        self.kernel = self.add_weight(name="kernel", shape=(3, 3, x_shape[-1], self.filters))
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+        self.vector = self.add_weight(
+            name="vector", shape=(1, self.filters), initializer="random_normal", trainable=False
+        )
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Convolve `(batch, height, width, channels)`; one power iteration a call in training."""
+        matrix = ops.reshape(self.kernel, (-1, self.filters))
+        frozen = ops.stop_gradient(matrix)
+        left = _unit(ops.matmul(self.vector, ops.transpose(frozen)))
+        right = _unit(ops.matmul(left, frozen))
+        if training:
+            self.vector.assign(right)
+        gain = ops.sum(ops.matmul(left, matrix) * right)
+        return ops.conv(x, self.kernel / gain, strides=self.stride, padding="same") + self.bias
+
+
+def _unit(vector: Any) -> Any:
+    return vector / (ops.norm(vector) + 1e-12)
+
+
+def expected_arrays(model: keras.Model, dtype: str = HALF) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Names, shapes and safetensors type of what `to_arrays` gives for this model."""
+    return {v.path: (tuple(v.shape), dtype) for v in model.weights}
+
+
+def to_arrays(model: keras.Model, dtype: str = "float16") -> Arrays:
+    """The model's weights by name."""
+    return {v.path: np.asarray(v).astype(dtype) for v in model.weights}
+
+
+def load_arrays(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
+    """Put arrays that `expected_arrays` has vetted into the model."""
+    for variable in model.weights:
+        variable.assign(arrays[variable.path].astype(np.float32))

@@ -1,0 +1,184 @@
+"""The commands: parse, call, print. Jobs are imported inside commands, so that --help is quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import voiceswap
+from voiceswap.shell.console import Shell, StopFlag, guarded
+
+app = typer.Typer(
+    name="voiceswap",
+    help="Train a voice from minutes of speech, convert any recording into it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Voices = Annotated[
+    Path | None, typer.Option("--voices", help="The voices folder; else VOICESWAP_VOICES, else the user's data directory.")
+]
+Minutes = Annotated[float | None, typer.Option("--minutes", help="Train no longer than this.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"voiceswap {voiceswap.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def train(
+    sources: Annotated[list[Path], typer.Argument(help="A folder of recordings for each voice.", metavar="FOLDER...")],
+    voices: Voices = None,
+    minutes: Minutes = None,
+    more: Annotated[bool, typer.Option("--more", help="Train voices that are ready further.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was trained and begin anew.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a voice from each folder of recordings. The same command goes on after a stop."""
+    shell = Shell(as_json)
+    from voiceswap.jobs.train import train as job
+
+    with shell.working(), StopFlag().listening() as stop:
+        results = job(
+            *sources, voices=voices, minutes=minutes, more=more, fresh=fresh, seed=seed, report=shell.report, stopped=stop
+        )
+    for r in results:
+        score = f"held-out error {r.scores['first']:.3f} before, {r.scores['best']:.3f} at step {r.best_step}"
+        shell.say(f"{r.name}: {r.status}, {r.steps} steps in {r.trained_s / 60:.1f} min, {score}")
+        if r.status != "stopped":
+            shell.say(f"  {r.path}")
+    shell.result(results)
+    if stop():
+        shell.say("stopped; the same command goes on")
+        raise typer.Exit(stop.exit_code)
+
+
+@app.command()
+def convert(
+    inputs: Annotated[list[Path], typer.Argument(help="Recordings.", metavar="INPUT...")],
+    as_: Annotated[str, typer.Option("--as", help="The voice: its name, or its folder.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The output file, or a folder.")] = None,
+    pitch: Annotated[
+        float | None, typer.Option("--pitch", help="Semitones to move the melody by; found by itself if not given.")
+    ] = None,
+    voices: Voices = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Convert recordings into a voice: song.wav becomes song.VOICE.wav."""
+    shell = Shell(as_json)
+    from voiceswap.jobs.convert import convert as job
+
+    with shell.working(), StopFlag().listening() as stop:
+        results = job(
+            *inputs, as_=as_, out=out, pitch=pitch, voices=voices, force=force, report=shell.report, stopped=stop
+        )
+    for r in results:
+        source_range = f"{r.source_f0.low_hz:.0f}-{r.source_f0.high_hz:.0f} Hz" if r.source_f0 else "unvoiced"
+        shell.say(
+            f"{r.output}  pitch {r.pitch_semitones:+.1f} semitones ({source_range} to a voice of "
+            f"{r.voice_f0.low_hz:.0f}-{r.voice_f0.high_hz:.0f} Hz), {r.times_real_time:.1f}x real time"
+        )
+    shell.result(results)
+
+
+@app.command("voices")
+def list_voices(voices: Voices = None, as_json: Json = False) -> None:
+    """List the voices."""
+    shell = Shell(as_json)
+    from voiceswap.storage import paths
+
+    folder = paths.voices_folder(voices)
+    names = paths.list_voices(folder)
+    for name in names:
+        shell.say(name)
+    if not names:
+        shell.say(f"no voices in {folder}; train one: voiceswap train FOLDER")
+    shell.result({"voices_folder": folder, "voices": names})
+
+
+@app.command()
+def info(
+    voice: Annotated[str, typer.Argument(help="The voice: its name, or its folder.", metavar="VOICE")],
+    voices: Voices = None,
+    as_json: Json = False,
+) -> None:
+    """Show a voice's card."""
+    shell = Shell(as_json)
+    from voiceswap.jobs.voice import load
+
+    loaded = load(voice, voices)
+    for key, value in loaded.card.items():
+        shell.say(f"{key}: {value}")
+    shell.result({"path": loaded.path} | loaded.card)
+
+
+@app.command()
+def pretrain(
+    folders: Annotated[list[Path], typer.Argument(help="Folders that hold one folder a person.", metavar="FOLDER...")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The working folder; the base comes to lie in its folder base.")],
+    start: Annotated[Path | None, typer.Option("--start", help="Weights to start from; else the shipped base.")] = None,
+    part: Annotated[list[str] | None, typer.Option("--part", help="encoder, decoder or vocoder; all if not given.")] = None,
+    minutes: Minutes = None,
+    leave_out: Annotated[list[str] | None, typer.Option("--leave-out", help="A person to leave out.")] = None,
+    credits_file: Annotated[Path | None, typer.Option("--credits", help="A text to keep beside the weights.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a base from recordings of many people. The same command goes on after a stop."""
+    shell = Shell(as_json)
+    from voiceswap.jobs.pretrain import PARTS
+    from voiceswap.jobs.pretrain import pretrain as job
+
+    with shell.working(), StopFlag().listening() as stop:
+        made = job(
+            *folders,
+            out=out,
+            start=start,
+            parts=tuple(part or PARTS),
+            minutes=minutes,
+            leave_out=tuple(leave_out or ()),
+            credits=credits_file,
+            report=shell.report,
+            stopped=stop,
+        )
+    shell.say(f"base: {made.path}" if made.path else f"parts that stand: {', '.join(made.parts) or 'none'}")
+    shell.result(made)
+    if stop():
+        raise typer.Exit(stop.exit_code)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the demo's files go.")] = Path("voiceswap-demo"),
+    minutes: Annotated[float, typer.Option("--minutes", help="Training time of each voice.")] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """Synthesise two speakers and a song, train both voices, convert the song."""
+    shell = Shell(as_json)
+    from voiceswap.shell.demo import run
+
+    with shell.working(), StopFlag().listening() as stop:
+        made: dict[str, Any] = run(folder, minutes=minutes, report=shell.report, stopped=stop)
+    for line in made["lines"]:
+        shell.say(line)
+    shell.result(made)
+
+
+def main() -> None:
+    """Entry point: run a command and exit with its code."""
+    sys.exit(guarded(app))

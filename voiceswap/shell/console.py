@@ -1,0 +1,180 @@
+"""What a person or a program sees: results on stdout, all else on stderr; errors with their exit codes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn
+
+from voiceswap.errors import VoiceswapError
+
+PLAIN_EVERY_S = 15.0
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+def visible(text: object) -> str:
+    """Text without control characters or lone surrogates: file names are data, never commands to the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in str(text))
+
+
+class Shell:
+    """One command's view of the world.
+
+    Args:
+        as_json: Print one JSON document instead of lines.
+    """
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._stage: tuple[str, str] | None = None
+        self._plain_s = 0.0
+
+    def say(self, text: str) -> None:
+        """A result line for a person; nothing with --json."""
+        if not self.as_json:
+            print(visible(text))
+
+    def result(self, value: Any) -> None:
+        """The one JSON document; nothing without --json."""
+        if self.as_json:
+            print(json.dumps(plain(value), ensure_ascii=True, allow_nan=False, indent=1))
+
+    def report(self, event: Any) -> None:
+        """Show what a job tells: jobs.events."""
+        kind = type(event).__name__
+        if kind == "Progress":
+            self._progress(event)
+        elif kind == "Found":
+            self._line(f"{event.voice}: {event.speech_s / 60:.1f} min of speech in {event.n_files} files")
+            for path, reason in event.skipped[:5]:
+                self._line(f"  left out {path.name}: {reason}")
+            if len(event.skipped) > 5:
+                self._line(f"  and {len(event.skipped) - 5} more files left out")
+        elif kind == "Plan":
+            self._line(f"{event.voice}: {event.n_steps} steps, about {event.duration_s / 60:.1f} min, often less")
+        else:
+            self._line(f"warning: {event.text}" if event.warning else event.text)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Shows progress while a job runs: a bar on a terminal, a line now and then elsewhere."""
+        if not self._errors.is_terminal or self.as_json:
+            yield
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
+        with Progress(*columns, console=self._errors, transient=True) as self._bar:
+            yield
+        self._bar = self._task = None
+
+    def _progress(self, event: Any) -> None:
+        told = "  ".join(_told(event))
+        if self._bar is not None:
+            if self._stage != (event.voice, event.stage):
+                if self._task is not None:
+                    self._bar.remove_task(self._task)
+                self._task = self._bar.add_task("", told="")
+                self._stage = (event.voice, event.stage)
+            label = escape(visible(f"{event.voice} {event.stage}"))
+            self._bar.update(self._task, total=event.n_steps, completed=event.step, told=told, description=label)
+        elif not self.as_json and time.monotonic() - self._plain_s > PLAIN_EVERY_S:
+            self._plain_s = time.monotonic()
+            share = event.step / max(1, event.n_steps)
+            self._line(f"{event.voice} {event.stage} {share:.0%}  {told}".rstrip())
+
+    def _line(self, text: str) -> None:
+        self._errors.print(visible(text), markup=False)
+
+
+def _told(event: Any) -> Iterator[str]:
+    if not math.isnan(event.loss):
+        yield f"loss {event.loss:.3f}"
+    if not math.isnan(event.held_out):
+        yield f"held-out {event.held_out:.3f}"
+    if not math.isnan(event.times_real_time):
+        yield f"{event.times_real_time:.1f}x real time"
+    if not math.isnan(event.left_s):
+        yield f"{event.left_s / 60:.1f} min left"
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, paths and tuples as plain JSON values; what is not finite as null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, Path):
+        return os.fspath(value).encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+class StopFlag:
+    """Set by the first Ctrl-C or SIGTERM, so that a job can save; a second one ends at once."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __call__(self) -> bool:
+        """Whether someone asked to stop."""
+        return self.signal is not None
+
+    @property
+    def exit_code(self) -> int:
+        """What the command exits with if it was stopped."""
+        return TERMINATED if self.signal == signal.SIGTERM else INTERRUPTED
+
+    @contextmanager
+    def listening(self) -> Iterator[StopFlag]:
+        """Catch both signals meanwhile."""
+
+        def caught(number: int, _frame: Any) -> None:
+            if self.signal is not None:
+                os._exit(self.exit_code)
+            self.signal = number
+            sys.stderr.write("\nstopping after this step; again to end at once\n")
+
+        former = {s: signal.signal(s, caught) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+
+def guarded(action: Callable[[], None]) -> int:
+    """Run a command; turn its failure into two lines on stderr and an exit code."""
+    try:
+        action()
+        sys.stdout.flush()
+    except VoiceswapError as error:
+        sys.stderr.write(f"error: {visible(error.message)}\n")
+        if error.hint:
+            sys.stderr.write(f"\nhint: {visible(error.hint)}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has gone: nothing is left to say, and Python must not try at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0

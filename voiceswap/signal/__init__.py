@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: decoding, melody, mels, loudness. Knows nothing of models."""

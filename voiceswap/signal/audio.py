@@ -1,0 +1,251 @@
+"""Decoding, encoding and resampling, in blocks: the only place that touches soundfile and soxr."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import soundfile as sf
+import soxr
+
+from voiceswap.errors import AudioError, UsageError, WriteError
+from voiceswap.storage import atomic
+
+Array = np.ndarray
+BLOCK_SAMPLES = 65_536
+# libvorbis overflows its stack when it is given a minute at once.
+WRITE_SAMPLES = 8_192
+MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000
+MAX_CHANNELS = 64
+# Float files may exceed full scale; beyond this it is not audio.
+MAX_ABS = 1e3
+FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3", ".aiff": "AIFF", ".aif": "AIFF", ".opus": "OGG"}
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file says of itself; its length is left out, since headers lie."""
+
+    sample_rate_hz: int
+    n_channels: int
+    format: str
+    subtype: str
+
+
+def probe(path: Path) -> AudioInfo:
+    """What kind of recording this is.
+
+    Args:
+        path: A file.
+
+    Returns:
+        Rate, channels and soundfile's names of format and subtype.
+
+    Raises:
+        UsageError: No such file.
+        AudioError: Not a regular file, empty, not audio, or with a rate or channel count that no recording has.
+    """
+    with _opened(path) as file:
+        return AudioInfo(file.samplerate, file.channels, file.format, file.subtype)
+
+
+def blocks(path: Path, block_samples: int = BLOCK_SAMPLES) -> Iterator[Array]:
+    """A recording, block by block.
+
+    Args:
+        path: A file.
+        block_samples: Samples a channel in each block, but for the last.
+
+    Yields:
+        Shape (n, n_channels), float32, finite.
+
+    Raises:
+        UsageError: No such file.
+        AudioError: As `probe`; or damaged, or with samples that are not finite or absurd.
+    """
+    with _opened(path) as file:
+        position = 0
+        while True:
+            try:
+                block = file.read(block_samples, dtype="float32", always_2d=True)
+            except (sf.LibsndfileError, RuntimeError) as error:
+                at_s = position / file.samplerate
+                raise AudioError(
+                    f"{path} is damaged after {at_s:.1f} s: {_reason(error)}", "copy it anew, or re-encode it"
+                ) from error
+            if not len(block):
+                return
+            _check_samples(path, block, position, file.samplerate)
+            yield block
+            position += len(block)
+
+
+def read(path: Path, sample_rate_hz: int, max_s: float | None = None) -> Array:
+    """A whole recording, mono.
+
+    Args:
+        path: A file.
+        sample_rate_hz: The rate wanted.
+        max_s: Read no more than about this.
+
+    Returns:
+        Shape (n_samples,), float32.
+
+    Raises:
+        UsageError: No such file.
+        AudioError: As `blocks`.
+    """
+    info = probe(path)
+    resampler = Resampler(info.sample_rate_hz, sample_rate_hz)
+    parts, n_read = [], 0
+    for block in blocks(path):
+        parts.append(resampler.push(mono(block)))
+        n_read += len(block)
+        if max_s is not None and n_read >= max_s * info.sample_rate_hz:
+            break
+    samples = np.concatenate([*parts, resampler.finish()])
+    return samples if max_s is None else samples[: round(max_s * sample_rate_hz)]
+
+
+def mono(block: Array) -> Array:
+    """The mean of the channels of (n, n_channels): (n,) float32."""
+    return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+
+
+class Resampler:
+    """A stream at another rate; the same samples whatever the blocks."""
+
+    def __init__(self, from_hz: int, to_hz: int) -> None:
+        self._stream = None if from_hz == to_hz else soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32")
+
+    def push(self, samples: Array) -> Array:
+        """What comes out, (m,) float32, when (n,) float32 goes in."""
+        return samples if self._stream is None else self._stream.resample_chunk(np.ascontiguousarray(samples))
+
+    def finish(self) -> Array:
+        """What is left inside, (m,) float32."""
+        nothing = np.zeros(0, np.float32)
+        return nothing if self._stream is None else self._stream.resample_chunk(nothing, last=True)
+
+
+def resample(samples: Array, from_hz: int, to_hz: int) -> Array:
+    """Samples (n,) at another rate, (about n * to_hz / from_hz,) float32."""
+    resampler = Resampler(from_hz, to_hz)
+    return np.concatenate([resampler.push(samples.astype(np.float32)), resampler.finish()])
+
+
+class Writer:
+    """Writes a recording block by block; it appears under its name when it is whole, or not at all.
+
+    Args:
+        path: Where to; the ending chooses the format.
+        like: The source's kind: its rate, channels and, where the format knows it, its subtype are kept.
+    """
+
+    def __init__(self, path: Path, like: AudioInfo) -> None:
+        self._path, self._like = path, like
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        like = self._like
+        format_name = FORMATS.get(self._path.suffix.lower())
+        if format_name is None:
+            kinds = ", ".join(sorted(k[1:] for k in FORMATS))
+            raise UsageError(f"{self._path} has an ending that cannot be written", f"wanted one of {kinds}")
+        subtype = like.subtype if sf.check_format(format_name, like.subtype) else sf.default_subtype(format_name)
+        if self._path.suffix.lower() == ".opus":
+            subtype = "OPUS"
+        self._temporary = self._stack.enter_context(atomic.replacing(self._path))
+        try:
+            self._file = self._stack.enter_context(
+                sf.SoundFile(
+                    self._temporary, "w", like.sample_rate_hz, like.n_channels, subtype=subtype, format=format_name
+                )
+            )
+        except (sf.LibsndfileError, RuntimeError) as error:
+            self._stack.__exit__(type(error), error, error.__traceback__)
+            raise self._failed(error) from error
+        return self
+
+    def write(self, block: Array) -> None:
+        """Append (n, n_channels) float32 in [-1, 1]."""
+        try:
+            for first in range(0, len(block), WRITE_SAMPLES):
+                self._file.write(block[first : first + WRITE_SAMPLES])
+        except (sf.LibsndfileError, RuntimeError, OSError) as error:
+            raise self._failed(error) from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._stack.__exit__(kind, error, trace)
+        except sf.LibsndfileError as failure:
+            raise self._failed(failure) from failure
+
+    def _failed(self, error: Exception) -> WriteError:
+        return WriteError(
+            f"cannot write {self._path} ({self._like.n_channels} channels, {self._like.sample_rate_hz} Hz): "
+            f"{_reason(error)}",
+            "is the disk full, or can this format not hold this rate? Try -o with another folder or ending",
+        )
+
+
+def _opened(path: Path) -> sf.SoundFile:
+    path = Path(path)
+    hint = "wanted a recording: wav, flac, ogg, opus, mp3, aiff, caf, w64"
+    try:
+        kind = os.stat(path)
+    except FileNotFoundError as error:
+        raise UsageError(f"no such file: {path}", "check the spelling, and the folder you are in") from error
+    except (OSError, ValueError) as error:
+        raise AudioError(f"cannot open {path}: {_reason(error)}", hint) from error
+    if not stat.S_ISREG(kind.st_mode):
+        what = "a folder" if stat.S_ISDIR(kind.st_mode) else "not a regular file"
+        raise AudioError(f"{path} is {what}", hint)
+    if not kind.st_size:
+        raise AudioError(f"{path} is empty (0 bytes)", hint)
+    try:
+        file = sf.SoundFile(path)
+    except (sf.LibsndfileError, RuntimeError, OSError, TypeError) as error:
+        raise AudioError(f"{path} is not a recording that can be read: {_reason(error)}", hint) from error
+    try:
+        check_kind(str(path), file.samplerate, file.channels)
+    except AudioError:
+        file.close()
+        raise
+    return file
+
+
+def check_kind(label: str, sample_rate_hz: int, n_channels: int) -> None:
+    """Raise AudioError for a rate or a number of channels that no recording has."""
+    if not MIN_RATE_HZ <= sample_rate_hz <= MAX_RATE_HZ or not 1 <= n_channels <= MAX_CHANNELS:
+        raise AudioError(
+            f"{label} claims {sample_rate_hz} Hz and {n_channels} channels, wanted {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz "
+            f"and 1 to {MAX_CHANNELS} channels",
+            "its header is damaged; convert it with another program",
+        )
+
+
+def _check_samples(path: Path, block: Array, position: int, sample_rate_hz: int) -> None:
+    bad = ~(np.abs(block) <= MAX_ABS)
+    if bad.any():
+        first = int(np.flatnonzero(bad.any(axis=1))[0])
+        value = block[bad][0]
+        raise AudioError(
+            f"{path} has {int(bad.sum())} samples that are no sound, the first ({value}) at "
+            f"{(position + first) / sample_rate_hz:.3f} s",
+            "the file is damaged: export it again, as 16- or 24-bit",
+        )
+
+
+def _reason(error: BaseException) -> str:
+    text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+    return str(text).rstrip(". ").replace("\n", " ")[:120]

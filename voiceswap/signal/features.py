@@ -1,0 +1,126 @@
+"""Framing and log-mels: the encoder's, as Whisper defines it, and the decoder's, as HiFi-GAN defines it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from scipy.fft import rfft
+
+from voiceswap.config import FeatureConfig
+
+Array = np.ndarray
+# Whisper keeps 80 dB (8 in log10 of power) below the loudest band of a window.
+RANGE_LOG10 = 8.0
+MEL_FLOOR = 1e-5
+SILENT_MEL = float(np.log(MEL_FLOOR))
+# The conditions are scaled to about unit size; their zero points are a 150 Hz voice at usual loudness.
+F0_CENTRE_HZ = 150.0
+ENERGY_SCALE, ENERGY_CENTRE = 3.0, 1.2
+
+
+@lru_cache(maxsize=8)
+def mel_bands(sample_rate_hz: int, n_fft: int, n_mels: int, max_hz: float) -> Array:
+    """Slaney's mel filters, `(n_mels, n_fft // 2 + 1)` float32, from 0 Hz to `max_hz`."""
+    import librosa  # its first use costs over a second: only where a mel is made
+
+    filters = librosa.filters.mel(sr=sample_rate_hz, n_fft=n_fft, n_mels=n_mels, fmin=0.0, fmax=max_hz)
+    return np.asarray(filters, dtype=np.float32)
+
+
+def magnitudes(samples: Array, n_fft: int, hop_samples: int) -> Array:
+    """Hann-windowed magnitude spectra of frames that lie wholly inside `samples`.
+
+    Args:
+        samples: Shape (n_samples,), float32.
+        n_fft: Frame length.
+        hop_samples: Distance between frames.
+
+    Returns:
+        Shape (1 + (n_samples - n_fft) // hop_samples, n_fft // 2 + 1), float32.
+    """
+    frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop_samples]
+    window = np.hanning(n_fft + 1)[:-1].astype(np.float32)
+    return np.abs(rfft(frames * window, axis=-1)).astype(np.float32)
+
+
+def encoder_mel(samples: Array, config: FeatureConfig) -> Array:
+    """The encoder's mel before normalisation.
+
+    Args:
+        samples: Shape (n_samples,), float32, at `content_rate_hz`.
+        config: Framing; frame i is centred on sample `i * content_hop_samples`.
+
+    Returns:
+        Shape (n_samples // content_hop_samples, content_n_mels), log10 of power, float32.
+    """
+    pad = config.content_n_fft // 2
+    spectra = magnitudes(_reflected(samples, pad, pad), config.content_n_fft, config.content_hop_samples)
+    bands = mel_bands(config.content_rate_hz, config.content_n_fft, config.content_n_mels, config.content_rate_hz / 2)
+    mel = np.log10(np.maximum(spectra**2 @ bands.T, 1e-10))
+    return mel[: len(samples) // config.content_hop_samples]
+
+
+def normalise_encoder_mel(mel: Array) -> Array:
+    """Whisper's scaling of one window's `(n_frames, content_n_mels)`: clipped to its loudest 80 dB, about [-1, 1]."""
+    return (np.maximum(mel, mel.max() - RANGE_LOG10) + 4) / 4
+
+
+def decoder_mel(samples: Array, config: FeatureConfig) -> Array:
+    """The decoder's and vocoder's mel.
+
+    Args:
+        samples: Shape (n_samples,), float32, at `mel_rate_hz`.
+        config: Framing; frame i is centred on sample `(i + 0.5) * hop_samples`.
+
+    Returns:
+        Shape (n_samples // hop_samples, n_mels), natural log of magnitude, at least log(1e-5), float32.
+    """
+    pad = (config.n_fft - config.hop_samples) // 2
+    spectra = magnitudes(_reflected(samples, pad, pad), config.n_fft, config.hop_samples)
+    bands = mel_bands(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
+    return np.log(np.maximum(np.sqrt(spectra**2 + 1e-9) @ bands.T, MEL_FLOOR))
+
+
+def conditions(mel: Array, f0_hz: Array) -> Array:
+    """What goes around the encoder: voicing, melody and loudness.
+
+    Args:
+        mel: Shape (n_frames, n_mels), natural log; only its loudness is used.
+        f0_hz: Shape (n_frames,), 0.0 = unvoiced.
+
+    Returns:
+        Shape (n_frames, 3), float32: voiced (0 or 1), log F0 over 150 Hz (0 where unvoiced), scaled log energy.
+    """
+    voiced = f0_hz > 0
+    melody = np.where(voiced, np.log(np.maximum(f0_hz, 1.0) / F0_CENTRE_HZ), 0.0)
+    energy = np.log(np.exp(mel.astype(np.float32)).mean(axis=-1) + MEL_FLOOR) / ENERGY_SCALE + ENERGY_CENTRE
+    return np.stack([voiced, melody, energy], axis=-1).astype(np.float32)
+
+
+def content_at_frames(
+    content: Array, first_frame: int, n_frames: int, config: FeatureConfig, first_vector: int = 0
+) -> Array:
+    """Content interpolated to the decoder's frames.
+
+    Args:
+        content: Shape (n_vectors, content_dim); its row j stands at (first_vector + j) / content_per_s seconds.
+        first_frame: Which mel frame comes first; frame i stands at (i + 0.5) / frames_per_s seconds.
+        n_frames: How many.
+        config: Both rates.
+        first_vector: Which vector is the content's first row.
+
+    Returns:
+        Shape (n_frames, content_dim), float32; the first and last vectors are held beyond the ends.
+    """
+    position = (np.arange(first_frame, first_frame + n_frames) + 0.5) * (config.content_per_s / config.frames_per_s)
+    position = np.clip(position - first_vector, 0, len(content) - 1)
+    low = np.minimum(position.astype(int), max(len(content) - 2, 0))
+    high = np.minimum(low + 1, len(content) - 1)
+    share = (position - low)[:, None].astype(np.float32)
+    return content[low].astype(np.float32) * (1 - share) + content[high].astype(np.float32) * share
+
+
+def _reflected(samples: Array, left: int, right: int) -> Array:
+    mode = "reflect" if len(samples) > max(left, right) else "constant"
+    return np.pad(samples, (left, right), mode=mode)

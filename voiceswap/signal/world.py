@@ -1,0 +1,36 @@
+"""WORLD (Morise et al., 2016): the classical baseline, and the warped copies that decoders are trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyworld
+
+from voiceswap.config import FeatureConfig
+from voiceswap.signal.features import Array
+
+
+def warp(samples: Array, config: FeatureConfig, *, f0_ratio: float, envelope_ratio: float) -> Array:
+    """The same words as another throat would say them.
+
+    Args:
+        samples: Shape (n_samples,), float32, finite, at `mel_rate_hz`.
+        config: Rate, frame length and F0 range.
+        f0_ratio: Factor on F0, 0.25 to 4.
+        envelope_ratio: Factor on the formants' frequencies, 0.5 to 2; above 1 is a shorter vocal tract.
+
+    Returns:
+        Shape (n_samples,), float32; ratios of 1 give WORLD's copy.
+    """
+    if len(samples) < 2 * config.n_fft:
+        return samples.copy()
+    x, rate, n_fft = samples.astype(np.float64), config.mel_rate_hz, config.n_fft
+    f0, times_s = pyworld.dio(x, rate, f0_floor=config.f0_min_hz, f0_ceil=config.f0_max_hz)
+    f0 = pyworld.stonemask(x, f0, times_s, rate)
+    envelope = pyworld.cheaptrick(x, f0, times_s, rate, fft_size=n_fft)
+    aperiodicity = pyworld.d4c(x, f0, times_s, rate, fft_size=n_fft)
+    position = np.clip(np.arange(n_fft // 2 + 1) / envelope_ratio, 0, n_fft // 2)
+    low = np.minimum(position.astype(int), n_fft // 2 - 1)
+    share = position - low
+    envelope = np.ascontiguousarray(envelope[:, low] * (1 - share) + envelope[:, low + 1] * share)
+    warped = pyworld.synthesize(f0 * f0_ratio, envelope, aperiodicity, rate)[: len(samples)]
+    return np.pad(warped, (0, len(samples) - len(warped))).astype(np.float32)

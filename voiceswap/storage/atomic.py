@@ -1,0 +1,262 @@
+"""Temp, fsync, rename: what appears under its name is whole. And the lock that lets one process write."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from voiceswap.errors import BusyError, WriteError
+
+TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)\.[0-9a-f]{8}\.tmp(\.[^.]*)?", re.DOTALL)
+# Windows refuses to rename what a virus scanner or a reader has open just then.
+RENAME_WAITS_S: tuple[float, ...] = (0.01, 0.05, 0.2) if os.name == "nt" else ()
+SWAP_TRIES = 100
+YOUNG_S = 3600.0
+
+
+def temporary_name(path: Path) -> Path:
+    """A name beside `path` that nobody else uses, and that `sweep` knows: .NAME.PID.RANDOM.tmp."""
+    # Cut, since a file's name may already be as long as the file system allows.
+    return path.with_name(f".{path.name[:40]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`; what was written to it takes the name when the block ends well.
+
+    Args:
+        path: The final file.
+
+    Yields:
+        A path with the same ending in the same folder.
+
+    Raises:
+        WriteError: The file system refused; a former file is as it was.
+    """
+    temporary = Path(f"{temporary_name(path)}{path.suffix}")
+    try:
+        with _writing(path):
+            yield temporary
+            _sync(temporary)
+            _rename(temporary, path)
+            _sync(path.parent)
+    finally:
+        _remove(temporary)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole; raises WriteError."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain JSON whole; raises WriteError."""
+    write_bytes(path, to_json(value))
+
+
+def to_json(value: Any) -> bytes:
+    """Readable JSON; a ValueError for NaN is our own bug."""
+    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `path` when the block ends well, in place of a former one.
+
+    Args:
+        path: The final folder.
+
+    Yields:
+        An empty folder beside it; what is written there must be plain files.
+
+    Raises:
+        WriteError: The file system refused; a former folder is as it was.
+    """
+    temporary = temporary_name(path)
+    try:
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir()
+            yield temporary
+            for file in temporary.iterdir():
+                _sync(file)
+            _sync(temporary)
+            _swap_in(temporary, path)
+            _sync(path.parent)
+            _remove(_aside(path))
+    finally:
+        recover(path)
+        _remove(temporary)
+
+
+def _swap_in(temporary: Path, path: Path) -> None:
+    # A folder cannot be renamed onto a full one, so the former steps aside:
+    #     anna -> .anna.old     .anna.7.0f.tmp -> anna     .anna.old deleted
+    # A reader that looks in between brings it back (`recover`); then it has to step aside again.
+    for _ in range(SWAP_TRIES):
+        if path.is_dir():
+            _remove(_aside(path))
+            _rename(path, _aside(path))
+        try:
+            _rename(temporary, path)
+        except OSError:
+            if not path.is_dir():
+                raise
+        else:
+            return
+    raise FileExistsError("the former folder comes back again and again")
+
+
+def recover(path: Path) -> None:
+    """Bring back a folder that stepped aside for one that never came; does nothing otherwise."""
+    if not path.exists():
+        with suppress(OSError):  # There is none, or another process was faster.
+            os.rename(_aside(path), path)
+
+
+def recover_all(folder: Path) -> list[Path]:
+    """`recover` every folder inside `folder`; returns those still aside, as another has taken their place."""
+    asides = [path for path in folder.glob(".*.old") if path.is_dir()]
+    finals = {aside: aside.with_name(aside.name[1 : -len(".old")]) for aside in asides}
+    for final in finals.values():
+        recover(final)
+    return [aside for aside, final in finals.items() if final.exists() and aside.exists()]
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a folder of that name, be it aside for the moment of a swap."""
+    # Asked twice, as the swap may have ended between the first two questions.
+    return path.exists() or _aside(path).exists() or path.exists()
+
+
+def sweep(folder: Path) -> int:
+    """Delete what killed processes left behind, and end the swaps they were in.
+
+    Args:
+        folder: Not searched recursively; it may be missing. What living processes write there is spared.
+
+    Returns:
+        How many temporary files and folders were deleted.
+    """
+    for aside in recover_all(folder):
+        _remove(aside)
+    found = [(left, TEMPORARY.fullmatch(left.name)) for left in folder.glob(".*.tmp*")]
+    stray = [left for left, match in found if match and not _in_use(left, int(match["pid"]))]
+    for left in stray:
+        _remove(left)
+    return len(stray)
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold a lock file; a second holder is refused at once, a killed one's lock is free.
+
+    Args:
+        path: The lock file; the holder is named in a file beside it.
+        what: What is trained under it, for the message.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        BusyError: Another process holds it; names the process and its host.
+        WriteError: The lock file cannot be made.
+    """
+    holder = path.with_name(f"{path.name}.holder")
+    lock = FileLock(path, timeout=0)
+    try:
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _take(lock, holder, what)
+            holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        yield
+    finally:
+        if lock.is_locked:
+            _remove(holder)
+            lock.release()
+
+
+def _take(lock: FileLock, holder: Path, what: str) -> None:
+    try:
+        lock.acquire()
+    except Timeout as error:
+        who = ""
+        with suppress(OSError):  # It may have taken the lock just now and not said so yet.
+            who = holder.read_text(encoding="utf-8", errors="replace")
+        who = who or "another process"
+        raise BusyError(f"{what} is being trained by {who}", "wait until it is done, or stop it") from error
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
+
+
+def _remove(path: Path) -> None:
+    # What cannot be deleted now is left to the next sweep: the work itself is done.
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _rename(source: Path, target: Path) -> None:
+    for wait_s in RENAME_WAITS_S:
+        try:
+            os.replace(source, target)
+        except PermissionError:
+            time.sleep(wait_s)
+        else:
+            return
+    os.replace(source, target)
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():  # Windows cannot open a folder.
+        return
+    # For writing where that is possible: Windows flushes nothing else.
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _in_use(temporary: Path, pid: int) -> bool:
+    # The age decides too, since in a container every process may have had the same number.
+    with suppress(OSError, OverflowError):
+        young = time.time() - temporary.stat().st_mtime < YOUNG_S
+        if young and os.name != "nt":  # There, os.kill would end the process.
+            os.kill(pid, 0)
+        return young
+    return False
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(
+            f"cannot write {path}: {(error.strerror or str(error)).lower()}{_free(path)}",
+            "free some space, or choose a folder that you may write to",
+        ) from error
+
+
+def _free(path: Path) -> str:
+    for folder in path.absolute().parents:
+        with suppress(OSError):
+            return f" ({shutil.disk_usage(folder).free / 1e6:.0f} MB free)"
+    return ""

@@ -1,0 +1,332 @@
+"""Folders that explain themselves: JSON documents, safetensors, and a manifest with the sum of each file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import stat
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+import voiceswap
+from voiceswap.errors import ModelError
+from voiceswap.storage import atomic
+from voiceswap.storage.paths import MANIFEST
+
+Arrays = Mapping[str, NDArray[Any]]
+Expected = Mapping[str, tuple[tuple[int, ...], str]]
+SCHEMA_VERSION = 1
+MANIFEST_KEYS = {"schema_version", "kind", "voiceswap_version", "files"}
+MAX_JSON_BYTES = 4 << 20
+MAX_JSON_DEPTH = 32
+MAX_HEADER_BYTES = 1 << 20
+TYPE_BYTES = {"BOOL": 1, "U8": 1, "I8": 1, "I16": 2, "F16": 2, "I32": 4, "F32": 4, "I64": 8, "F64": 8}
+STEP_NAME = re.compile(r"step-(\d{8,})")
+OPEN_TRIES = 100
+HINT = "it is damaged or not from voiceswap; get it anew, or train it again"
+
+
+def write_folder(
+    path: Path,
+    *,
+    kind: str,
+    documents: Mapping[str, Any],
+    arrays: Mapping[str, Arrays],
+    texts: Mapping[str, str] | None = None,
+) -> None:
+    """Write a folder whole, in place of a former one.
+
+    Args:
+        path: The folder.
+        kind: What it is: "voice", "base", "checkpoint".
+        documents: Plain JSON values; each becomes NAME.json.
+        arrays: Named arrays; each group becomes NAME.safetensors.
+        texts: Further text files by file name, such as licences.
+
+    Raises:
+        WriteError: The file system refused; a former folder is as it was.
+    """
+    files = {f"{name}.json": atomic.to_json(value) for name, value in documents.items()}
+    for name, group in arrays.items():
+        # asarray, since ascontiguousarray would turn a step counter of shape () into one of shape (1,).
+        packed = {key: np.asarray(value, order="C") for key, value in group.items()}
+        files[f"{name}.safetensors"] = save(packed)
+    files |= {name: text.encode() for name, text in (texts or {}).items()}
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "kind": kind,
+        "voiceswap_version": voiceswap.__version__,
+        "files": {name: {"sha256": _sha256(data), "bytes": len(data)} for name, data in files.items()},
+    }
+    with atomic.new_folder(path) as temporary:
+        for name, data in files.items():
+            (temporary / name).write_bytes(data)
+        (temporary / MANIFEST).write_bytes(atomic.to_json(manifest))
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder's files as they were when it was opened, whatever another process saves meanwhile.
+
+    Attributes:
+        path: Where it lies.
+        manifest: Its manifest.
+        files: What its files hold, by name.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    files: Mapping[str, bytes] = field(repr=False)
+
+    def document(self, name: str) -> dict[str, Any]:
+        """The JSON object in NAME.json; raises ModelError if there is none."""
+        where = f"{self.path / name}.json"
+        value = strict_json(self._data(f"{name}.json"), where)
+        if not isinstance(value, dict):
+            raise ModelError(f"{where} holds a {type(value).__name__}, wanted an object", HINT)
+        return value
+
+    def arrays(self, name: str, expected: Expected) -> dict[str, NDArray[Any]]:
+        """The arrays of NAME.safetensors.
+
+        Args:
+            name: The file's name without its ending.
+            expected: Shape and type ("F16", "F32", "I64" ...) of every array there must be; no other may.
+
+        Returns:
+            The arrays by name.
+
+        Raises:
+            ModelError: The file holds anything else; told from its header, before an array is made.
+        """
+        where = f"{self.path / name}.safetensors"
+        data = self._data(f"{name}.safetensors")
+        header_bytes = int.from_bytes(data[:8], "little")
+        limit = min(MAX_HEADER_BYTES, len(data) - 8)
+        if header_bytes > limit:
+            raise ModelError(f"{where} claims a header of {header_bytes} bytes, wanted at most {limit}", HINT)
+        header = strict_json(data[8 : 8 + header_bytes], f"the header of {where}")
+        _check_header(header, expected, where)
+        array_bytes = sum(math.prod(shape) * TYPE_BYTES[dtype] for shape, dtype in expected.values())
+        if len(data) != 8 + header_bytes + array_bytes:
+            raise ModelError(f"{where} has {len(data)} bytes, wanted {8 + header_bytes + array_bytes}", HINT)
+        try:
+            return load(data)
+        except SafetensorError as error:
+            raise ModelError(f"{where} cannot be read: {error}", HINT) from error
+
+    def _data(self, name: str) -> bytes:
+        if name not in self.files:
+            raise ModelError(f"{self.path} has no {name}", HINT)
+        return self.files[name]
+
+
+def _check_header(header: Any, expected: Expected, where: str) -> None:
+    if not isinstance(header, dict):
+        raise ModelError(f"the header of {where} is a {type(header).__name__}, wanted an object", HINT)
+    found = header.keys() - {"__metadata__"}
+    if missing := sorted(expected.keys() - found):
+        raise ModelError(f"{where} lacks the array {missing[0]!r} ({len(missing)} in all)", HINT)
+    if extra := sorted(found - expected.keys()):
+        raise ModelError(f"{where} has the unknown array {extra[0][:80]!r} ({len(extra)} in all)", HINT)
+    for key, (shape, dtype) in expected.items():
+        entry = header[key] if isinstance(header[key], dict) else {}
+        if (entry.get("dtype"), entry.get("shape")) != (dtype, list(shape)):
+            claimed = f"{entry.get('dtype')} {entry.get('shape')}"[:80]
+            raise ModelError(f"{where}: array {key!r} is {claimed}, wanted {dtype} {list(shape)}", HINT)
+
+
+def open_folder(path: Path, *, kind: str, max_bytes: int) -> Folder:
+    """Read a folder and verify every file in it.
+
+    Args:
+        path: The folder.
+        kind: What it must be.
+        max_bytes: How much its files may take in all.
+
+    Returns:
+        The folder, its files in memory.
+
+    Raises:
+        ModelError: Something is missing, too large, of another kind or version, a link, unlisted, or altered.
+    """
+    for _ in range(OPEN_TRIES):
+        # If it is another folder after a failure, then a part was read of one save and a part of the next.
+        before = _identity(path)
+        try:
+            return _opened(path, kind, max_bytes)
+        except ModelError:
+            if before == _identity(path):
+                raise
+        except OSError as error:
+            if before == _identity(path):
+                reason = (error.strerror or str(error)).lower()
+                raise ModelError(f"cannot read the {kind} {path}: {reason}", "may you read it?") from error
+    raise ModelError(f"{path} was replaced again and again while it was read", "try again")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    atomic.recover(path)
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _opened(path: Path, kind: str, max_bytes: int) -> Folder:
+    if not path.is_dir():
+        raise ModelError(f"there is no {kind} at {path}", "is the name right?")
+    present = set(os.listdir(path))
+    where = path / MANIFEST
+    if MANIFEST not in present:
+        raise ModelError(f"{path} has no {MANIFEST}, so it is no {kind}", "is this the right folder?")
+    if (size := _file_bytes(where)) > MAX_JSON_BYTES:
+        raise ModelError(f"{where} has {size} bytes, wanted at most {MAX_JSON_BYTES}", HINT)
+    manifest = strict_json(where.read_bytes(), str(where))
+    _check_manifest(manifest, kind, where)
+    listed: dict[str, dict[str, Any]] = manifest["files"]
+    if missing := sorted(listed.keys() - present):
+        raise ModelError(f"{path} lacks {missing[0][:80]!r}", HINT)
+    if extra := sorted(present - listed.keys() - {MANIFEST}):
+        raise ModelError(f"{path} holds {extra[0][:80]!r}, which {MANIFEST} does not list", HINT)
+    sizes = {name: _file_bytes(path / name) for name in listed}
+    if sum(sizes.values()) > max_bytes:
+        raise ModelError(f"{path} has {sum(sizes.values())} bytes, wanted at most {max_bytes}", HINT)
+    for name, entry in listed.items():
+        if sizes[name] != entry["bytes"]:
+            raise ModelError(f"{path / name} has {sizes[name]} bytes, wanted {entry['bytes']}", HINT)
+    files = {name: (path / name).read_bytes() for name in listed}
+    for name, entry in listed.items():
+        found, wanted = _sha256(files[name]), entry["sha256"]
+        if found != wanted:
+            raise ModelError(f"{path / name} has sha256 {found[:12]}..., wanted {wanted[:12]}...", HINT)
+    return Folder(path, manifest, files)
+
+
+def _check_manifest(manifest: Any, kind: str, where: Path) -> None:
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise ModelError(f"{where} lists no files", HINT)
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        found = str(manifest.get("schema_version"))[:40]
+        raise ModelError(f"{where} has schema_version {found}, wanted {SCHEMA_VERSION}", "update voiceswap")
+    if manifest.get("kind") != kind:
+        found = str(manifest.get("kind"))[:40]
+        raise ModelError(f"{where.parent} is a {found!r}, wanted a {kind}", "is this the right folder?")
+    if different := sorted(manifest.keys() ^ MANIFEST_KEYS):
+        raise ModelError(f"{where} lacks or should not have {different[0][:80]!r}", HINT)
+    for name, entry in manifest["files"].items():
+        types = [type(entry.get(key)) for key in ("sha256", "bytes")] if isinstance(entry, dict) else []
+        # Names are data: one that is a path must never be joined to a folder.
+        if types != [str, int] or name in {"", "..", MANIFEST} or re.search(r"[/\\:\0]", name):
+            raise ModelError(f"{where} has an unsound entry {name[:80]!r}", HINT)
+
+
+def _file_bytes(path: Path) -> int:
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ModelError(f"{path} is a link or a device, wanted a plain file", HINT)
+    return found.st_size
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def strict_json(text: bytes, where: str) -> Any:
+    """Read JSON that has one meaning: no key twice, no NaN or infinity, no nesting beyond 32, at most 4 MB.
+
+    Args:
+        text: UTF-8.
+        where: What to call it in the message.
+
+    Returns:
+        Plain values.
+
+    Raises:
+        ModelError: It is anything else.
+    """
+    try:
+        if len(text) > MAX_JSON_BYTES:
+            raise ValueError(f"{len(text)} bytes, wanted at most {MAX_JSON_BYTES}")
+        decoded = text.decode()
+        value = json.loads(decoded, parse_constant=_finite, parse_float=_finite, object_pairs_hook=_unique)
+        if _depth(value) > MAX_JSON_DEPTH:
+            raise RecursionError
+    except RecursionError as error:  # The parser's own, too.
+        raise ModelError(f"{where} is no sound JSON: nested deeper than {MAX_JSON_DEPTH}", HINT) from error
+    except ValueError as error:
+        raise ModelError(f"{where} is no sound JSON: {str(error)[:120]}", HINT) from error
+    return value
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"holds the number {number[:40]}")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for key, inner in pairs:
+        if key in value:
+            raise ValueError(f"holds the key {key[:40]!r} twice")
+        value[key] = inner
+    return value
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
+
+
+def step_path(run: Path, step: int) -> Path:
+    """Where a run keeps the checkpoint of a step."""
+    return run / f"step-{step:08d}"
+
+
+def latest(
+    run: Path, *, kind: str, max_bytes: int, skipped: list[ModelError] | None = None
+) -> tuple[int, Folder] | None:
+    """The newest checkpoint of a run that is whole.
+
+    Args:
+        run: The run's folder; it may be missing.
+        kind: As `open_folder`.
+        max_bytes: As `open_folder`.
+        skipped: Gets what is wrong with each newer checkpoint that was passed over.
+
+    Returns:
+        Its step and the opened folder, or None if there is none.
+    """
+    for step in reversed(_steps(run)):
+        try:
+            return step, open_folder(step_path(run, step), kind=kind, max_bytes=max_bytes)
+        except ModelError as error:
+            if skipped is not None:
+                skipped.append(error)
+    return None
+
+
+def prune(run: Path, keep: int = 2, also: Collection[int] = ()) -> None:
+    """Delete a run's checkpoints but for the newest `keep` and those of the steps in `also`."""
+    steps = _steps(run)
+    for step in set(steps[: max(0, len(steps) - keep)]) - set(also):
+        shutil.rmtree(step_path(run, step), ignore_errors=True)
+
+
+def _steps(run: Path) -> list[int]:
+    names = os.listdir(run) if run.is_dir() else []
+    steps = sorted(int(match[1]) for match in map(STEP_NAME.fullmatch, names) if match)
+    return [step for step in steps if step_path(run, step).name in names]

@@ -1,0 +1,196 @@
+"""Names and places: where voices live, what they may be called, and where a result goes."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+import platformdirs
+
+from voiceswap.errors import ModelError, UsageError, WriteError
+from voiceswap.storage import atomic
+
+MANIFEST = "manifest.json"
+MAX_NAME_CHARACTERS, MAX_NAME_BYTES = 100, 200
+FORBIDDEN = frozenset('/\\:*?"<>|')
+DEVICES = frozenset(
+    ["con", "prn", "aux", "nul", "conin$", "conout$"]
+    + [f"{port}{i}" for port in ("com", "lpt") for i in range(10)]
+)
+
+
+def voices_folder(override: Path | None = None) -> Path:
+    """The voices folder: `override`, else $VOICESWAP_VOICES, else in the user's data directory."""
+    chosen = override or os.environ.get("VOICESWAP_VOICES")
+    return Path(chosen) if chosen else platformdirs.user_data_path("voiceswap", appauthor=False) / "voices"
+
+
+def cache_folder() -> Path:
+    """The feature cache: $VOICESWAP_CACHE, else in the user's cache directory."""
+    chosen = os.environ.get("VOICESWAP_CACHE")
+    return Path(chosen) if chosen else platformdirs.user_cache_path("voiceswap", appauthor=False)
+
+
+def check_voice_name(name: str) -> str:
+    """The name in Unicode's composed form, if a voice may be called so.
+
+    Args:
+        name: As the user gave it.
+
+    Returns:
+        The name to store and show.
+
+    Raises:
+        UsageError: It would be unsafe as a folder's name on some system, or deceive the eye.
+    """
+    name = unicodedata.normalize("NFC", name)
+    if reason := _fault(name):
+        hint = "rename the folder or recording that it comes from"
+        raise UsageError(f"a voice cannot be called {name[:40]!r}: {reason}", hint)
+    return name
+
+
+def _fault(name: str) -> str:
+    if not name.strip() or name in {".", ".."}:
+        return "that is no name"
+    if len(name) > MAX_NAME_CHARACTERS or len(name.encode(errors="replace")) > MAX_NAME_BYTES:
+        return f"it is longer than {MAX_NAME_CHARACTERS} characters or {MAX_NAME_BYTES} bytes"
+    for character in name:
+        # Not printable: controls, bidi and other format marks, surrogates, unassigned, line ends; and wide spaces.
+        visible = character.isprintable() or unicodedata.category(character) == "Zs"
+        if character in FORBIDDEN or not visible:
+            return f"it holds {character!r}"
+    if name != name.strip() or name[0] in "-." or name[-1] == ".":
+        return "it begins with a dash, dot or space, or ends with a dot or space"
+    if unicodedata.normalize("NFKC", name.split(".")[0]).strip().casefold() in DEVICES:
+        return "Windows keeps that name for a device"
+    return ""
+
+
+def voice_name_of(source: Path) -> str:
+    """The voice that a folder makes (its name) or a single recording (its name without the ending)."""
+    real = Path(os.path.realpath(source)) if os.path.exists(source) else source
+    return check_voice_name(real.stem if os.path.isfile(real) else real.name)
+
+
+def voice_path(voices: Path, name: str) -> Path:
+    """Where a voice lies or will lie.
+
+    Args:
+        voices: The voices folder.
+        name: The voice's name.
+
+    Returns:
+        Its folder, whether or not it exists.
+
+    Raises:
+        UsageError: An unsafe name, or one that differs from another voice's only in case or in how accents
+            are stored, so that some systems would take both for one.
+    """
+    name = check_voice_name(name)
+    for folder in (voices, run_path(voices, name).parent):
+        taken = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+        for other in taken:
+            if other != name and _folded(other) == _folded(name):
+                raise UsageError(
+                    f"the voice {name} cannot be told from the voice {other!a} on every system",
+                    "rename the folder that it comes from",
+                )
+    return voices / name
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", name).casefold())
+
+
+def run_path(voices: Path, name: str) -> Path:
+    """Where the training of a voice keeps its checkpoints; raises UsageError for an unsafe name."""
+    return voices / ".runs" / check_voice_name(name)
+
+
+def list_voices(voices: Path) -> list[str]:
+    """The names of the voices in a voices folder, sorted; none if there is no such folder."""
+    if not voices.is_dir():
+        return []
+    atomic.recover_all(voices)
+    return sorted(path.name for path in voices.iterdir() if _is_voice(path) and not _fault(path.name))
+
+
+def find_voice(name_or_folder: str | Path, voices: Path) -> Path:
+    """The folder of a voice that exists.
+
+    Args:
+        name_or_folder: A voice's name, or the path of its folder. A name of both is taken for the voice's.
+        voices: The voices folder.
+
+    Returns:
+        The folder; what is in it is not looked at.
+
+    Raises:
+        ModelError: There is no such voice; the hint lists those that there are.
+    """
+    text = os.fspath(name_or_folder)
+    # Path("./anna") would forget the dot that makes it a path.
+    is_path = isinstance(name_or_folder, Path) or any(separator in text for separator in {os.sep, "/"})
+    known = list_voices(voices)
+    if not is_path:
+        name = unicodedata.normalize("NFC", text)
+        # A folder copied from another system may carry the same name in decomposed form.
+        stored = {unicodedata.normalize("NFC", voice): voice for voice in known}.get(name, name)
+        if not _fault(name) and atomic.exists(voices / stored):
+            return voices / stored
+    if text and _is_voice(Path(text)):
+        return Path(text)
+    hint = f"voices here: {', '.join(known[:8])}" if known else "train one: voiceswap train FOLDER"
+    where = "" if is_path else f" in {voices}"
+    raise ModelError(f"no voice {text[:80]!r}{where}", hint)
+
+
+def _is_voice(path: Path) -> bool:
+    # os.path, since Path.is_file raises on a name that is too long.
+    return os.path.isfile(path / MANIFEST)
+
+
+def output_path(
+    source: Path,
+    voice_name: str,
+    out: Path | None,
+    *,
+    force: bool,
+    suffix: str = ".wav",
+    many: bool = False,
+) -> Path:
+    """Where a conversion goes: song.mp3 becomes song.VOICE.wav beside it, unless told otherwise.
+
+    Args:
+        source: The recording.
+        voice_name: The voice it is converted to.
+        out: A file, or a folder that exists; None for beside the source.
+        force: Whether an existing file may be replaced.
+        suffix: The ending of a name that is made here.
+        many: Whether there are several sources, so that `out` must be a folder.
+
+    Returns:
+        The output's path; its folder exists.
+
+    Raises:
+        UsageError: It is the source itself, or exists and `force` is not given.
+        WriteError: Its folder does not exist, or it is a folder or a device itself.
+    """
+    name = f"{source.stem}.{voice_name}{suffix}"
+    if out is None:
+        path = source.with_name(name)
+    else:
+        path = out / name if many or os.path.isdir(out) else out
+    if not os.path.isdir(path.parent):
+        raise WriteError(f"cannot write {path}: there is no folder {path.parent}", "make the folder first")
+    if not os.path.exists(path):
+        return path
+    if not os.path.isfile(path):
+        raise WriteError(f"cannot write {path}: it is no file", "give a file, or another folder, with -o")
+    if os.path.exists(source) and os.path.samefile(path, source):
+        raise UsageError(f"{path} is the input itself", "choose another output with -o")
+    if not force:
+        raise UsageError(f"{path} exists", "give --force to replace it, or another output with -o")
+    return path
