@@ -83,13 +83,15 @@ def main(originals, start):
     network = encoder.build(config)
     load_arrays(network, to_arrays(network, "float32") | encoded)
     uncut = keras.Model(network.input, network.get_layer("norm").output)
-    print(f"encoder: largest difference {difference(uncut.predict(z['whisper_in'][None], verbose=0)[0], z['whisper_out']):.5f}")
+    content = uncut.predict(z["whisper_in"][None], verbose=0)[0]
+    print(f"encoder: largest difference {difference(content, z['whisper_out']):.5f}")
     generator = vocoder.build(config)
     for dtype in ("float32", "float16"):
         load_arrays(generator, {k: v.astype(dtype) for k, v in sounded.items()})
         samples = generator.predict(z["hifigan_in"][None], verbose=0)[0]
         print(f"vocoder in {dtype}: largest difference {difference(samples, z['hifigan_out']):.5f}")
-    half = {part: {k: v.astype(np.float16) for k, v in a.items()} for part, a in (("encoder", encoded), ("vocoder", sounded))}
+    parts = {"encoder": encoded, "vocoder": sounded}
+    half = {part: {k: v.astype(np.float16) for k, v in arrays.items()} for part, arrays in parts.items()}
     write_folder(Path(start), kind=START_KIND, documents={"config": config.to_json()}, arrays=half)
 
 

@@ -144,7 +144,7 @@ class Config(_Section):
     def _hops_match(self) -> Config:
         samples = math.prod(self.vocoder.upsample_rates)
         if samples != self.features.hop_samples:
-            raise ValueError(f"upsample_rates make {samples} samples a frame, hop_samples is {self.features.hop_samples}")
+            raise ValueError(f"upsample_rates make {samples} samples a frame, not {self.features.hop_samples}")
         return self
 
     def to_json(self) -> dict[str, Any]:

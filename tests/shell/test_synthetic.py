@@ -33,9 +33,7 @@ def vowel_formants_hz(utterance: Utterance) -> Floats:
 
 def agreement(utterance: Utterance) -> tuple[float, float]:
     """Median distance of DIO's F0 from the truth in cents, and how often both agree on voicing."""
-    found_hz, _ = pyworld.dio(
-        utterance.samples.astype(float), utterance.sample_rate_hz, f0_floor=60, f0_ceil=700
-    )
+    found_hz, _ = pyworld.dio(utterance.samples.astype(float), utterance.sample_rate_hz, f0_floor=60, f0_ceil=700)
     assert found_hz.shape == utterance.f0_hz.shape
     both = (found_hz > 0) & (utterance.f0_hz > 0)
     cents = 1200 * np.log2(found_hz[both] / utterance.f0_hz[both])
@@ -132,9 +130,7 @@ def test_the_formants_of_two_speakers_differ_by_their_tracts(high: Speaker, low:
         return rest
 
     def likeness(stretch: float) -> float:
-        return float(
-            np.corrcoef(without_tilt(high_db, stretch).ravel(), without_tilt(low_db, 1.0).ravel())[0, 1]
-        )
+        return float(np.corrcoef(without_tilt(high_db, stretch).ravel(), without_tilt(low_db, 1.0).ravel())[0, 1])
 
     best = max(np.arange(0.95, 1.40, 0.01), key=likeness)
     assert best == pytest.approx(high.tract / low.tract, abs=0.03)

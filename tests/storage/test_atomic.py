@@ -167,9 +167,7 @@ def test_json_is_readable_and_refuses_nan(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["name"] == "Zoë"
 
 
-def test_file_is_synced_before_the_rename_and_its_folder_after(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_is_synced_before_the_rename_and_its_folder_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events = recorded(monkeypatch)
     atomic.write_bytes(tmp_path / "a.txt", b"x")
     assert events == ["sync file", "rename", "sync folder"]

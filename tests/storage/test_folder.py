@@ -41,9 +41,7 @@ CONFIG = {"name": "Zoë", "sizes": [1, 2], "rate": 0.5, "nothing": None, "inner"
 
 def make(path: Path, kind: str = "voice", arrays: dict[str, Any] = ARRAYS, **document: Any) -> Path:
     texts = {"LICENSE.txt": "free ©\n"}
-    write_folder(
-        path, kind=kind, documents={"config": document or CONFIG}, arrays={"weights": arrays}, texts=texts
-    )
+    write_folder(path, kind=kind, documents={"config": document or CONFIG}, arrays={"weights": arrays}, texts=texts)
     return path
 
 
@@ -347,7 +345,7 @@ n_refused = 0
 for folder in folders:
     allowed[0] = f"{folder}{os.sep}"
     try:
-        voice = open_folder(folder, kind="voice", max_bytes=5 << 20)
+        voice = open_folder(folder, kind="voice", max_bytes=2_000_000)
         voice.document("config"), voice.arrays("weights", expected)
     except ModelError:
         n_refused += 1
@@ -478,17 +476,17 @@ def test_reader_always_sees_a_whole_folder_while_another_saves(tmp_path: Path) -
 
     writer = threading.Thread(target=save_on)
     writer.start()
-    seen = [use(path)[0]["n"] for _ in range(100)]
-    stop.set()
-    writer.join()
+    try:
+        seen = [use(path)[0]["n"] for _ in range(100)]
+    finally:
+        stop.set()
+        writer.join()
     assert not failures
     assert seen == sorted(seen)
     assert os.listdir(tmp_path) == ["zoe"]
 
 
-def test_reading_gives_up_on_a_folder_that_never_stands_still(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reading_gives_up_on_a_folder_that_never_stands_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make(tmp_path / "zoe")
     (path / "LICENSE.txt").unlink()
     identities = iter(range(1000))
@@ -525,10 +523,7 @@ def test_latest_is_the_newest_whole_checkpoint(tmp_path: Path) -> None:
     (folder.step_path(run, 1000) / "manifest.json").unlink()
     skipped: list[ModelError] = []
     assert latest_step(run, skipped) == 450
-    assert [
-        str(folder.step_path(run, step)) in e.message
-        for step, e in zip((123_456_789, 1000), skipped, strict=True)
-    ]
+    assert [str(folder.step_path(run, step)) in e.message for step, e in zip((123_456_789, 1000), skipped, strict=True)]
     for step in (450, 99):
         shutil.rmtree(folder.step_path(run, step))
     assert latest_step(run) is None

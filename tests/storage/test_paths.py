@@ -124,9 +124,7 @@ def test_any_name_is_refused_or_is_one_component_of_a_path(name: str) -> None:
     ],
 )
 @pytest.mark.parametrize("place", ["", ".runs"], ids=["voice", "run"])
-def test_twins_are_refused_and_the_other_is_named(
-    first: str, second: str, place: str, tmp_path: Path
-) -> None:
+def test_twins_are_refused_and_the_other_is_named(first: str, second: str, place: str, tmp_path: Path) -> None:
     (tmp_path / place / first).mkdir(parents=True)
     with pytest.raises(UsageError, match=f"the voice {second} cannot be told from") as caught:
         paths.voice_path(tmp_path, second)
@@ -209,9 +207,7 @@ def test_find_sees_a_voice_that_is_just_being_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["nobody", "", ".", "./nobody", "../..", "a\0b", "x" * 5000, "\x1b[31m", "-rf", "ANNA"]
 )
-def test_missing_voice_lists_those_there_are(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_voice_lists_those_there_are(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     voices = tmp_path / "a" / "voices"
     with pytest.raises(ModelError, match="no voice") as caught:

@@ -93,9 +93,7 @@ def convert(
     outputs = [paths.output_path(s, voice.name, target, force=force, many=many) for s in sources]
     if twice := {o for o in outputs if outputs.count(o) > 1}:
         raise UsageError(f"two inputs would become {min(twice)}", "convert them in two calls")
-    return [
-        _convert_one(voice, *job, pitch, report, stopped) for job in zip(sources, kinds, outputs, strict=True)
-    ]
+    return [_convert_one(voice, *job, pitch, report, stopped) for job in zip(sources, kinds, outputs, strict=True)]
 
 
 def _convert_one(
@@ -129,9 +127,7 @@ def _convert_one(
             taken_s = time.monotonic() - began
             speed = n_done / kind.sample_rate_hz / taken_s
             left_s = (found.n_samples - n_done) / kind.sample_rate_hz / speed
-            report(
-                Progress(path.name, "converting", n_done, found.n_samples, times_real_time=speed, left_s=left_s)
-            )
+            report(Progress(path.name, "converting", n_done, found.n_samples, times_real_time=speed, left_s=left_s))
     seconds = time.monotonic() - began
     duration_s = found.n_samples / kind.sample_rate_hz
     return Conversion(

@@ -20,7 +20,24 @@ from voiceswap.signal import audio, features, loudness, pitch, world
 from voiceswap.storage import atomic
 
 Array = np.ndarray
-SUFFIXES = frozenset(".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .caf .w64 .rf64 .wave".split())
+SUFFIXES = frozenset(
+    {
+        ".wav",
+        ".wave",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".aiff",
+        ".aif",
+        ".aifc",
+        ".au",
+        ".caf",
+        ".w64",
+        ".rf64",
+    }
+)
 # Changes whenever the same recording would give other features.
 CACHE_VERSION = 1
 HELD_OUT_EVERY = 10
@@ -97,7 +114,13 @@ def recordings(source: Path) -> list[Path]:
 
 
 def prepare(
-    name: str, files: Sequence[Path], encoder: ContentEncoder, encoder_id: str, config: Config, cache: Path, report: Report
+    name: str,
+    files: Sequence[Path],
+    encoder: ContentEncoder,
+    encoder_id: str,
+    config: Config,
+    cache: Path,
+    report: Report,
 ) -> Speech:
     """Features of one person's recordings, out of the cache where these very recordings were seen before.
 
@@ -171,7 +194,7 @@ def _extract(
     for i, path in enumerate(files):
         report(Progress(name, "reading", i, len(files)))
         if speech_s > MAX_SPEECH_S:
-            report(Note(f"{name}: the first {MAX_SPEECH_S / 60:.0f} minutes of speech are used, the rest is left out", True))
+            report(Note(f"{name}: only the first {MAX_SPEECH_S / 60:.0f} minutes of speech are used", warning=True))
             break
         try:
             samples = audio.read(path, f.mel_rate_hz)
@@ -233,9 +256,7 @@ def _warped(piece: Array, config: FeatureConfig, n_copies: int, seed: list[int])
         random = np.random.default_rng([*seed, copy])
         stretch = random.uniform(*PERTURB_LOG_FORMANT) * (1 if (sum(seed) + copy) % 2 else -1)
         semitones = random.uniform(-PERTURB_SEMITONES, PERTURB_SEMITONES)
-        copies.append(
-            world.warp(piece, config, f0_ratio=2 ** (semitones / 12), envelope_ratio=float(np.exp(stretch)))
-        )
+        copies.append(world.warp(piece, config, f0_ratio=2 ** (semitones / 12), envelope_ratio=float(np.exp(stretch))))
     return copies
 
 

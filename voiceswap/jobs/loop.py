@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from voiceswap.config import Config
 from voiceswap.errors import ModelError, VoiceswapError
 from voiceswap.jobs.batches import Batch, Crops
 from voiceswap.jobs.events import Note, Plan, Progress, Report
@@ -101,7 +100,7 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
         if not math.isfinite(losses[-1]):
             raise VoiceswapError(
                 f"training of {job.name} broke down: the loss at step {state.step} is {losses[-1]}",
-                f"the checkpoint before it is kept in {job.folder}; look for odd recordings, or begin anew with --fresh",
+                f"the checkpoint before it is kept in {job.folder}; look for odd recordings, or use --fresh",
             )
         now = time.monotonic()
         state = replace(state, step=state.step + 1, trained_s=before_s + now - began)

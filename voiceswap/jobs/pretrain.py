@@ -16,11 +16,11 @@ from voiceswap.config import Config, DecoderConfig, TrainConfig
 from voiceswap.errors import ModelError, UsageError
 from voiceswap.jobs import dataset, loop
 from voiceswap.jobs.batches import Crops, evaluation
-from voiceswap.jobs.events import Note, Progress, Report, silent
 from voiceswap.jobs.dataset import Array
+from voiceswap.jobs.events import Note, Progress, Report, silent
 from voiceswap.jobs.learner import Learner
-from voiceswap.model import decoder, encoder, vocoder
-from voiceswap.model.base import SHIPPED, load_base, write_base
+from voiceswap.model import base, decoder, encoder, vocoder
+from voiceswap.model.base import load_base, write_base
 from voiceswap.model.layers import Arrays, expected_arrays, load_arrays, to_arrays
 from voiceswap.signal import audio, features
 from voiceswap.storage import atomic, paths
@@ -105,7 +105,7 @@ def pretrain(
     work.mkdir(parents=True, exist_ok=True)
     with atomic.locked(work / ".lock", f"the base in {work}"):
         people = _people(folders, leave_out)
-        begin = _Start(Path(start) if start is not None else SHIPPED)
+        begin = _Start(Path(start) if start is not None else base.SHIPPED)
         if "encoder" in parts:
             _make_encoder(begin, people, work, report)
         if "decoder" in parts:
@@ -125,9 +125,9 @@ class _Start:
         try:
             folder = open_folder(path, kind=START_KIND, max_bytes=PART_MAX_BYTES)
         except ModelError:
-            base = load_base(path)
-            config, self.encoder, self.vocoder = base.config, base.arrays("encoder"), base.arrays("vocoder")
-            self.sha256 = base.id
+            former = load_base(path)
+            config, self.encoder, self.vocoder = former.config, former.arrays("encoder"), former.arrays("vocoder")
+            self.sha256 = former.id
         else:
             config = Config.from_json(folder.document("config"), str(path))
             expected = expected_arrays(encoder.build(config))
@@ -214,9 +214,7 @@ def _make_decoder(
         found = dataset.prepare(name, files, listener, encoder_id, config, paths.cache_folder(), silent)
         if found.clips:
             speech[name] = found
-    config = config.model_copy(
-        update={"decoder": config.decoder.model_copy(update={"n_speakers": len(speech)})}
-    )
+    config = config.model_copy(update={"decoder": config.decoder.model_copy(update={"n_speakers": len(speech)})})
     # Who has few clips is heard whole: the score is taken on the others.
     training = [s.training if len(s.clips) >= FEW_CLIPS else s.clips for s in speech.values()]
     held_out = [s.held_out if len(s.clips) >= FEW_CLIPS else () for s in speech.values()]

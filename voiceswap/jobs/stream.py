@@ -123,9 +123,7 @@ def survey(source: Source, config: Config) -> Survey:
             "give a longer recording",
         )
     melody = np.concatenate(f0)
-    return Survey(
-        counted.n_samples, melody, pitch.f0_range(melody), loudness.active_level_db(np.concatenate(levels))
-    )
+    return Survey(counted.n_samples, melody, pitch.f0_range(melody), loudness.active_level_db(np.concatenate(levels)))
 
 
 class _Counted:
@@ -225,14 +223,15 @@ def channel_shares(samples: Array, sample_rate_hz: int) -> Array:
     if samples.shape[1] == 1:
         return np.ones_like(samples)
     power = loudness.smoothed(np.square(np.column_stack([samples, audio.mono(samples)])), sample_rate_hz)
-    return np.sqrt(np.clip(power[:, :-1] / np.maximum(power[:, -1:], 1e-9), 0.0, MAX_CHANNEL_SHARE**2))
+    return np.asarray(np.sqrt(np.clip(power[:, :-1] / np.maximum(power[:, -1:], 1e-9), 0.0, MAX_CHANNEL_SHARE**2)))
 
 
 def bent(samples: Array) -> Array:
     """Samples whose peaks above the knee are bent below the ceiling."""
     over = np.maximum(np.abs(samples) - KNEE, 0.0)
     room = CEILING - KNEE
-    return np.where(over > 0, np.sign(samples) * (KNEE + room * np.tanh(over / room)), samples).astype(np.float32)
+    bend = np.sign(samples) * (KNEE + room * np.tanh(over / room))
+    return np.where(over > 0, bend, samples).astype(np.float32)
 
 
 class _Queue:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from voiceswap.config import Config
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.jobs import dataset, loop
 from voiceswap.jobs.batches import Crops, evaluation
@@ -100,8 +99,11 @@ def train(
     names = [paths.voice_name_of(Path(source)) for source in sources]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UsageError(f"two sources would make one voice: {', '.join(sorted(twice))}", "rename one of the folders")
-    places = [(name, paths.voice_path(folder, name), dataset.recordings(Path(s))) for name, s in zip(names, sources, strict=True)]
-    used = load_base(Path(base)) if base is not None else load_base()
+    places = [
+        (name, paths.voice_path(folder, name), dataset.recordings(Path(source)))
+        for name, source in zip(names, sources, strict=True)
+    ]
+    used = load_base(Path(base) if base is not None else None)
     results = []
     for name, path, files in places:
         run_folder = paths.run_path(folder, name)
@@ -116,7 +118,14 @@ def train(
 
 class _VoiceTraining:
     def __init__(
-        self, name: str, path: Path, run_folder: Path, base: Base, seed: int, report: Report, stopped: Callable[[], bool]
+        self,
+        name: str,
+        path: Path,
+        run_folder: Path,
+        base: Base,
+        seed: int,
+        report: Report,
+        stopped: Callable[[], bool],
     ) -> None:
         self.name, self.path, self.run_folder, self.base = name, path, run_folder, base
         self.config = decoder.single_speaker(base.config)
@@ -145,7 +154,10 @@ class _VoiceTraining:
         learner = Learner(self.config, decoder.start_of_voice(self.base.arrays("decoder")), self.seed)
         crops = Crops([speech.training], self.config, self.seed)
         identity: dict[str, object] = {
-            "settings": self.config.to_json(), "base": self.base.id, "data": speech.data_sha256, "seed": self.seed
+            "settings": self.config.to_json(),
+            "base": self.base.id,
+            "data": speech.data_sha256,
+            "seed": self.seed,
         }
         job = loop.Run(self.name, learner, crops, judged, self.run_folder, identity, n_steps, minutes)
         outcome = loop.run(job, self.report, self.stopped)
@@ -175,7 +187,8 @@ class _VoiceTraining:
                 "record more; 5 to 20 minutes make a good voice",
             )
         if speech.speech_s < ENOUGH_SPEECH_S:
-            self.report(Note(f"{self.name} has {speech.speech_s:.0f} s of speech; 3 minutes and more sound better", True))
+            few = f"{self.name} has {speech.speech_s:.0f} s of speech; 3 minutes and more sound better"
+            self.report(Note(few, warning=True))
 
     def _card(self, speech: dataset.Speech, state: loop.RunState) -> dict[str, Any]:
         melody = pitch.f0_range(np.concatenate([c.f0_hz for c in speech.clips]))

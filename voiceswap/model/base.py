@@ -59,7 +59,7 @@ class Base:
         return model
 
 
-def load_base(path: Path = SHIPPED) -> Base:
+def load_base(path: Path | None = None) -> Base:
     """Open a base.
 
     Args:
@@ -71,7 +71,7 @@ def load_base(path: Path = SHIPPED) -> Base:
     Raises:
         ModelError: It is missing, damaged, or not a base.
     """
-    return Base(open_folder(path, kind=BASE_KIND, max_bytes=BASE_MAX_BYTES))
+    return Base(open_folder(path or SHIPPED, kind=BASE_KIND, max_bytes=BASE_MAX_BYTES))
 
 
 def write_base(

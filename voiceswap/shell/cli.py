@@ -21,7 +21,7 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Voices = Annotated[
-    Path | None, typer.Option("--voices", help="The voices folder; else VOICESWAP_VOICES, else the user's data directory.")
+    Path | None, typer.Option("--voices", help="The voices folder; else VOICESWAP_VOICES, else the user's.")
 ]
 Minutes = Annotated[float | None, typer.Option("--minutes", help="Train no longer than this.")]
 
@@ -34,7 +34,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -55,7 +57,14 @@ def train(
 
     with shell.working(), StopFlag().listening() as stop:
         results = job(
-            *sources, voices=voices, minutes=minutes, more=more, fresh=fresh, seed=seed, report=shell.report, stopped=stop
+            *sources,
+            voices=voices,
+            minutes=minutes,
+            more=more,
+            fresh=fresh,
+            seed=seed,
+            report=shell.report,
+            stopped=stop,
         )
     for r in results:
         score = f"held-out error {r.scores['first']:.3f} before, {r.scores['best']:.3f} at step {r.best_step}"
@@ -131,9 +140,9 @@ def info(
 @app.command()
 def pretrain(
     folders: Annotated[list[Path], typer.Argument(help="Folders that hold one folder a person.", metavar="FOLDER...")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The working folder; the base comes to lie in its folder base.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The working folder; the base comes into its folder base.")],
     start: Annotated[Path | None, typer.Option("--start", help="Weights to start from; else the shipped base.")] = None,
-    part: Annotated[list[str] | None, typer.Option("--part", help="encoder, decoder or vocoder; all if not given.")] = None,
+    part: Annotated[list[str] | None, typer.Option("--part", help="encoder, decoder or vocoder; else all.")] = None,
     minutes: Minutes = None,
     leave_out: Annotated[list[str] | None, typer.Option("--leave-out", help="A person to leave out.")] = None,
     credits_file: Annotated[Path | None, typer.Option("--credits", help="A text to keep beside the weights.")] = None,

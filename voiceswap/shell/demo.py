@@ -46,7 +46,7 @@ def run(folder: Path, *, minutes: float, report: Report, stopped: Callable[[], b
         scores[result.name] = _scores(song, made.output, folder / result.name)
         s = scores[result.name]
         lines.append(
-            f"{made.output}: melody kept {s['melody_correlation']:.2f} (1 is all of it), timbre {s['to_target_db']:.1f} dB "
+            f"{made.output}: melody kept {s['melody_correlation']:.2f} of 1, timbre {s['to_target_db']:.1f} dB "
             f"from {result.name}'s own recordings and {s['to_source_db']:.1f} dB from the singer's"
         )
     lines += [

@@ -22,9 +22,9 @@ ENERGY_SCALE, ENERGY_CENTRE = 3.0, 1.2
 @lru_cache(maxsize=8)
 def mel_bands(sample_rate_hz: int, n_fft: int, n_mels: int, max_hz: float) -> Array:
     """Slaney's mel filters, `(n_mels, n_fft // 2 + 1)` float32, from 0 Hz to `max_hz`."""
-    import librosa  # its first use costs over a second: only where a mel is made
+    from librosa.filters import mel  # its first use costs over a second: only where a mel is made
 
-    filters = librosa.filters.mel(sr=sample_rate_hz, n_fft=n_fft, n_mels=n_mels, fmin=0.0, fmax=max_hz)
+    filters = mel(sr=sample_rate_hz, n_fft=n_fft, n_mels=n_mels, fmin=0.0, fmax=max_hz)
     return np.asarray(filters, dtype=np.float32)
 
 
@@ -58,12 +58,12 @@ def encoder_mel(samples: Array, config: FeatureConfig) -> Array:
     spectra = magnitudes(_reflected(samples, pad, pad), config.content_n_fft, config.content_hop_samples)
     bands = mel_bands(config.content_rate_hz, config.content_n_fft, config.content_n_mels, config.content_rate_hz / 2)
     mel = np.log10(np.maximum(spectra**2 @ bands.T, 1e-10))
-    return mel[: len(samples) // config.content_hop_samples]
+    return np.asarray(mel[: len(samples) // config.content_hop_samples])
 
 
 def normalise_encoder_mel(mel: Array) -> Array:
     """Whisper's scaling of one window's `(n_frames, content_n_mels)`: clipped to its loudest 80 dB, about [-1, 1]."""
-    return (np.maximum(mel, mel.max() - RANGE_LOG10) + 4) / 4
+    return np.asarray((np.maximum(mel, mel.max() - RANGE_LOG10) + 4) / 4)
 
 
 def decoder_mel(samples: Array, config: FeatureConfig) -> Array:
@@ -79,7 +79,7 @@ def decoder_mel(samples: Array, config: FeatureConfig) -> Array:
     pad = (config.n_fft - config.hop_samples) // 2
     spectra = magnitudes(_reflected(samples, pad, pad), config.n_fft, config.hop_samples)
     bands = mel_bands(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
-    return np.log(np.maximum(np.sqrt(spectra**2 + 1e-9) @ bands.T, MEL_FLOOR))
+    return np.asarray(np.log(np.maximum(np.sqrt(spectra**2 + 1e-9) @ bands.T, MEL_FLOOR)))
 
 
 def conditions(mel: Array, f0_hz: Array) -> Array:
@@ -118,9 +118,11 @@ def content_at_frames(
     low = np.minimum(position.astype(int), max(len(content) - 2, 0))
     high = np.minimum(low + 1, len(content) - 1)
     share = (position - low)[:, None].astype(np.float32)
-    return content[low].astype(np.float32) * (1 - share) + content[high].astype(np.float32) * share
+    return np.asarray(content[low].astype(np.float32) * (1 - share) + content[high].astype(np.float32) * share)
 
 
 def _reflected(samples: Array, left: int, right: int) -> Array:
-    mode = "reflect" if len(samples) > max(left, right) else "constant"
-    return np.pad(samples, (left, right), mode=mode)
+    # Too short to be mirrored: silence around it.
+    if len(samples) <= max(left, right):
+        return np.pad(samples, (left, right))
+    return np.pad(samples, (left, right), mode="reflect")

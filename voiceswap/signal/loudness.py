@@ -143,4 +143,4 @@ def limit(samples: Array, sample_rate_hz: int = 22050) -> Array:
     reach = max(1, round(PEAK_REACH_S * sample_rate_hz)) | 1
     # The minimum over twice the reach, averaged over the reach, is nowhere above what a peak needs.
     needed = minimum_filter1d(1 / np.maximum(over, 1.0), 2 * reach + 1)
-    return (samples * uniform_filter1d(needed, reach)).astype(np.float32)
+    return np.asarray(samples * uniform_filter1d(needed, reach), dtype=np.float32)

@@ -15,8 +15,7 @@ MANIFEST = "manifest.json"
 MAX_NAME_CHARACTERS, MAX_NAME_BYTES = 100, 200
 FORBIDDEN = frozenset('/\\:*?"<>|')
 DEVICES = frozenset(
-    ["con", "prn", "aux", "nul", "conin$", "conout$"]
-    + [f"{port}{i}" for port in ("com", "lpt") for i in range(10)]
+    ["con", "prn", "aux", "nul", "conin$", "conout$"] + [f"{port}{i}" for port in ("com", "lpt") for i in range(10)]
 )
 
 

@@ -1,0 +1,80 @@
+"""Tiny networks and synthesised voices, shared by all tests."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import numpy as np
+import pytest
+
+from voiceswap.config import Config, DecoderConfig, EncoderConfig, TrainConfig, VocoderConfig
+from voiceswap.shell import synthetic
+
+TINY = Config(
+    encoder=EncoderConfig(width=16, n_heads=2, n_layers=1, content_dim=8, window_vectors=400),
+    decoder=DecoderConfig(width=16, dilations=(1, 2), speaker_dim=4, n_speakers=2),
+    vocoder=VocoderConfig(channels=16, block_kernels=(3,), block_dilations=(1,)),
+    train=TrainConfig(
+        crop_frames=64, batch=4, steps=12, evaluate_every=4, warmup_steps=2, adversary_from_step=4, perturbed_copies=1
+    ),
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory):
+    """A base of tiny networks with random weights."""
+    import keras
+
+    from voiceswap.model import base, layers
+
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("tiny") / "base"
+    arrays = {part: layers.to_arrays(build(TINY)) for part, build in base.PARTS.items()}
+    base.write_base(path, TINY, {"note": "random weights"}, arrays, {})
+    return path
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A voices folder and a cache of the test's own."""
+    monkeypatch.setenv("VOICESWAP_VOICES", str(tmp_path / "voices"))
+    monkeypatch.setenv("VOICESWAP_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+@pytest.fixture
+def use_tiny(tiny_base, monkeypatch):
+    """The tiny base instead of the shipped one."""
+    from voiceswap.model import base
+
+    monkeypatch.setattr(base, "SHIPPED", tiny_base)
+    return tiny_base
+
+
+def save(path, samples, sample_rate_hz=22050, subtype="PCM_16"):
+    import soundfile
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples, sample_rate_hz, subtype=subtype)
+    return path
+
+
+@pytest.fixture
+def recordings(home):
+    """A folder of 36 s of speech in three takes."""
+    folder = home / "speakerA"
+    for take in range(3):
+        save(folder / f"take{take}.wav", synthetic.speech(synthetic.ANNA, 16.0, seed=take).samples)
+    return folder
+
+
+@pytest.fixture
+def glide():
+    """Two seconds of a harmonic glide from 120 to 240 Hz at 22,050 Hz, and its F0 at each sample."""
+    n = 44100
+    f0 = 120 * 2 ** (np.arange(n) / n)
+    phase = 2 * np.pi * np.cumsum(f0) / 22050
+    samples = sum(np.sin(k * phase) / k for k in range(1, 20)) * 0.1
+    noise = np.random.default_rng(0).normal(0, 1e-3, n)
+    return (samples + noise).astype(np.float32), f0

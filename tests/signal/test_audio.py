@@ -1,0 +1,95 @@
+"""Recordings good and bad: R10, R12, R13 of the reliability list."""
+
+import os
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+
+from voiceswap.errors import AudioError, UsageError, WriteError
+from voiceswap.signal import audio
+
+
+def wav(path, samples, rate=16000):
+    soundfile.write(path, samples, rate, subtype="FLOAT")
+    return path
+
+
+def test_blocks_do_not_change_what_is_resampled():
+    samples = np.random.default_rng(0).normal(0, 0.1, 50_000).astype(np.float32)
+    whole = audio.resample(samples, 44100, 22050)
+    stream = audio.Resampler(44100, 22050)
+    parts = [stream.push(samples[i : i + 777]) for i in range(0, len(samples), 777)]
+    np.testing.assert_allclose(np.concatenate([*parts, stream.finish()]), whole, atol=1e-6)
+    assert abs(len(whole) - 25_000) <= 1
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "is empty (0 bytes)"), (b"hello" * 100, "is not a recording"), (os.urandom(4096), "is not a recording")],
+)
+def test_no_recording(tmp_path, content, says):
+    path = tmp_path / "x.wav"
+    path.write_bytes(content)
+    with pytest.raises(AudioError) as caught:
+        audio.probe(path)
+    assert says in caught.value.message and caught.value.hint and caught.value.exit_code == 3
+
+
+def test_missing_folder_fifo_device_and_loop(tmp_path):
+    with pytest.raises(UsageError, match="no such file"):
+        audio.probe(tmp_path / "none.wav")
+    os.mkfifo(tmp_path / "fifo.wav")
+    (tmp_path / "loop.wav").symlink_to("loop.wav")
+    for path, says in [
+        (tmp_path, "is a folder"),
+        (tmp_path / "fifo.wav", "not a regular file"),
+        (os.devnull, "not a regular file"),
+        (tmp_path / "loop.wav", "cannot open"),
+    ]:
+        with pytest.raises(AudioError, match=says):
+            audio.probe(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
+def test_samples_that_are_no_sound_are_named(tmp_path, value):
+    samples = np.zeros(16000, np.float32)
+    samples[8000] = value
+    with pytest.raises(AudioError, match=r"1 samples that are no sound.* at 0\.500 s"):
+        list(audio.blocks(wav(tmp_path / "x.wav", samples)))
+
+
+@pytest.mark.parametrize("rate", [1, 2_000, 2**31 - 1])
+def test_absurd_rates_are_refused(tmp_path, rate):
+    path = wav(tmp_path / "x.wav", np.zeros(100, np.float32))
+    data = bytearray(path.read_bytes())
+    data[24:28] = struct.pack("<I", rate)
+    path.write_bytes(data)
+    with pytest.raises(AudioError, match=f"claims {rate} Hz"):
+        audio.probe(path)
+
+
+def test_long_vorbis_is_written_in_blocks(tmp_path):
+    path = tmp_path / "x.ogg"
+    noise = np.random.default_rng(0).normal(0, 0.05, (90 * 44100, 1)).astype(np.float32)
+    with audio.Writer(path, audio.AudioInfo(44100, 1, "WAV", "PCM_16")) as writer:
+        writer.write(noise)
+    assert soundfile.info(path).frames == len(noise)
+
+
+def test_subtype_is_kept_where_the_format_knows_it(tmp_path):
+    for subtype in ("PCM_16", "PCM_24", "FLOAT"):
+        with audio.Writer(tmp_path / "x.wav", audio.AudioInfo(48000, 2, "WAV", subtype)) as writer:
+            writer.write(np.zeros((100, 2), np.float32))
+        assert audio.probe(tmp_path / "x.wav") == audio.AudioInfo(48000, 2, "WAV", subtype)
+
+
+def test_nothing_stays_of_a_failed_write(tmp_path):
+    with pytest.raises(ZeroDivisionError), audio.Writer(tmp_path / "x.wav", audio.AudioInfo(8000, 1, "WAV", "PCM_16")):
+        raise ZeroDivisionError
+    with pytest.raises(UsageError, match="ending that cannot be written"):
+        audio.Writer(tmp_path / "x.xyz", audio.AudioInfo(8000, 1, "WAV", "PCM_16")).__enter__()
+    with pytest.raises(WriteError, match="cannot write"):
+        audio.Writer(tmp_path / "x.mp3", audio.AudioInfo(96000, 1, "WAV", "PCM_16")).__enter__()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,70 @@
+"""Mels against librosa, F0 against a known glide, content against its own time line."""
+
+import librosa
+import numpy as np
+
+from voiceswap.config import FeatureConfig
+from voiceswap.signal import features, pitch
+
+CONFIG = FeatureConfig()
+
+
+def test_decoder_mel_equals_librosas(glide):
+    samples, _ = glide
+    padded = np.pad(samples, 384, mode="reflect")
+    power = np.abs(librosa.stft(padded, n_fft=1024, hop_length=256, center=False)) ** 2
+    bands = librosa.filters.mel(sr=22050, n_fft=1024, n_mels=80, fmin=0, fmax=8000)
+    wanted = np.log(np.maximum(bands @ np.sqrt(power + 1e-9), 1e-5)).T
+    found = features.decoder_mel(samples, CONFIG)
+    assert found.shape == (len(samples) // 256, 80)
+    np.testing.assert_allclose(found, wanted[: len(found)], atol=2e-3)
+
+
+def test_encoder_mel_equals_whispers(glide):
+    samples = librosa.resample(glide[0], orig_sr=22050, target_sr=16000)
+    power = np.abs(librosa.stft(samples, n_fft=400, hop_length=160, pad_mode="reflect"))[:, :-1] ** 2
+    wanted = np.log10(np.maximum(librosa.filters.mel(sr=16000, n_fft=400, n_mels=80) @ power, 1e-10)).T
+    found = features.encoder_mel(samples, CONFIG)
+    np.testing.assert_allclose(found, wanted[: len(found)], atol=2e-3)
+    scaled = features.normalise_encoder_mel(found)
+    assert scaled.max() - scaled.min() <= 2.0 + 1e-6
+
+
+def test_f0_follows_a_known_glide(glide):
+    samples, truth = glide
+    found = pitch.f0_hz(samples, CONFIG)
+    at_frames = truth[128 + 256 * np.arange(len(found))]
+    voiced = found > 0
+    assert voiced.mean() > 0.9
+    cents = 1200 * np.log2(found[voiced] / at_frames[voiced])
+    assert np.median(np.abs(cents)) < 10
+
+
+def test_f0_of_next_to_nothing_is_unvoiced():
+    for n in (0, 1, 255, 256, 1000):
+        assert not pitch.f0_hz(np.zeros(n, np.float32), CONFIG).any()
+
+
+def test_octave_slips_are_repaired(glide):
+    samples, _ = glide
+    truth = pitch.f0_hz(samples, CONFIG)
+    slipped = truth.copy()
+    slipped[60:63] *= 2
+    np.testing.assert_allclose(pitch._without_octave_slips(slipped), truth, rtol=1e-3)
+
+
+def test_transposition_brings_middle_onto_middle():
+    source, voice = pitch.F0Range(80, 110, 160), pitch.F0Range(150, 220, 300)
+    assert pitch.transposition(source, voice) == 12.0
+    assert pitch.transposition(None, voice) == 0.0
+    moved = pitch.transposed(np.array([0.0, 110.0], np.float32), 12.0, CONFIG)
+    np.testing.assert_allclose(moved, [0.0, 220.0])
+
+
+def test_content_stands_at_its_time():
+    content = np.arange(100, dtype=np.float32)[:, None]
+    frames = features.content_at_frames(content, 10, 50, CONFIG)[:, 0]
+    seconds = (np.arange(10, 60) + 0.5) * 256 / 22050
+    np.testing.assert_allclose(frames, seconds * 50, rtol=1e-5)
+    shifted = features.content_at_frames(content[5:], 10, 50, CONFIG, first_vector=5)[:, 0]
+    np.testing.assert_allclose(shifted, frames, rtol=1e-5)

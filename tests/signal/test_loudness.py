@@ -1,0 +1,72 @@
+"""Pauses, silence, and a result that follows its source."""
+
+import numpy as np
+import pytest
+
+from voiceswap.signal import loudness
+
+RATE = 16000
+
+
+def bursts(*lengths_s, pause_s=0.8, noise=1e-4):
+    random = np.random.default_rng(1)
+    parts = [np.zeros(int(pause_s * RATE))]
+    for length in lengths_s:
+        parts += [random.normal(0, 0.1, int(length * RATE)), np.zeros(int(pause_s * RATE))]
+    samples = np.concatenate(parts)
+    return (samples + random.normal(0, noise, len(samples))).astype(np.float32)
+
+
+def test_speech_is_cut_at_pauses():
+    found = loudness.speech_segments(bursts(1.0, 2.0, 3.0), RATE)
+    lengths = [(b - a) / RATE for a, b in found]
+    np.testing.assert_allclose(lengths, [1.12, 2.12, 3.12], atol=0.06)
+
+
+def test_long_speech_is_cut_short_and_nothing_is_lost():
+    found = loudness.speech_segments(bursts(40.0), RATE)
+    assert all(b - a <= (loudness.MAX_CLIP_S + 0.2) * RATE for a, b in found)
+    assert sum(b - a for a, b in found) >= 40.0 * RATE
+
+
+@pytest.mark.parametrize("samples", [np.zeros(RATE, np.float32), np.full(RATE, 1e-5, np.float32)])
+def test_silence_holds_no_speech(samples):
+    assert loudness.speech_segments(samples, RATE) == []
+
+
+def test_level_of_speech_does_not_see_pauses():
+    level = loudness.active_level_db(loudness.frame_levels_db(bursts(1.0, pause_s=5.0), RATE))
+    assert level == pytest.approx(-20.0, abs=0.5)
+
+
+def test_digital_silence_is_exact():
+    samples = np.full(RATE, 0.1, np.float32)
+    samples[4000:8000] = 0
+    samples[12000:12100] = 0  # too short to count
+    gain = loudness.digital_silence_gain(samples, RATE)
+    assert not gain[4000:8000].any()
+    assert gain[:3900].min() == 1 and gain[8100:].min() == 1
+    assert np.abs(np.diff(gain)).max() < 0.05
+
+
+def test_following_restores_a_contour():
+    random = np.random.default_rng(0)
+    contour = 0.05 + 0.04 * np.sin(np.arange(RATE * 2) / RATE * 6)
+    source = (random.normal(0, 1, RATE * 2) * contour).astype(np.float32)
+    made = random.normal(0, 0.03, RATE * 2).astype(np.float32)
+    followed = made * loudness.follow_gain(made, source, RATE)
+    a, b = (10 * np.log10(loudness.smoothed(np.square(x), RATE))[RATE // 4 : -RATE // 4] for x in (source, followed))
+    assert np.sqrt(np.mean((a - b) ** 2)) < 1.5
+
+
+def test_following_does_not_raise_noise_in_silence():
+    made = np.full(RATE, 1e-5, np.float32)
+    assert loudness.follow_gain(made, np.full(RATE, 9e-4, np.float32), RATE).max() <= 1.0
+
+
+def test_limiter():
+    samples = np.sin(np.arange(RATE) / 20).astype(np.float32)
+    assert loudness.limit(samples * 0.9) is not samples
+    quiet = samples * np.float32(0.5)
+    assert loudness.limit(quiet) is quiet
+    assert np.abs(loudness.limit(samples * 3)).max() <= loudness.PEAK_CEILING + 1e-6
