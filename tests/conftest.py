@@ -16,7 +16,14 @@ TINY = Config(
     decoder=DecoderConfig(width=16, dilations=(1, 2), speaker_dim=4, n_speakers=2),
     vocoder=VocoderConfig(channels=16, block_kernels=(3,), block_dilations=(1,)),
     train=TrainConfig(
-        crop_frames=64, batch=4, steps=12, evaluate_every=4, warmup_steps=2, adversary_from_step=4, perturbed_copies=1
+        crop_frames=64,
+        batch=4,
+        steps=12,
+        evaluate_every=4,
+        warmup_steps=2,
+        adversary_from_step=4,
+        perturbed_copies=1,
+        checkpoint_every_s=0.0,
     ),
 )
 

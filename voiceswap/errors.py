@@ -6,9 +6,13 @@ from __future__ import annotations
 class VoiceswapError(Exception):
     """A failure with a message for a person.
 
-    Attributes:
+    Args:
         message: One line: what, where, the value found, the value wanted.
         hint: The next step, or an empty string.
+
+    Attributes:
+        message: As given.
+        hint: As given.
         exit_code: What the command line exits with.
     """
 

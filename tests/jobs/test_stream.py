@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from conftest import TINY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import TINY
 from voiceswap.config import Config
 from voiceswap.jobs import stream
 

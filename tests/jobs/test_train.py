@@ -11,9 +11,9 @@ import time
 import numpy as np
 import pytest
 import soundfile
-from conftest import save
 
 import voiceswap
+from conftest import save
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.jobs.events import Found, Note, Plan, Progress
 from voiceswap.shell import synthetic

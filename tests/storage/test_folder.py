@@ -1,4 +1,4 @@
-"""Tests of the folders that voices, bases and checkpoints are: round trips, damage, hostile makers, dying writers."""
+"""Tests of voice, base and checkpoint folders: round trips, damage, hostile makers, dying writers."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from safetensors.numpy import save
 
 import voiceswap
 from voiceswap.errors import ModelError, WriteError
-from voiceswap.storage import folder
+from voiceswap.storage import atomic, folder
 from voiceswap.storage.folder import Folder, open_folder, strict_json, write_folder
 
 MAX_BYTES = 1_000_000
-ARRAYS = {
+ARRAYS: dict[str, NDArray[Any]] = {
     "kernel": np.arange(24, dtype=np.float16).reshape(2, 3, 4),
     "bias": np.linspace(-1, 1, 5, dtype=np.float32),
     "step": np.array(7, np.int64),
 }
-EXPECTED = {"kernel": ((2, 3, 4), "F16"), "bias": ((5,), "F32"), "step": ((), "I64")}
+EXPECTED: folder.Expected = {"kernel": ((2, 3, 4), "F16"), "bias": ((5,), "F32"), "step": ((), "I64")}
 CONFIG = {"name": "Zoë", "sizes": [1, 2], "rate": 0.5, "nothing": None, "inner": {"on": True}}
 
 
-def make(path: Path, kind: str = "voice", arrays: dict[str, Any] = ARRAYS, **document: Any) -> Path:
+def make(path: Path, kind: str = "voice", arrays: folder.Arrays = ARRAYS, **document: Any) -> Path:
     texts = {"LICENSE.txt": "free ©\n"}
     write_folder(path, kind=kind, documents={"config": document or CONFIG}, arrays={"weights": arrays}, texts=texts)
     return path
@@ -273,48 +274,72 @@ def test_json_as_deep_as_allowed_is_read() -> None:
     assert json.dumps(strict_json(text, "x")) == json.dumps(json.loads(text))
 
 
-def link(path: Path) -> None:
-    shutil.move(path / "config.json", path.parent / "config.json")
-    (path / "config.json").symlink_to(path.parent / "config.json")
+def rewrite(name: str, data: bytes) -> Callable[[Path], object]:
+    return lambda path: (path / name).write_bytes(data)
 
 
-def remove_listed(path: Path) -> None:
-    (path / "LICENSE.txt").unlink()
+def remove(name: str, *, sealed: bool = False) -> Callable[[Path], object]:
+    def spoil(path: Path) -> None:
+        (path / name).unlink()
+        if sealed:
+            reseal(path)
+
+    return spoil
 
 
+def link(name: str) -> Callable[[Path], object]:
+    return lambda path: (path / name).symlink_to(shutil.move(path / name, path.parent))
+
+
+def sealed(**changes: Any) -> Callable[[Path], object]:
+    return lambda path: reseal(path, **changes)
+
+
+def swap(name: str, make_other: Callable[[Path], object]) -> Callable[[Path], object]:
+    def spoil(path: Path) -> None:
+        (path / name).unlink()
+        make_other(path / name)
+
+    return spoil
+
+
+def enlarge(path: Path) -> None:
+    (path / "large.bin").write_bytes(bytes(2 * MAX_BYTES))
+    reseal(path)
+
+
+SUM = {"sha256": "a", "bytes": 1}
 FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "linked file": (link, "config.json is a link or a device"),
-    "linked manifest": (
-        lambda p: (shutil.move(p / "manifest.json", p.parent), (p / "manifest.json").symlink_to("../manifest.json")),
-        "manifest.json is a link or a device",
-    ),
-    "file is a FIFO": (lambda p: ((p / "LICENSE.txt").unlink(), os.mkfifo(p / "LICENSE.txt")), "is a link or a device"),
-    "file is a folder": (lambda p: ((p / "LICENSE.txt").unlink(), (p / "LICENSE.txt").mkdir()), "is a link or a"),
-    "missing file": (remove_listed, "lacks 'LICENSE.txt'"),
-    "unlisted file": (lambda p: (p / "model.keras").write_bytes(b"PK"), "holds 'model.keras', which manifest.json"),
-    "unlisted hidden file": (lambda p: (p / ".x").write_bytes(b""), "holds '.x'"),
-    "unlisted folder": (lambda p: (p / "__pycache__").mkdir(), "holds '__pycache__'"),
-    "no manifest": (lambda p: (p / "manifest.json").unlink(), "has no manifest.json, so it is no voice"),
-    "too large": (lambda p: ((p / "b.bin").write_bytes(bytes(2 * MAX_BYTES)), reseal(p)), "wanted at most 2000000"),
-    "altered": (lambda p: (p / "LICENSE.txt").write_bytes(b"evil \xc2\xa9\n"), "LICENSE.txt has sha256"),
-    "longer": (lambda p: (p / "LICENSE.txt").write_bytes(b"longer than it was"), "has 18 bytes, wanted 8"),
-    "other schema": (lambda p: reseal(p, schema_version=2), "schema_version 2, wanted 1"),
-    "schema is text": (lambda p: reseal(p, schema_version="x" * 999), "schema_version x{40}, wanted 1"),
-    "other kind": (lambda p: reseal(p, kind="base"), "is a 'base', wanted a voice"),
-    "extra key": (lambda p: reseal(p, run="rm"), "should not have 'run'"),
-    "files is a list": (lambda p: reseal(p, files=[]), "lists no files"),
-    "no weights": (lambda p: ((p / "weights.safetensors").unlink(), reseal(p)), "has no weights.safetensors"),
-} | {
-    f"entry {name!r}: {value!r}": (lambda p, n=name, v=value: reseal(p, files={n: v}), "has an unsound entry")  # type: ignore[misc]
-    for name, value in [
-        ("config.json", None),
-        ("config.json", {"sha256": 1, "bytes": 1}),
-        ("config.json", {"sha256": "a", "bytes": True}),
-        ("config.json", {"sha256": "a", "bytes": "1"}),
-        ("config.json", {"bytes": 1}),
-        *((name, {"sha256": "a", "bytes": 1}) for name in ["../x", "/etc/passwd", "a\\b", "..", "", "C:x", "a\0", "manifest.json"]),
-    ]
-}  # fmt: skip
+    "linked file": (link("config.json"), "config.json is a link or a device"),
+    "linked manifest": (link("manifest.json"), "manifest.json is a link or a device"),
+    "file is a FIFO": (swap("LICENSE.txt", os.mkfifo), "is a link or a device"),
+    "file is a folder": (swap("LICENSE.txt", os.mkdir), "is a link or a device"),
+    "missing file": (remove("LICENSE.txt"), "lacks 'LICENSE.txt'"),
+    "unlisted file": (rewrite("model.keras", b"PK"), "holds 'model.keras', which manifest.json"),
+    "unlisted hidden file": (rewrite(".x", b""), "holds '.x'"),
+    "unlisted folder": (lambda path: (path / "__pycache__").mkdir(), "holds '__pycache__'"),
+    "no manifest": (remove("manifest.json"), "has no manifest.json, so it is no voice"),
+    "too large": (enlarge, "wanted at most 2000000"),
+    "altered": (rewrite("LICENSE.txt", b"evil \xc2\xa9\n"), "LICENSE.txt has sha256"),
+    "longer": (rewrite("LICENSE.txt", b"longer than it was"), "has 18 bytes, wanted 8"),
+    "other schema": (sealed(schema_version=2), "schema_version 2, wanted 1"),
+    "schema is text": (sealed(schema_version="x" * 999), "schema_version x{40}, wanted 1"),
+    "other kind": (sealed(kind="base"), "is a 'base', wanted a voice"),
+    "extra key": (sealed(run="rm"), "should not have 'run'"),
+    "files is a list": (sealed(files=[]), "lists no files"),
+    "no config": (remove("config.json", sealed=True), "has no config.json"),
+    "no weights": (remove("weights.safetensors", sealed=True), "has no weights.safetensors"),
+}
+for value in (
+    None,
+    {"sha256": 1, "bytes": 1},
+    {"sha256": "a", "bytes": True},
+    {"sha256": "a", "bytes": "1"},
+    {},
+):
+    FOLDERS[f"entry {value}"] = (sealed(files={"config.json": value}), "has an unsound entry 'config.json'")
+for name in ("../x", "/etc/passwd", "a\\b", "..", "", "C:x", "a\0", "manifest.json"):
+    FOLDERS[f"file name {name!r}"] = (sealed(files={name: SUM}), "has an unsound entry")
 
 
 @pytest.mark.parametrize(("spoil", "reason"), FOLDERS.values(), ids=FOLDERS)
@@ -454,7 +479,7 @@ def test_killed_saves_never_leave_a_torn_folder(tmp_path: Path) -> None:
             time.sleep(rng.uniform(0, 0.03))
             process.send_signal(signal.SIGKILL)
         assert saved_step(path) >= 1
-    folder.atomic.sweep(path.parent)
+    atomic.sweep(path.parent)
     assert os.listdir(path.parent) == ["zoe"]
     assert saved_step(path) >= 1
 

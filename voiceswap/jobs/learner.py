@@ -85,7 +85,7 @@ class Learner:
 
     def state(self) -> Arrays:
         """Everything that changes while learning: weights, critic, both optimisers."""
-        return {name: np.array(variable) for name, variable in self._variables().items()}
+        return {name: np.asarray(variable.numpy()) for name, variable in self._variables().items()}
 
     def restore(self, state: Arrays) -> None:
         """Go on from what `state` gave."""

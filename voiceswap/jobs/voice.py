@@ -26,6 +26,9 @@ VOICE_MAX_BYTES = 10_000_000
 class Voice:
     """One person's voice, ready to convert any recording into it.
 
+    Args:
+        folder: Its folder, opened and verified.
+
     Attributes:
         name: Its name.
         path: Its folder.

@@ -24,6 +24,9 @@ PARTS = {"encoder": encoder.build, "decoder": decoder.build, "vocoder": vocoder.
 class Base:
     """An opened base; each network is built when it is first asked for.
 
+    Args:
+        folder: Its folder, opened and verified.
+
     Attributes:
         config: The settings it was made with.
         card: What it was trained on and how it scored.

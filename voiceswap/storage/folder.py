@@ -162,17 +162,20 @@ def open_folder(path: Path, *, kind: str, max_bytes: int) -> Folder:
         ModelError: Something is missing, too large, of another kind or version, a link, unlisted, or altered.
     """
     for _ in range(OPEN_TRIES):
-        # If it is another folder after a failure, then a part was read of one save and a part of the next.
         before = _identity(path)
         try:
             return _opened(path, kind, max_bytes)
         except ModelError:
+            # If it is another folder by now, then a part was read of one save and a part of the next.
             if before == _identity(path):
                 raise
+        except FileNotFoundError as error:
+            # If it is there, then it was aside for a moment.
+            if not atomic.exists(path):
+                raise ModelError(f"there is no {kind} at {path}", "is the name right?") from error
         except OSError as error:
-            if before == _identity(path):
-                reason = (error.strerror or str(error)).lower()
-                raise ModelError(f"cannot read the {kind} {path}: {reason}", "may you read it?") from error
+            reason = (error.strerror or str(error)).lower()
+            raise ModelError(f"cannot read the {kind} {path}: {reason}", "may you read it?") from error
     raise ModelError(f"{path} was replaced again and again while it was read", "try again")
 
 
@@ -186,8 +189,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _opened(path: Path, kind: str, max_bytes: int) -> Folder:
-    if not path.is_dir():
-        raise ModelError(f"there is no {kind} at {path}", "is the name right?")
     present = set(os.listdir(path))
     where = path / MANIFEST
     if MANIFEST not in present:

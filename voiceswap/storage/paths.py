@@ -56,7 +56,7 @@ def _fault(name: str) -> str:
     if len(name) > MAX_NAME_CHARACTERS or len(name.encode(errors="replace")) > MAX_NAME_BYTES:
         return f"it is longer than {MAX_NAME_CHARACTERS} characters or {MAX_NAME_BYTES} bytes"
     for character in name:
-        # Not printable: controls, bidi and other format marks, surrogates, unassigned, line ends; and wide spaces.
+        # Not printable are controls, bidi and other marks, surrogates, unassigned, but also wide spaces.
         visible = character.isprintable() or unicodedata.category(character) == "Zs"
         if character in FORBIDDEN or not visible:
             return f"it holds {character!r}"
@@ -178,10 +178,8 @@ def output_path(
         WriteError: Its folder does not exist, or it is a folder or a device itself.
     """
     name = f"{source.stem}.{voice_name}{suffix}"
-    if out is None:
-        path = source.with_name(name)
-    else:
-        path = out / name if many or os.path.isdir(out) else out
+    is_folder = out is not None and (many or os.path.isdir(out))
+    path = source.with_name(name) if out is None else out / name if is_folder else out
     if not os.path.isdir(path.parent):
         raise WriteError(f"cannot write {path}: there is no folder {path.parent}", "make the folder first")
     if not os.path.exists(path):

@@ -1,0 +1,26 @@
+"""All checks, one after the other: style, types, import layers, docstrings, tests. `python -m tests.check`."""
+
+import subprocess
+import sys
+
+CHECKS = (
+    ("ruff", "check", "."),
+    ("ruff", "format", "--check", "."),
+    ("mypy",),
+    ("lint-imports",),
+    ("pydoclint", "voiceswap"),
+    (sys.executable, "-m", "pytest"),
+)
+
+
+def main() -> int:
+    for check in CHECKS:
+        print("$", " ".join(check), flush=True)
+        code = subprocess.call(check)
+        if code:
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
