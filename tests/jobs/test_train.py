@@ -85,6 +85,18 @@ def test_a_killed_training_goes_on_to_the_same_weights(recordings, use_tiny, hom
     assert weights(whole.path) == weights(resumed.path)
 
 
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(recordings, use_tiny, home):
+    asked = iter(range(100))
+    voiceswap.train(recordings, stopped=lambda: next(asked) >= 6)
+    newest = max((home / "voices" / ".runs" / "speakerA").glob("step-*"))
+    (newest / "state.safetensors").write_bytes(b"torn")
+    events = []
+    (result,) = voiceswap.train(recordings, report=events.append)
+    assert result.status == "trained"
+    assert any(isinstance(e, Note) and e.warning and "state.safetensors" in e.text for e in events)
+    assert any(isinstance(e, Note) and "going on from step 6" in e.text for e in events)
+
+
 def test_other_recordings_or_base_are_not_mixed_up(recordings, use_tiny, home):
     asked = iter(range(100))
     voiceswap.train(recordings, stopped=lambda: next(asked) >= 3)

@@ -493,7 +493,7 @@ def test_reader_always_sees_a_whole_folder_while_another_saves(tmp_path: Path) -
     def save_on() -> None:
         n_saved = 0
         try:
-            while n_saved < 100 or not stop.is_set():
+            while not stop.is_set():
                 n_saved += 1
                 make(path, n=n_saved)
         except BaseException as error:

@@ -144,7 +144,10 @@ def _fitted(state: RunState, step_s: float, job: Run) -> RunState:
 
 
 def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays] | None:
-    found = folder.latest(job.folder, kind=CHECKPOINT_KIND, max_bytes=CHECKPOINT_MAX_BYTES)
+    damaged: list[ModelError] = []
+    found = folder.latest(job.folder, kind=CHECKPOINT_KIND, max_bytes=CHECKPOINT_MAX_BYTES, skipped=damaged)
+    for error in damaged:
+        report(Note(f"{error.message}; an earlier checkpoint is taken", warning=True))
     if found is None:
         return None
     step, checkpoint = found

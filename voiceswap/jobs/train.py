@@ -108,7 +108,9 @@ def train(
     for name, path, files in places:
         run_folder = paths.run_path(folder, name)
         run_folder.mkdir(parents=True, exist_ok=True)
-        with atomic.locked(run_folder.parent / f"{name}.lock", f"the voice {name}"):
+        with atomic.locked(run_folder.parent / f".{name}.lock", f"the voice {name}"):
+            for swept in (folder, run_folder):
+                atomic.sweep(swept)
             job = _VoiceTraining(name, path, run_folder, used, seed, report, stopped)
             results.append(job.run(files, minutes, more=more, fresh=fresh))
         if results[-1].status == "stopped":
