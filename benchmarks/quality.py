@@ -1,32 +1,40 @@
-"""Voices from 5 minutes of real speech each, real sources that no training heard, independent scores.
+"""Voices from 5 minutes of real speech each, real sources that no training heard, and what else could be done.
 
-    python benchmarks/quality.py train DATA WORK            # the voices: once, kept in WORK
-    python benchmarks/quality.py convert DATA WORK          # every source as every target
-    SCORER score.py ... is then run by
-    python benchmarks/quality.py score DATA WORK SCORER     # SCORER: "PYTHON EVALKIT/score.py"
+    python benchmarks/quality.py train DATA WORK      # the voices: once, kept in WORK/voices
+    python benchmarks/quality.py convert DATA WORK    # every source as every target, and the baselines
+    SCORER_PYTHON benchmarks/score_clips.py EVALKIT WORK    # independent scores and the table
 
-DATA has manifest.tsv, target/ and pretrain/. Sources are the last ten LibriSpeech speakers by name, kept out of
-pretraining, and held-out sentences of the other targets. Prints one JSON object a target and their mean.
+DATA has manifest.tsv, target/, pretrain/ and songs/. Sources are the last ten LibriSpeech speakers by name, kept out of
+pretraining, held-out sentences of the other targets, and dry sung vocals. Beside voiceswap stand: WORLD with its F0 and
+formants moved, copies of the target's own held-out clips by the vocoder and by WORLD, and those clips themselves.
+Writes WORK/clips/SYSTEM/TARGET/*.wav and WORK/pairs.json, which says what each is to be compared with.
 """
 
 import csv
 import json
-import shlex
-import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 import voiceswap
+from voiceswap.config import Config
+from voiceswap.jobs.dataset import levelled
 from voiceswap.jobs.events import Progress
+from voiceswap.model.base import load_base
+from voiceswap.signal import audio, features, pitch, world
 
 TARGETS = {"en_kathleen": "en", "nl_flemishguy": "nl", "it_carlo": "it", "nl_nathalie": "nl"}
 TRAINING_S = 300.0
 N_LIBRI = 10
 N_OWN_SENTENCES = 3
-N_REAL_CLIPS = 20
+# Of the held-out clips: the first are sources, the next are copied, the rest tell what the target sounds like.
+N_COPIED, N_REAL = 10, 20
+FEATURES = Config().features
+# A throat goes with its F0, though less: formants move by the cube root of what F0 moves by.
+FORMANT_POWER, FORMANT_RANGE = 1 / 3, (0.8, 1.25)
 
 
 def manifest(data):
@@ -59,6 +67,14 @@ def sources(data, target):
     return rows
 
 
+def songs(data):
+    """Dry vocals, as rows."""
+    return [
+        {"path": str(p.relative_to(data)), "speaker": p.parent.name, "lang": "", "text": ""}
+        for p in sorted((data / "songs" / "dev").glob("*/vocals.opus"))
+    ]
+
+
 def train(data, work):
     for target in TARGETS:
         folder = work / "recordings" / target
@@ -68,47 +84,76 @@ def train(data, work):
             if not link.exists():
                 link.symlink_to((data / row["path"]).resolve())
         report = lambda event: None if isinstance(event, Progress) else print(event, file=sys.stderr)  # noqa: E731
-        print(voiceswap.train(folder, voices=work / "voices", report=report))
+        print(voiceswap.train(folder, voices=work / "voices", report=report), flush=True)
+
+
+def warped(samples, rate, voice):
+    """The classical way: WORLD, F0 moved to the voice's, formants with it."""
+    at_rate = audio.resample(samples, rate, FEATURES.mel_rate_hz)
+    semitones = pitch.transposition(pitch.f0_range(pitch.f0_hz(at_rate, FEATURES)), voice.f0_range)
+    ratio = 2 ** (semitones / 12)
+    formants = float(np.clip(ratio**FORMANT_POWER, *FORMANT_RANGE))
+    return world.warp(at_rate, FEATURES, f0_ratio=ratio, envelope_ratio=formants), FEATURES.mel_rate_hz
+
+
+def copied_by_vocoder(samples, rate, vocoder):
+    at_rate = levelled(audio.resample(samples, rate, FEATURES.mel_rate_hz), FEATURES)
+    return vocoder(features.decoder_mel(at_rate, FEATURES)), FEATURES.mel_rate_hz
+
+
+def copied_by_world(samples, rate):
+    at_rate = audio.resample(samples, rate, FEATURES.mel_rate_hz)
+    return world.warp(at_rate, FEATURES, f0_ratio=1.0, envelope_ratio=1.0), FEATURES.mel_rate_hz
 
 
 def convert(data, work):
+    base, pairs, spent = load_base(), [], {}
+
+    def clip(system, target, row, make):
+        out = work / "clips" / system / target / f"{row['speaker']}_{Path(row['path']).stem}.wav"
+        out.parent.mkdir(parents=True, exist_ok=True)
+        samples, rate = soundfile.read(data / row["path"], dtype="float32")
+        began = time.monotonic()
+        made, made_rate = make(samples, rate)
+        taken_s, audio_s = spent.get(system, (0.0, 0.0))
+        spent[system] = (taken_s + time.monotonic() - began, audio_s + len(samples) / rate)
+        soundfile.write(out, np.clip(made, -1, 1), made_rate)
+        reference = [str(data / r["path"]) for r in split(data, target)[1][N_OWN_SENTENCES + N_COPIED :][:N_REAL]]
+        pairs.append(
+            {
+                "system": system,
+                "target": target,
+                "speaker": row["speaker"],
+                "lang": row["lang"].split("-")[0],
+                "text": row["text"],
+                "clip": str(out),
+                "source": str(data / row["path"]),
+                "reference": reference,
+            }
+        )
+
     for target in TARGETS:
         voice = voiceswap.load(target, voices=work / "voices")
-        out = work / "converted" / target
-        out.mkdir(parents=True, exist_ok=True)
-        for row in sources(data, target):
-            samples, rate = soundfile.read(data / row["path"], dtype="float32")
-            soundfile.write(out / f"{row['speaker']}_{Path(row['path']).stem}.wav", voice.convert(samples, rate), rate)
 
+        def converted(samples, rate, voice=voice):
+            return voice.convert(samples, rate), rate
 
-def score(data, work, scorer):
-    results = {}
-    for target in TARGETS:
-        real = [str(data / r["path"]) for r in split(data, target)[1][:N_REAL_CLIPS]]
-        groups = {}
         for row in sources(data, target):
-            groups.setdefault(row["lang"].split("-")[0], []).append(row)
-        for lang, rows in groups.items():
-            converted = [work / "converted" / target / f"{r['speaker']}_{Path(r['path']).stem}.wav" for r in rows]
-            command = [*shlex.split(scorer), "--lang", lang, "--target", *real]
-            command += ["--converted", *map(str, converted), "--source", *[str(data / r["path"]) for r in rows]]
-            results[f"{lang} to {target}"] = json.loads(subprocess.check_output(command, text=True))
-            print(json.dumps({f"{lang} to {target}": results[f"{lang} to {target}"]}), flush=True)
-    weights = [r["clips"] for r in results.values()]
-    figures = {
-        "wer": ("words", "wer"),
-        "to_target": ("similarity", "to_target"),
-        "to_source": ("similarity", "to_source"),
-        "closer_to_target": ("similarity", "closer_to_target"),
-        "f0_correlation": ("f0", "corr_log"),
-    }
-    mean = {name: np.average([r[a][b] for r in results.values()], weights=weights) for name, (a, b) in figures.items()}
-    mean["distillmos"] = np.average([r["mos"]["converted"]["distillmos"] for r in results.values()], weights=weights)
-    print(json.dumps({"mean": {k: round(float(v), 3) for k, v in mean.items()}, "clips": sum(weights)}))
+            clip("voiceswap", target, row, converted)
+            clip("WORLD, F0 and formants moved", target, row, lambda s, r, v=voice: warped(s, r, v))
+            clip("source untouched", target, row, lambda s, r: (s, r))
+        for row in split(data, target)[1][N_OWN_SENTENCES:][:N_COPIED]:
+            clip("copy by the vocoder", target, row, lambda s, r: copied_by_vocoder(s, r, base.vocoder))
+            clip("copy by WORLD", target, row, copied_by_world)
+            clip("real clips of the target", target, row, lambda s, r: (s, r))
+        for row in songs(data):
+            clip("voiceswap, dry vocals", target, row, converted)
+    (work / "pairs.json").write_text(json.dumps(pairs, indent=1))
+    print(json.dumps({k: {"times_real_time": round(a / t, 2)} for k, (t, a) in spent.items()}))
 
 
 if __name__ == "__main__":
-    jobs = {"train": train, "convert": convert, "score": score}
-    if len(sys.argv) < 4 or sys.argv[1] not in jobs:
+    jobs = {"train": train, "convert": convert}
+    if len(sys.argv) != 4 or sys.argv[1] not in jobs:
         sys.exit(__doc__)
-    jobs[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])
+    jobs[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))

@@ -37,7 +37,8 @@ BASE_TRAIN = TrainConfig(
     learning_rate=1.2e-3,
     warmup_steps=100,
     adversary=0.0,
-    perturbed_copies=0,
+    perturbed_copies=1,
+    perturbed_share=0.5,
     evaluate_every=200,
     patience=100,
 )
