@@ -56,7 +56,7 @@ def test_missing_folder_fifo_device_and_loop(tmp_path):
 def test_samples_that_are_no_sound_are_named(tmp_path, value):
     samples = np.zeros(16000, np.float32)
     samples[8000] = value
-    with pytest.raises(AudioError, match=r"1 samples that are no sound.* at 0\.500 s"):
+    with pytest.raises(AudioError, match=r"1 samples are no sound.* at 0\.500 s"):
         list(audio.blocks(wav(tmp_path / "x.wav", samples)))
 
 
@@ -93,3 +93,25 @@ def test_nothing_stays_of_a_failed_write(tmp_path):
     with pytest.raises(WriteError, match="cannot write"):
         audio.Writer(tmp_path / "x.mp3", audio.AudioInfo(96000, 1, "WAV", "PCM_16")).__enter__()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("sides", "signs"),
+    [
+        ([1.0, 1.0], [1, 1]),
+        ([1.0, -1.0], [1, -1]),
+        ([0.5, -0.6], [-1, 1]),
+        ([1.0, 0.0], [1, 1]),
+        ([1.0, -0.2], [1, 1]),
+    ],
+)
+def test_channels_that_cancel_are_turned_round(sides, signs):
+    noise = np.random.default_rng(0).normal(0, 0.1, (30_000, 1)).astype(np.float32)
+    blocks = np.split(noise * np.float32(sides), 3)
+    np.testing.assert_array_equal(audio.channel_signs(iter(blocks), 2), signs)
+    assert audio.mono(blocks[0], np.float32(signs)).any()
+
+
+def test_channels_with_nothing_in_common_are_not_turned():
+    noise = np.random.default_rng(0).normal(0, 0.1, (30_000, 8)).astype(np.float32)
+    assert audio.channel_signs(iter([noise]), 8).min() == 1

@@ -2,6 +2,7 @@
 
 import librosa
 import numpy as np
+import pytest
 
 from voiceswap.config import FeatureConfig
 from voiceswap.signal import features, pitch
@@ -68,3 +69,22 @@ def test_content_stands_at_its_time():
     np.testing.assert_allclose(frames, seconds * 50, rtol=1e-5)
     shifted = features.content_at_frames(content[5:], 10, 50, CONFIG, first_vector=5)[:, 0]
     np.testing.assert_allclose(shifted, frames, rtol=1e-5)
+
+
+@pytest.mark.parametrize("f0", [95.0, 203.0, 440.0, 950.0])
+def test_the_comb_is_the_mel_of_a_pulse_train(f0):
+    config = FeatureConfig()
+    pulses = np.zeros(22050)
+    times = np.arange(0, 22050 - 1, 22050 / f0)
+    # A pulse between two samples, band-limited enough below 8 kHz by splitting it.
+    np.add.at(pulses, times.astype(int), 1 - times % 1)
+    np.add.at(pulses, times.astype(int) + 1, times % 1)
+    mel = features.decoder_mel((pulses - pulses.mean()).astype(np.float32), config)[20:60].mean(axis=0)
+    bands = features.mel_bands(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
+    mel = np.maximum(mel - np.log(bands.sum(axis=1)), mel.max() - 40)
+    comb = features.harmonic_comb(np.array([f0, 0.0]), config)
+    assert not comb[1].any()
+    heard = comb[0] > -2
+    difference = (mel - comb[0])[heard]
+    assert np.abs(difference - np.median(difference)).max() < 0.5
+    assert np.corrcoef(mel[heard], comb[0][heard])[0, 1] > 0.9

@@ -22,7 +22,7 @@ class Batch:
 
     Attributes:
         content: Shape (batch, n_frames, content_dim), float32.
-        conditions: Shape (batch, n_frames, 3), float32.
+        conditions: Shape (batch, n_frames, 3 + n_mels), float32.
         speaker: Shape (batch,), int32.
         mel: Shape (batch, n_frames, n_mels), float32: what is wanted.
         weight: Shape (batch, n_frames, 1), float32: 0 past a clip's end.
@@ -98,7 +98,7 @@ def crop(clip: Clip, copy: int, first: int, speaker: int, config: Config) -> Bat
     n_wanted = config.train.crop_frames
     mel = clip.mel[first : first + n_wanted].astype(np.float32)
     content = features.content_at_frames(clip.contents[copy], first, len(mel), config.features)
-    conditions = features.conditions(mel, clip.f0_hz[first : first + len(mel)])
+    conditions = features.conditions(mel, clip.f0_hz[first : first + len(mel)], config.features)
     missing = ((0, n_wanted - len(mel)), (0, 0))
     return Batch(
         np.pad(content, missing)[None],

@@ -153,7 +153,7 @@ def prepare(
     if arrays is None:
         arrays, reasons = _extract(name, files, encoder, config, report)
         arrays["skipped"] = np.frombuffer(json.dumps(reasons).encode(), dtype=np.uint8)
-        entry.parent.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(entry.parent)
         atomic.write_bytes(entry, save(arrays))
     reasons = json.loads(arrays["skipped"].tobytes())
     clips = _unpack(arrays, config.train.perturbed_copies)

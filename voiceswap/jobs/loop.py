@@ -14,7 +14,7 @@ from voiceswap.jobs.batches import Batch, Crops
 from voiceswap.jobs.events import Note, Plan, Progress, Report
 from voiceswap.jobs.learner import Learner
 from voiceswap.model.layers import Arrays
-from voiceswap.storage import folder
+from voiceswap.storage import atomic, folder
 
 METRICS = "metrics.jsonl"
 CHECKPOINT_KIND = "checkpoint"
@@ -89,7 +89,7 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
         VoiceswapError: The loss is not finite any more; the last good checkpoint is kept.
     """
     t = job.learner.config.train
-    job.folder.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(job.folder)
     state, best = _resumed(job, report) or _begun(job)
     crops_s = t.crop_frames * t.batch / job.learner.config.features.frames_per_s
     first_step, step_s, losses = state.step, math.nan, list[float]()

@@ -103,7 +103,7 @@ def pretrain(
     if unknown := set(parts) - set(PARTS):
         raise UsageError(f"unknown part: {', '.join(sorted(unknown))}", f"wanted some of {', '.join(PARTS)}")
     work = Path(out)
-    work.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(work)
     with atomic.locked(work / ".lock", f"the base in {work}"):
         people = _people(folders, leave_out)
         begin = _Start(Path(start) if start is not None else base.SHIPPED)

@@ -65,12 +65,14 @@ class Survey:
         f0_hz: Shape (n_frames,), 0.0 = unvoiced.
         f0_range: The range of the melody; None if hardly anything is voiced.
         level_db: Level of the sounding parts, dBFS; `SILENT_DB` or less means silence.
+        signs: Shape (n_channels,): with which signs its channels are mixed.
     """
 
     n_samples: int
     f0_hz: Array
     f0_range: pitch.F0Range | None
     level_db: float
+    signs: Array
 
 
 @dataclass(frozen=True)
@@ -109,9 +111,10 @@ def survey(source: Source, config: Config) -> Survey:
     f = config.features
     hop = f.hop_samples
     core, margin = (round(s * f.frames_per_s) * hop for s in (SURVEY_S, SURVEY_MARGIN_S))
+    signs = audio.channel_signs(source.open(), source.n_channels)
     counted = _Counted(source)
     f0, levels = [], []
-    mono = resampled(counted.blocks(), source.sample_rate_hz, f.mel_rate_hz)
+    mono = resampled(counted.blocks(), signs, source.sample_rate_hz, f.mel_rate_hz)
     for window in windows(mono, core, margin, margin):
         first, last = margin // hop, -(-(margin + window.n_core) // hop)
         f0.append(pitch.f0_hz(window.samples, f)[first:last])
@@ -123,7 +126,8 @@ def survey(source: Source, config: Config) -> Survey:
             "give a longer recording",
         )
     melody = np.concatenate(f0)
-    return Survey(counted.n_samples, melody, pitch.f0_range(melody), loudness.active_level_db(np.concatenate(levels)))
+    level_db = loudness.active_level_db(np.concatenate(levels))
+    return Survey(counted.n_samples, melody, pitch.f0_range(melody), level_db, signs)
 
 
 class _Counted:
@@ -144,11 +148,11 @@ class Window:
     n_core: int
 
 
-def resampled(blocks: Iterator[Array], from_hz: int, to_hz: int) -> Iterator[Array]:
-    """Blocks (n, n_channels) mixed to mono (n,) at another rate."""
+def resampled(blocks: Iterator[Array], signs: Array, from_hz: int, to_hz: int) -> Iterator[Array]:
+    """Blocks (n, n_channels) mixed with `signs` to mono (n,) at another rate."""
     resampler = audio.Resampler(from_hz, to_hz)
     for block in blocks:
-        yield resampler.push(audio.mono(block))
+        yield resampler.push(audio.mono(block, signs))
     yield resampler.finish()
 
 
@@ -215,14 +219,14 @@ def converted(source: Source, found: Survey, networks: Networks, semitones: floa
         core = slice(margin, margin + window.n_core)
         mono = made.take(window.n_core)
         silence = np.stack([loudness.digital_silence_gain(c, rate)[core] for c in window.samples.T], axis=-1)
-        yield bent(mono[:, None] * channel_shares(window.samples, rate)[core] * silence)
+        yield bent(mono[:, None] * channel_shares(window.samples, found.signs, rate)[core] * silence)
 
 
-def channel_shares(samples: Array, sample_rate_hz: int) -> Array:
-    """How loud each channel of (n, n_channels) is against their mean, moment by moment; ones for a single channel."""
+def channel_shares(samples: Array, signs: Array, sample_rate_hz: int) -> Array:
+    """How loud each channel of (n, n_channels) is against their mix, moment by moment; ones for a single channel."""
     if samples.shape[1] == 1:
         return np.ones_like(samples)
-    power = loudness.smoothed(np.square(np.column_stack([samples, audio.mono(samples)])), sample_rate_hz)
+    power = loudness.smoothed(np.square(np.column_stack([samples, audio.mono(samples, signs)])), sample_rate_hz)
     return np.asarray(np.sqrt(np.clip(power[:, :-1] / np.maximum(power[:, -1:], 1e-9), 0.0, MAX_CHANNEL_SHARE**2)))
 
 
@@ -272,14 +276,14 @@ def _cores(source: Source, found: Survey, networks: Networks, semitones: float) 
     f0 = pitch.transposed(found.f0_hz, semitones, f)
     f0 = np.pad(f0, (grid.margin_frames, 2 * grid.core_frames + grid.margin_frames))
     heard = windows(
-        resampled(source.open(), source.sample_rate_hz, f.content_rate_hz),
+        resampled(source.open(), found.signs, source.sample_rate_hz, f.content_rate_hz),
         grid.core_vectors * vector,
         grid.before_vectors * vector,
         grid.after_vectors * vector,
     )
     margin = grid.margin_frames * hop
     seen = windows(
-        resampled(source.open(), source.sample_rate_hz, f.mel_rate_hz), grid.core_frames * hop, margin, margin
+        resampled(source.open(), found.signs, source.sample_rate_hz, f.mel_rate_hz), grid.core_frames * hop, margin, margin
     )
     n_frames = grid.core_frames + 2 * grid.margin_frames
     previous: Array | None = None
@@ -289,7 +293,7 @@ def _cores(source: Source, found: Survey, networks: Networks, semitones: float) 
         at_frames = features.content_at_frames(content, -grid.margin_frames, n_frames, f, -grid.before_vectors)
         first = i * grid.core_frames
         samples = looked.samples * gain
-        around = features.conditions(features.decoder_mel(samples, f), f0[first : first + n_frames])
+        around = features.conditions(features.decoder_mel(samples, f), f0[first : first + n_frames], f)
         mel = networks.decode(at_frames, around)
         inner = config.decoder.context_frames
         made = networks.vocoder(mel[inner:-inner])

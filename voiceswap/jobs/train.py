@@ -107,7 +107,7 @@ def train(
     results = []
     for name, path, files in places:
         run_folder = paths.run_path(folder, name)
-        run_folder.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(run_folder)
         with atomic.locked(run_folder.parent / f".{name}.lock", f"the voice {name}"):
             for swept in (folder, run_folder):
                 atomic.sweep(swept)

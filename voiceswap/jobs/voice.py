@@ -91,12 +91,12 @@ class Voice:
             >>> speaker_b = voiceswap.load("speakerB")  # doctest: +SKIP
             >>> converted = speaker_b.convert(samples, 44_100)  # doctest: +SKIP
         """
-        if samples.ndim not in (1, 2) or not np.isfinite(samples).all():
-            raise AudioError(
-                f"the samples have shape {samples.shape} or are not finite", "wanted (n,) or (n, n_channels) in [-1, 1]"
-            )
+        if samples.ndim not in (1, 2):
+            raise AudioError(f"the samples have shape {samples.shape}", "wanted (n,) or (n, n_channels) in [-1, 1]")
         audio.check_kind("the samples", sample_rate_hz, 1 if samples.ndim == 1 else samples.shape[1])
-        source = array_source(samples.astype(np.float32).reshape(len(samples), -1), sample_rate_hz)
+        block = samples.astype(np.float32).reshape(len(samples), -1)
+        audio.check_samples("the samples", block, 0, sample_rate_hz)
+        source = array_source(block, sample_rate_hz)
         found = survey(source, self.config)
         semitones = transposition(found.f0_range, self.f0_range) if pitch is None else pitch
         blocks = list(converted(source, found, self.networks, semitones))

@@ -14,7 +14,8 @@ from voiceswap.model.layers import Arrays, Film, gelu
 SPEAKERS = "speakers/embeddings"
 # A log-mel lies about -5 +- 2: the last layer works on a unit scale.
 MEL_SCALE, MEL_CENTRE = 2.0, -5.0
-N_CONDITIONS = 3
+# Voicing, log F0, energy; beside them the harmonic comb, one number a band.
+N_SCALARS = 3
 
 
 def build(config: Config) -> keras.Model:
@@ -24,12 +25,12 @@ def build(config: Config) -> keras.Model:
         config: Sizes are read from its `features`, `encoder` and `decoder` sections.
 
     Returns:
-        A model from content `(batch, n_frames, content_dim)`, conditions `(batch, n_frames, 3)` and the speaker's
+        A model from content `(batch, n_frames, content_dim)`, conditions `(batch, n_frames, 3 + n_mels)` and the speaker's
         index `(batch,)` int32 to a natural-log mel `(batch, n_frames, n_mels)`, float32.
     """
     size = config.decoder
     content = keras.Input((None, config.encoder.content_dim), name="content")
-    conditions = keras.Input((None, N_CONDITIONS), name="conditions")
+    conditions = keras.Input((None, N_SCALARS + config.features.n_mels), name="conditions")
     speaker = keras.Input((), dtype="int32", name="speaker")
     vector = layers.Embedding(
         size.n_speakers, size.speaker_dim, embeddings_initializer=initializers.RandomNormal(stddev=0.3), name="speakers"

@@ -52,10 +52,15 @@ def _norm(name: str) -> layers.Layer:
 
 
 class ContentEncoder:
-    """Content of encoder mels. The network sees windows of one length only: what is missing is silence."""
+    """Content of encoder mels. The network sees windows of one length only: what is missing is silence.
 
-    def __init__(self, model: keras.Model, config: Config) -> None:
-        self._model = model
+    Args:
+        network: What `build` gave, with its weights.
+        config: The settings it was built with.
+    """
+
+    def __init__(self, network: keras.Model, config: Config) -> None:
+        self.network = network
         self._window_frames = 2 * config.encoder.window_vectors
 
     def window(self, mel: np.ndarray) -> np.ndarray:
@@ -69,7 +74,7 @@ class ContentEncoder:
         """
         n_missing = self._window_frames - len(mel)
         full = np.pad(mel, ((0, n_missing), (0, 0)), constant_values=SILENCE)
-        content = self._model.predict_on_batch(normalise_encoder_mel(full)[None].astype(np.float32))[0]
+        content = self.network.predict_on_batch(normalise_encoder_mel(full)[None].astype(np.float32))[0]
         return np.asarray(content[: len(mel) // 2])
 
     def pieces(self, mels: Sequence[np.ndarray]) -> list[np.ndarray]:

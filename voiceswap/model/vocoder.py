@@ -54,10 +54,15 @@ def _residual(x: Any, channels: int, width: int, dilations: tuple[int, ...], nam
 
 
 class Vocoder:
-    """Samples from mels of any length, in blocks that overlap by as much as the network sees."""
+    """Samples from mels of any length, in blocks that overlap by as much as the network sees.
 
-    def __init__(self, model: keras.Model, config: Config) -> None:
-        self._model = model
+    Args:
+        network: What `build` gave, with its weights.
+        config: The settings it was built with.
+    """
+
+    def __init__(self, network: keras.Model, config: Config) -> None:
+        self.network = network
         self._hop_samples = config.features.hop_samples
         self._context = config.vocoder.context_frames
 
@@ -76,7 +81,7 @@ class Vocoder:
         padded = np.pad(mel.astype(np.float32), ((self._context, after), (0, 0)), constant_values=SILENT_MEL)
         core = slice(self._context * self._hop_samples, (self._context + BLOCK_FRAMES) * self._hop_samples)
         samples = [
-            self._model.predict_on_batch(padded[None, first : first + BLOCK_FRAMES + 2 * self._context])[0, core]
+            self.network.predict_on_batch(padded[None, first : first + BLOCK_FRAMES + 2 * self._context])[0, core]
             for first in range(0, n_blocks * BLOCK_FRAMES, BLOCK_FRAMES)
         ]
         return np.concatenate(samples)[: n_frames * self._hop_samples] if samples else np.zeros(0, np.float32)

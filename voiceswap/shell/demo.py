@@ -15,6 +15,7 @@ from voiceswap.jobs.events import Report
 from voiceswap.jobs.train import train
 from voiceswap.shell import synthetic
 from voiceswap.signal import audio
+from voiceswap.storage import atomic
 
 SPEECH_S, TAKES = 12.0, 5
 RATE_HZ = 22050
@@ -59,7 +60,7 @@ def run(folder: Path, *, minutes: float, report: Report, stopped: Callable[[], b
 
 
 def _recordings(folder: Path, speaker: synthetic.Speaker) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(folder)
     for take in range(TAKES):
         path = folder / f"take{take + 1}.wav"
         if not path.exists():

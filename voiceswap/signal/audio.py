@@ -82,7 +82,7 @@ def blocks(path: Path, block_samples: int = BLOCK_SAMPLES) -> Iterator[Array]:
                 ) from error
             if not len(block):
                 return
-            _check_samples(path, block, position, file.samplerate)
+            check_samples(str(path), block, position, file.samplerate)
             yield block
             position += len(block)
 
@@ -103,10 +103,11 @@ def read(path: Path, sample_rate_hz: int, max_s: float | None = None) -> Array:
         AudioError: As `blocks`.
     """
     info = probe(path)
+    signs = channel_signs(blocks(path), info.n_channels)
     resampler = Resampler(info.sample_rate_hz, sample_rate_hz)
     parts, n_read = [], 0
     for block in blocks(path):
-        parts.append(resampler.push(mono(block)))
+        parts.append(resampler.push(mono(block, signs)))
         n_read += len(block)
         if max_s is not None and n_read >= max_s * info.sample_rate_hz:
             break
@@ -114,9 +115,32 @@ def read(path: Path, sample_rate_hz: int, max_s: float | None = None) -> Array:
     return samples if max_s is None else samples[: round(max_s * sample_rate_hz)]
 
 
-def mono(block: Array) -> Array:
-    """The mean of the channels of (n, n_channels): (n,) float32."""
-    return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+def channel_signs(blocks_of_it: Iterator[Array], n_channels: int) -> Array:
+    """With which signs the channels are to be mixed, so that they do not cancel each other.
+
+    Args:
+        blocks_of_it: A recording, blocks (n, n_channels) float32.
+        n_channels: Its channels; nothing is read of a single one.
+
+    Returns:
+        Shape (n_channels,), float32: ones, but for a recording whose plain mix is next to silence: there -1 for
+        channels that oppose the loudest one.
+    """
+    signs = np.ones(n_channels, np.float32)
+    if n_channels == 1:
+        return signs
+    products = np.zeros((n_channels, n_channels))
+    for block in blocks_of_it:
+        products += (block.T @ block).astype(float)
+    # Channels that have nothing in common would sum to their whole power; a tenth of it tells of cancelling.
+    if products.sum() < 0.1 * np.trace(products):
+        signs[products[np.argmax(np.diag(products))] < 0] = -1
+    return signs
+
+
+def mono(block: Array, signs: Array) -> Array:
+    """The mean of the channels of (n, n_channels), each with its sign: (n,) float32."""
+    return block[:, 0] if block.shape[1] == 1 else np.asarray((block * signs).mean(axis=1, dtype=np.float32))
 
 
 class Resampler:
@@ -234,15 +258,16 @@ def check_kind(label: str, sample_rate_hz: int, n_channels: int) -> None:
         )
 
 
-def _check_samples(path: Path, block: Array, position: int, sample_rate_hz: int) -> None:
+def check_samples(label: str, block: Array, position: int, sample_rate_hz: int) -> None:
+    """Raise AudioError for samples that are not finite, or far beyond full scale; `block` begins at `position`."""
     bad = ~(np.abs(block) <= MAX_ABS)
     if bad.any():
         first = int(np.flatnonzero(bad.any(axis=1))[0])
         value = block[bad][0]
         raise AudioError(
-            f"{path} has {int(bad.sum())} samples that are no sound, the first ({value}) at "
+            f"{label}: {int(bad.sum())} samples are no sound, the first ({value}) at "
             f"{(position + first) / sample_rate_hz:.3f} s",
-            "the file is damaged: export it again, as 16- or 24-bit",
+            "it is damaged: export it again, as 16- or 24-bit",
         )
 
 

@@ -71,6 +71,12 @@ def to_json(value: Any) -> bytes:
     return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are missing; raises WriteError."""
+    with _writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A temporary folder that becomes `path` when the block ends well, in place of a former one.

@@ -1,0 +1,91 @@
+"""What every network must keep: shapes, batch = singles, blocks = whole, weights there and back."""
+
+import keras
+import numpy as np
+import pytest
+
+from conftest import TINY
+from voiceswap.jobs.pretrain import principal_components
+from voiceswap.model import adversary, base, decoder, encoder, layers, vocoder
+
+RANDOM = np.random.default_rng(0)
+
+
+def frames(n, config=TINY):
+    content = RANDOM.normal(size=(2, n, config.encoder.content_dim)).astype(np.float32)
+    conditions = RANDOM.normal(size=(2, n, decoder.N_SCALARS + config.features.n_mels)).astype(np.float32)
+    return [content, conditions, np.array([0, 1], np.int32)]
+
+
+@pytest.mark.parametrize("part", base.PARTS)
+def test_weights_go_there_and_back(part):
+    keras.utils.set_random_seed(1)
+    first, second = base.PARTS[part](TINY), base.PARTS[part](TINY)
+    arrays = layers.to_arrays(first, "float32")
+    assert {k: a.shape for k, a in arrays.items()} == {k: shape for k, (shape, _) in layers.expected_arrays(first).items()}
+    layers.load_arrays(second, arrays)
+    for name, array in layers.to_arrays(second, "float32").items():
+        np.testing.assert_array_equal(array, arrays[name])
+
+
+@pytest.mark.parametrize("n", [1, 5, 40])
+def test_decoder_of_a_batch_is_that_of_singles(n):
+    model, inputs = decoder.build(TINY), frames(n)
+    together = model.predict_on_batch(inputs)
+    assert together.shape == (2, n, TINY.features.n_mels)
+    for i in range(2):
+        alone = model.predict_on_batch([x[i : i + 1] for x in inputs])
+        np.testing.assert_allclose(together[i], alone[0], atol=1e-4)
+
+
+def test_decoder_hears_no_further_than_it_says():
+    model, inputs = decoder.build(TINY), frames(60)
+    before = model.predict_on_batch(inputs)
+    inputs[0][:, 30] += 100.0
+    changed = np.abs(model.predict_on_batch(inputs) - before).max(axis=(0, 2)) > 0
+    reach = TINY.decoder.context_frames
+    assert changed[30] and not changed[: 30 - reach].any() and not changed[31 + reach :].any()
+
+
+def test_vocoder_in_blocks_is_vocoder_in_one_piece():
+    keras.utils.set_random_seed(2)
+    sound = vocoder.Vocoder(vocoder.build(TINY), TINY)
+    mel = (RANDOM.normal(size=(2 * vocoder.BLOCK_FRAMES + 7, 80)) - 5).astype(np.float32)
+    inner = slice(40, -40)
+    whole = sound.network.predict_on_batch(mel[None])[0].reshape(len(mel), -1)
+    np.testing.assert_allclose(sound(mel).reshape(len(mel), -1)[inner], whole[inner], atol=1e-6)
+    assert len(sound(mel[:0])) == 0
+
+
+def test_encoder_gives_each_piece_its_own_content():
+    heard = encoder.ContentEncoder(encoder.build(TINY), TINY)
+    mels = [RANDOM.normal(-3, 1, (n, 80)).astype(np.float32) for n in (301, 200, 500, 80)]
+    pieces = heard.pieces(mels)
+    assert [p.shape for p in pieces] == [(n // 2, TINY.encoder.content_dim) for n in (301, 200, 500, 80)]
+    np.testing.assert_allclose(heard.pieces([mels[1]])[0], heard.window(mels[1]), atol=1e-6)
+
+
+def test_critic_keeps_its_kernels_at_one():
+    critic = adversary.build(TINY)
+    mel = RANDOM.normal(-5, 2, (2, TINY.train.crop_frames, 80)).astype(np.float32)
+    for _ in range(50):
+        verdict, *activations = critic(mel, training=True)
+    assert len(activations) == len(adversary.CHANNELS_AND_STRIDES) and np.isfinite(verdict).all()
+    layer = critic.get_layer("conv_1")
+    matrix = np.asarray(layer.kernel).reshape(-1, layer.filters)
+    left = np.asarray(layer.vector) @ matrix.T
+    left /= np.linalg.norm(left)
+    assert np.linalg.norm(left @ matrix) == pytest.approx(np.linalg.svd(matrix, compute_uv=False)[0], rel=0.02)
+
+
+def test_principal_components_are_those_of_an_svd():
+    vectors = RANDOM.normal(size=(500, 12)) @ RANDOM.normal(size=(12, 12)) + 3.0
+    kernel, bias, kept = principal_components(vectors, 4)
+    _, singular, directions = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
+    assert kept == pytest.approx((singular[:4] ** 2).sum() / (singular**2).sum())
+    made = vectors @ kernel + bias
+    assert np.abs(made.mean(axis=0)).max() < 1e-9
+    cosines = np.abs(np.sum(kernel / np.linalg.norm(kernel, axis=0) * directions[:4].T, axis=0))
+    np.testing.assert_allclose(cosines, 1.0, atol=1e-6)
+    # Half-whitened: variances fall with the square root of what they were.
+    np.testing.assert_allclose(made.std(axis=0) ** 2 / made.std(axis=0)[0] ** 2, singular[:4] / singular[0], rtol=1e-6)

@@ -1,0 +1,46 @@
+"""The shipped networks against answers of their originals, which benchmarks/originals.py computed."""
+
+import keras
+import numpy as np
+import pytest
+
+from voiceswap.model.base import load_base
+
+# Rows 0, 200, 400 ... of columns 0, 100, 200 of the Whisper encoder's answer, and its standard deviation.
+WHISPER = [
+    [-1.3585, -0.9369, -0.2298],
+    [-0.7279, 0.8811, -0.0532],
+    [-0.1409, 1.0244, 0.3019],
+    [-0.1575, 0.7244, -0.5379],
+    [0.3032, 1.0019, 0.2725],
+    [-0.6574, 0.5068, -0.4618],
+    [-0.9449, 0.7264, 0.0108],
+    [-1.4803, 0.3192, -0.6709],
+]
+WHISPER_STD = 1.5098
+# Samples 1000, 2500, 4000 ... of HiFi-GAN's answer, and its standard deviation.
+HIFIGAN = [0.00718, 0.00773, -0.00194, 0.01214, -0.01939, -0.00273, 0.0002, 0.01754, -0.00612, -0.01009]
+HIFIGAN_STD = 0.013849
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    """The inputs of benchmarks/originals.py, drawn in its order."""
+    random = np.random.default_rng(0)
+    speech = np.clip(random.normal(0.0, 0.5, (1, 80, 3000)).cumsum(axis=2) * 0.05, -1, 1).astype(np.float32)
+    return speech[0].T, (random.normal(0.0, 1.5, (60, 80)) - 5).astype(np.float32)
+
+
+def test_encoder_answers_as_whisper(inputs):
+    network = load_base().encoder.network
+    uncut = keras.Model(network.input, network.get_layer("norm").output)
+    answer = uncut.predict_on_batch(inputs[0][None])[0]
+    assert answer.std() == pytest.approx(WHISPER_STD, rel=1e-3)
+    assert np.abs(answer[::200, :300:100] - WHISPER).max() < 0.01 * WHISPER_STD
+
+
+def test_vocoder_answers_as_hifigan(inputs):
+    answer = load_base().vocoder.network.predict_on_batch(inputs[1][None])[0]
+    assert answer.std() == pytest.approx(HIFIGAN_STD, rel=0.01)
+    # Weights rounded to half precision stray by .025; in single precision by .0001 (docs/measurements.md).
+    assert np.abs(answer[1000::1500] - HIFIGAN).max() < 0.03 * HIFIGAN_STD
