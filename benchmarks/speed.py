@@ -125,7 +125,9 @@ def part_memory(data, work, folder):
 def part_help(data, work, folder):
     """`--help`, the best of five, and what it must not import; `import voiceswap` alone."""
     best_s = min(command("--help")[0] for _ in range(5))
-    listing = "import sys, voiceswap.shell.cli; print([m for m in ('tensorflow', 'keras', 'librosa') if m in sys.modules])"
+    listing = (
+        "import sys, voiceswap.shell.cli; print([m for m in ('tensorflow', 'keras', 'librosa') if m in sys.modules])"
+    )
     heavy = subprocess.check_output([sys.executable, "-c", listing], text=True).strip()
     timing = "import time; t = time.perf_counter(); import voiceswap; print(time.perf_counter() - t)"
     import_s = min(float(subprocess.check_output([sys.executable, "-c", timing])) for _ in range(5))

@@ -88,7 +88,9 @@ def test_r13_too_short(n, voices, tmp_path):
     refused(voices, save(tmp_path / "x.wav", SPOKEN[:n]), AudioError, "ms long, wanted at least 50 ms")
 
 
-@pytest.mark.parametrize("kind", ["offset", "clipped", "float over full scale", "silence", "noise", "one side inverted"])
+@pytest.mark.parametrize(
+    "kind", ["offset", "clipped", "float over full scale", "silence", "noise", "one side inverted"]
+)
 def test_r13_odd_recordings_convert_to_something_finite(kind, voices, tmp_path):
     samples = {
         "offset": SPOKEN * 0.3 + 0.6,

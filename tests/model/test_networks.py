@@ -22,7 +22,9 @@ def test_weights_go_there_and_back(part):
     keras.utils.set_random_seed(1)
     first, second = base.PARTS[part](TINY), base.PARTS[part](TINY)
     arrays = layers.to_arrays(first, "float32")
-    assert {k: a.shape for k, a in arrays.items()} == {k: shape for k, (shape, _) in layers.expected_arrays(first).items()}
+    assert {k: a.shape for k, a in arrays.items()} == {
+        k: shape for k, (shape, _) in layers.expected_arrays(first).items()
+    }
     layers.load_arrays(second, arrays)
     for name, array in layers.to_arrays(second, "float32").items():
         np.testing.assert_array_equal(array, arrays[name])

@@ -283,7 +283,10 @@ def _cores(source: Source, found: Survey, networks: Networks, semitones: float) 
     )
     margin = grid.margin_frames * hop
     seen = windows(
-        resampled(source.open(), found.signs, source.sample_rate_hz, f.mel_rate_hz), grid.core_frames * hop, margin, margin
+        resampled(source.open(), found.signs, source.sample_rate_hz, f.mel_rate_hz),
+        grid.core_frames * hop,
+        margin,
+        margin,
     )
     n_frames = grid.core_frames + 2 * grid.margin_frames
     previous: Array | None = None

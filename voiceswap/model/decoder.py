@@ -25,8 +25,8 @@ def build(config: Config) -> keras.Model:
         config: Sizes are read from its `features`, `encoder` and `decoder` sections.
 
     Returns:
-        A model from content `(batch, n_frames, content_dim)`, conditions `(batch, n_frames, 3 + n_mels)` and the speaker's
-        index `(batch,)` int32 to a natural-log mel `(batch, n_frames, n_mels)`, float32.
+        A model from content `(batch, n_frames, content_dim)`, conditions `(batch, n_frames, 3 + n_mels)` and the
+        speaker's index `(batch,)` int32 to a natural-log mel `(batch, n_frames, n_mels)`, float32.
     """
     size = config.decoder
     content = keras.Input((None, config.encoder.content_dim), name="content")

@@ -108,8 +108,8 @@ def _comb_table(config: FeatureConfig) -> tuple[Array, Array]:
 def harmonic_comb(f0_hz: Array, config: FeatureConfig) -> Array:
     """Where the harmonics of a melody lie on the mel's bands: the log-mel of a pulse train, its mean about zero.
 
-    A number for F0 leaves a network to learn by itself which bands light up at 203 Hz; this says so, also for notes that
-    a voice's recordings never reached.
+    A number for F0 leaves a network to learn by itself which bands light up at 203 Hz; this says so, also for notes
+    that a voice's recordings never reached.
 
     Args:
         f0_hz: Shape (n_frames,), 0.0 = unvoiced.
