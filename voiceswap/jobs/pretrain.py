@@ -243,7 +243,7 @@ def _make_decoder(
             "data_sha256": hashlib.sha256(json.dumps(identity["data"], sort_keys=True).encode()).hexdigest(),
             "steps": outcome.state.step,
             "best_step": outcome.state.best_step,
-            "held_out_l1": round(outcome.state.best_score, 4),
+            "held_out": round(outcome.state.best_score, 4),
             "trained_minutes": round(outcome.state.trained_s / 60, 1),
             "settings": config.train.model_dump(mode="json"),
         }
