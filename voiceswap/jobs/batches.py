@@ -9,7 +9,7 @@ import numpy as np
 
 from voiceswap.config import Config
 from voiceswap.jobs.dataset import Array, Clip
-from voiceswap.signal import features
+from voiceswap.signal import features, pitch
 
 # Speakers with little are seen more often than their share, those with much less often.
 BALANCE = 0.6
@@ -98,7 +98,8 @@ def crop(clip: Clip, copy: int, first: int, speaker: int, config: Config) -> Bat
     n_wanted = config.train.crop_frames
     mel = clip.mel[first : first + n_wanted].astype(np.float32)
     content = features.content_at_frames(clip.contents[copy], first, len(mel), config.features)
-    conditions = features.conditions(mel, clip.f0_hz[first : first + len(mel)], config.features)
+    frames = slice(first, first + len(mel))
+    conditions = features.conditions(mel, pitch.carried_on(clip.f0_hz)[frames], clip.f0_hz[frames] > 0, config.features)
     missing = ((0, n_wanted - len(mel)), (0, 0))
     return Batch(
         np.pad(content, missing)[None],

@@ -39,7 +39,7 @@ SUFFIXES = frozenset(
     }
 )
 # Changes whenever the same recording would give other features.
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 HELD_OUT_EVERY = 10
 # How far the warped copies go (DESIGN: the largest single gain in identity).
 PERTURB_SEMITONES = 7.0

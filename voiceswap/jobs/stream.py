@@ -273,8 +273,9 @@ def _cores(source: Source, found: Survey, networks: Networks, semitones: float) 
     grid = Grid.of(config)
     hop, vector = f.hop_samples, 2 * f.content_hop_samples
     gain = np.float32(10 ** ((f.speech_level_db - found.level_db) / 20))
-    f0 = pitch.transposed(found.f0_hz, semitones, f)
-    f0 = np.pad(f0, (grid.margin_frames, 2 * grid.core_frames + grid.margin_frames))
+    beyond = (grid.margin_frames, 2 * grid.core_frames + grid.margin_frames)
+    melody = np.pad(pitch.transposed(pitch.carried_on(found.f0_hz), semitones, f), beyond, mode="edge")
+    voiced = np.pad(found.f0_hz > 0, beyond)
     heard = windows(
         resampled(source.open(), found.signs, source.sample_rate_hz, f.content_rate_hz),
         grid.core_vectors * vector,
@@ -296,7 +297,8 @@ def _cores(source: Source, found: Survey, networks: Networks, semitones: float) 
         at_frames = features.content_at_frames(content, -grid.margin_frames, n_frames, f, -grid.before_vectors)
         first = i * grid.core_frames
         samples = looked.samples * gain
-        around = features.conditions(features.decoder_mel(samples, f), f0[first : first + n_frames], f)
+        frames = slice(first, first + n_frames)
+        around = features.conditions(features.decoder_mel(samples, f), melody[frames], voiced[frames], f)
         mel = networks.decode(at_frames, around)
         inner = config.decoder.context_frames
         made = networks.vocoder(mel[inner:-inner])

@@ -105,44 +105,42 @@ def _comb_table(config: FeatureConfig) -> tuple[Array, Array]:
     return log_f0, combs.astype(np.float32)
 
 
-def harmonic_comb(f0_hz: Array, config: FeatureConfig) -> Array:
+def harmonic_comb(melody_hz: Array, config: FeatureConfig) -> Array:
     """Where the harmonics of a melody lie on the mel's bands: the log-mel of a pulse train, its mean about zero.
 
     A number for F0 leaves a network to learn by itself which bands light up at 203 Hz; this says so, also for notes
     that a voice's recordings never reached.
 
     Args:
-        f0_hz: Shape (n_frames,), 0.0 = unvoiced.
+        melody_hz: Shape (n_frames,), 0.0 = none.
         config: Framing and bands.
 
     Returns:
-        Shape (n_frames, n_mels), float32, -4 to about 2; zeros where unvoiced.
+        Shape (n_frames, n_mels), float32, -4 to about 2; zeros where there is no melody.
     """
     log_f0, combs = _comb_table(config)
-    voiced = f0_hz > 0
-    place = np.interp(np.log(np.maximum(f0_hz, 1.0)), log_f0, np.arange(len(log_f0)))
+    place = np.interp(np.log(np.maximum(melody_hz, 1.0)), log_f0, np.arange(len(log_f0)))
     low = np.minimum(place.astype(int), len(log_f0) - 2)
     share = (place - low)[:, None].astype(np.float32)
-    return np.asarray((combs[low] * (1 - share) + combs[low + 1] * share) * voiced[:, None].astype(np.float32))
+    return np.asarray((combs[low] * (1 - share) + combs[low + 1] * share) * (melody_hz > 0)[:, None].astype(np.float32))
 
 
-def conditions(mel: Array, f0_hz: Array, config: FeatureConfig) -> Array:
+def conditions(mel: Array, melody_hz: Array, voiced: Array, config: FeatureConfig) -> Array:
     """What goes around the encoder: voicing, melody, loudness, and where the harmonics lie.
 
     Args:
         mel: Shape (n_frames, n_mels), natural log; only its loudness is used.
-        f0_hz: Shape (n_frames,), 0.0 = unvoiced.
+        melody_hz: Shape (n_frames,), F0 carried on through unvoiced frames; 0.0 where there is none at all.
+        voiced: Shape (n_frames,), bool.
         config: Framing and bands.
 
     Returns:
-        Shape (n_frames, 3 + n_mels), float32: voiced (0 or 1), log F0 over 150 Hz (0 where unvoiced), scaled log
-        energy, and the harmonic comb.
+        Shape (n_frames, 3 + n_mels), float32: voiced (0 or 1), log F0 over 150 Hz, scaled log energy, harmonic comb.
     """
-    voiced = f0_hz > 0
-    melody = np.where(voiced, np.log(np.maximum(f0_hz, 1.0) / F0_CENTRE_HZ), 0.0)
+    pitch = np.where(melody_hz > 0, np.log(np.maximum(melody_hz, 1.0) / F0_CENTRE_HZ), 0.0)
     energy = np.log(np.exp(mel.astype(np.float32)).mean(axis=-1) + MEL_FLOOR) / ENERGY_SCALE + ENERGY_CENTRE
-    scalars = np.stack([voiced, melody, energy], axis=-1).astype(np.float32)
-    return np.concatenate([scalars, harmonic_comb(f0_hz, config)], axis=-1)
+    scalars = np.stack([voiced, pitch, energy], axis=-1).astype(np.float32)
+    return np.concatenate([scalars, harmonic_comb(melody_hz, config)], axis=-1)
 
 
 def content_at_frames(

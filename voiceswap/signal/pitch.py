@@ -1,17 +1,25 @@
-"""Melody: F0 by WORLD's DIO and StoneMask, its range, and its way from one voice to another."""
+"""Melody: F0 by SwiftF0, its range, and its way from one voice to another."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyworld
 
 from voiceswap.config import FeatureConfig
+from voiceswap.signal import audio
 from voiceswap.signal.features import Array
+
+if TYPE_CHECKING:
+    from swift_f0 import SwiftF0
 
 # Fewer voiced frames than this (about 0.2 s) say nothing about a range.
 MIN_VOICED_FRAMES = 20
+VOICED_CONFIDENCE = 0.5
+# The tracker takes what peaks below -60 dBFS for silence: quiet recordings are raised to half of full scale for it.
+TRACKED_PEAK, MAX_GAIN = 0.5, 100.0
 
 
 @dataclass(frozen=True)
@@ -23,45 +31,50 @@ class F0Range:
     high_hz: float
 
 
+@lru_cache(maxsize=1)
+def _tracker() -> SwiftF0:
+    from swift_f0 import SwiftF0  # brings onnxruntime: only where a melody is asked for
+
+    return SwiftF0(threads=2, spin=False)
+
+
 def f0_hz(samples: Array, config: FeatureConfig) -> Array:
-    """The melody on the decoder's frames.
+    """The melody on the decoder's frames, by SwiftF0 (Nieradzik, 2025).
 
     Args:
         samples: Shape (n_samples,), float32, finite, at `mel_rate_hz`.
         config: Framing and the range looked in.
 
     Returns:
-        Shape (n_samples // hop_samples,), float32, 0.0 = unvoiced. DIO with StoneMask (Morise et al., 2009), single
-        octave slips repaired.
+        Shape (n_samples // hop_samples,), float32, 0.0 = unvoiced; frame i is centred on sample (i + 0.5) *
+        `hop_samples`.
     """
     n_frames = len(samples) // config.hop_samples
-    # WORLD puts frame i at i periods, the mel at i + 0.5; and dies of too short or empty input.
-    shifted = samples[config.hop_samples // 2 :].astype(np.float64)
-    if len(shifted) < config.n_fft:
+    if len(samples) < config.n_fft:
         return np.zeros(n_frames, np.float32)
-    rate = config.mel_rate_hz
-    rough, times_s = pyworld.dio(
-        shifted, rate, f0_floor=config.f0_min_hz, f0_ceil=config.f0_max_hz, frame_period=config.frame_period_ms
+    gain = min(MAX_GAIN, TRACKED_PEAK / max(float(np.abs(samples).max()), 1e-9))
+    heard = audio.resample(samples * np.float32(gain), config.mel_rate_hz, config.content_rate_hz)
+    found = _tracker().detect(heard, config.content_rate_hz, config.f0_min_hz, config.f0_max_hz)
+    voiced = found.confidence >= VOICED_CONFIDENCE
+    if not voiced.any():
+        return np.zeros(n_frames, np.float32)
+    times_s = (np.arange(n_frames) + 0.5) / config.frames_per_s
+    nearest = np.minimum(
+        np.searchsorted(found.timestamps[1:] - np.diff(found.timestamps) / 2, times_s), len(voiced) - 1
     )
-    fine = pyworld.stonemask(shifted, rough, times_s, rate)[:n_frames]
-    # StoneMask can run away from DIO's answer on creak.
-    fine = np.where((fine >= config.f0_min_hz) & (fine <= config.f0_max_hz), fine, 0.0)
-    fine = np.pad(fine, (0, n_frames - len(fine)))
-    return _without_octave_slips(fine).astype(np.float32)
+    f0 = np.exp(np.interp(times_s, found.timestamps[voiced], np.log(found.pitch_hz[voiced])))
+    return np.where(voiced[nearest], f0, 0.0).astype(np.float32)
 
 
-def _without_octave_slips(f0: Array, reach: int = 12) -> Array:
-    """Frames an octave from the median of their voiced surroundings are moved by that octave."""
+def carried_on(f0: Array) -> Array:
+    """A melody without gaps: F0 `(n_frames,)`, 0.0 = unvoiced, carried over unvoiced frames in a straight line of log F0.
+
+    Weakly voiced frames, which a tracker leaves out, then still have their pitch.
+    """
     voiced = np.flatnonzero(f0 > 0)
-    if len(voiced) < 2 * reach + 1:
+    if not len(voiced):
         return f0
-    log_f0 = np.log2(f0[voiced])
-    around = np.lib.stride_tricks.sliding_window_view(np.pad(log_f0, reach, mode="reflect"), 2 * reach + 1)
-    octaves = log_f0 - np.median(around, axis=-1)
-    slipped = np.abs(np.abs(octaves) - 1) < 0.15
-    repaired = f0.copy()
-    repaired[voiced[slipped]] = 2.0 ** (log_f0[slipped] - np.sign(octaves[slipped]))
-    return repaired
+    return np.exp(np.interp(np.arange(len(f0)), voiced, np.log(f0[voiced]))).astype(np.float32)
 
 
 def f0_range(f0: Array) -> F0Range | None:
