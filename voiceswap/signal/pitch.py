@@ -67,14 +67,14 @@ def f0_hz(samples: Array, config: FeatureConfig) -> Array:
 
 
 def carried_on(f0: Array) -> Array:
-    """A melody without gaps: F0 `(n_frames,)`, 0.0 = unvoiced, carried over unvoiced frames in a straight line of log F0.
+    """A melody without gaps: F0 `(n_frames,)`, 0.0 = unvoiced, in a straight line of log F0 over unvoiced frames.
 
     Weakly voiced frames, which a tracker leaves out, then still have their pitch.
     """
     voiced = np.flatnonzero(f0 > 0)
     if not len(voiced):
         return f0
-    return np.exp(np.interp(np.arange(len(f0)), voiced, np.log(f0[voiced]))).astype(np.float32)
+    return np.asarray(np.exp(np.interp(np.arange(len(f0)), voiced, np.log(f0[voiced]))), dtype=np.float32)
 
 
 def f0_range(f0: Array) -> F0Range | None:
