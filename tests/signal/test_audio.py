@@ -115,3 +115,13 @@ def test_channels_that_cancel_are_turned_round(sides, signs):
 def test_channels_with_nothing_in_common_are_not_turned():
     noise = np.random.default_rng(0).normal(0, 0.1, (30_000, 8)).astype(np.float32)
     assert audio.channel_signs(iter([noise]), 8).min() == 1
+
+
+def test_parts_are_the_whole(tmp_path):
+    samples = np.random.default_rng(0).normal(0, 0.1, 200_000).astype(np.float32)
+    path = wav(tmp_path / "x.wav", samples, 44_100)
+    whole = audio.read(path, 22_050)
+    parts = list(audio.parts(path, 22_050, 1.0))
+    assert len(parts) > 2 and min(len(p) for p in parts[:-1]) >= 22_050
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    np.testing.assert_array_equal(audio.read(path, 22_050, max_s=0.5), whole[:11_025])

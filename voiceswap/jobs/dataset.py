@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from voiceswap.config import Config, FeatureConfig
-from voiceswap.errors import AudioError, UsageError, VoiceswapError
+from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs.events import Note, Progress, Report
 from voiceswap.model.encoder import ContentEncoder
 from voiceswap.signal import audio, features, loudness, pitch, world
@@ -45,6 +45,8 @@ HELD_OUT_EVERY = 10
 PERTURB_SEMITONES = 7.0
 PERTURB_LOG_FORMANT = (0.06, 0.2)
 MAX_SPEECH_S = 3600.0
+# Long recordings are heard in parts of ten minutes, so that ten hours take the memory of one.
+PART_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -185,44 +187,56 @@ def _cached(entry: Path) -> dict[str, Array] | None:
 def _extract(
     name: str, files: Sequence[Path], encoder: ContentEncoder, config: Config, report: Report
 ) -> tuple[dict[str, Array], dict[str, str]]:
-    f, n_copies = config.features, config.train.perturbed_copies
-    mels: list[Array] = []
-    f0s: list[Array] = []
-    encoder_mels: list[list[Array]] = [[] for _ in range(1 + n_copies)]
+    found = _Extraction(config)
     reasons: dict[str, str] = {}
-    total_s = speech_s = 0.0
     for i, path in enumerate(files):
         report(Progress(name, "reading", i, len(files)))
-        if speech_s > MAX_SPEECH_S:
+        try:
+            if not found.add(path, i):
+                reasons[str(i)] = "no speech found"
+        except (AudioError, UsageError) as error:
+            reasons[str(i)] = error.message
+        if found.speech_s > MAX_SPEECH_S:
             report(Note(f"{name}: only the first {MAX_SPEECH_S / 60:.0f} minutes of speech are used", warning=True))
             break
-        try:
-            samples = audio.read(path, f.mel_rate_hz)
-        except VoiceswapError as error:
-            if not isinstance(error, AudioError | UsageError):
-                raise
-            reasons[str(i)] = error.message
-            continue
-        total_s += len(samples) / f.mel_rate_hz
-        pieces = clips_of_speech(samples, f)
-        if not pieces:
-            reasons[str(i)] = "no speech found"
-        for k, piece in enumerate(pieces):
-            speech_s += len(piece) / f.mel_rate_hz
-            mels.append(features.decoder_mel(piece, f).astype(np.float16))
-            f0s.append(pitch.f0_hz(piece, f))
-            for copy, said in enumerate([piece, *_warped(piece, f, n_copies, seed=[i, k])]):
-                encoder_mels[copy].append(_encoder_mel(said, f))
     contents = []
-    for copy, pieces_of_copy in enumerate(encoder_mels):
-        report(Progress(name, "listening", copy, 1 + n_copies))
-        contents.append(encoder.pieces(pieces_of_copy))
-    arrays: dict[str, Array] = {"total_s": np.array([total_s])}
-    for j, (mel, f0) in enumerate(zip(mels, f0s, strict=True)):
+    for copy, mels in enumerate(found.encoder_mels):
+        report(Progress(name, "listening", copy, len(found.encoder_mels)))
+        contents.append(encoder.pieces(mels))
+    arrays: dict[str, Array] = {"total_s": np.array([found.total_s])}
+    for j, (mel, f0) in enumerate(zip(found.mels, found.f0s, strict=True)):
         arrays[f"mel_{j}"], arrays[f"f0_{j}"] = mel, f0
-        for copy in range(1 + n_copies):
-            arrays[f"content_{j}_{copy}"] = np.ascontiguousarray(contents[copy][j].astype(np.float16))
+        for copy, of_copy in enumerate(contents):
+            arrays[f"content_{j}_{copy}"] = np.ascontiguousarray(of_copy[j].astype(np.float16))
     return arrays, reasons
+
+
+class _Extraction:
+    """What has been heard of one person so far, clip by clip."""
+
+    def __init__(self, config: Config) -> None:
+        self._features, self._n_copies = config.features, config.train.perturbed_copies
+        self.mels: list[Array] = []
+        self.f0s: list[Array] = []
+        self.encoder_mels: list[list[Array]] = [[] for _ in range(1 + self._n_copies)]
+        self.total_s = self.speech_s = 0.0
+
+    def add(self, path: Path, index: int) -> int:
+        """Hear one recording, up to the most that is used; the number of clips found."""
+        f, n_clips = self._features, 0
+        for samples in audio.parts(path, f.mel_rate_hz, PART_S):
+            self.total_s += len(samples) / f.mel_rate_hz
+            for piece in clips_of_speech(samples, f):
+                self.speech_s += len(piece) / f.mel_rate_hz
+                self.mels.append(features.decoder_mel(piece, f).astype(np.float16))
+                self.f0s.append(pitch.f0_hz(piece, f))
+                copies = _warped(piece, f, self._n_copies, seed=[index, n_clips])
+                for mels, said in zip(self.encoder_mels, [piece, *copies], strict=True):
+                    mels.append(_encoder_mel(said, f))
+                n_clips += 1
+            if self.speech_s > MAX_SPEECH_S:
+                break
+        return n_clips
 
 
 def clips_of_speech(samples: Array, config: FeatureConfig) -> list[Array]:

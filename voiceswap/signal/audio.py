@@ -87,15 +87,15 @@ def blocks(path: Path, block_samples: int = BLOCK_SAMPLES) -> Iterator[Array]:
             position += len(block)
 
 
-def read(path: Path, sample_rate_hz: int, max_s: float | None = None) -> Array:
-    """A whole recording, mono.
+def parts(path: Path, sample_rate_hz: int, part_s: float) -> Iterator[Array]:
+    """A recording, mono, at another rate, in parts: an hour of it takes the memory of a part.
 
     Args:
         path: A file.
         sample_rate_hz: The rate wanted.
-        max_s: Read no more than about this.
+        part_s: Each part is at least so long, but for the last.
 
-    Returns:
+    Yields:
         Shape (n_samples,), float32.
 
     Raises:
@@ -105,14 +105,34 @@ def read(path: Path, sample_rate_hz: int, max_s: float | None = None) -> Array:
     info = probe(path)
     signs = channel_signs(blocks(path), info.n_channels)
     resampler = Resampler(info.sample_rate_hz, sample_rate_hz)
-    parts, n_read = [], 0
+    held, n_held = list[Array](), 0
     for block in blocks(path):
-        parts.append(resampler.push(mono(block, signs)))
-        n_read += len(block)
-        if max_s is not None and n_read >= max_s * info.sample_rate_hz:
-            break
-    samples = np.concatenate([*parts, resampler.finish()])
-    return samples if max_s is None else samples[: round(max_s * sample_rate_hz)]
+        held.append(resampler.push(mono(block, signs)))
+        n_held += len(held[-1])
+        if n_held >= part_s * sample_rate_hz:
+            yield np.concatenate(held)
+            held, n_held = [], 0
+    yield np.concatenate([*held, resampler.finish()])
+
+
+def read(path: Path, sample_rate_hz: int, max_s: float = np.inf) -> Array:
+    """A recording in one piece, mono, at another rate.
+
+    Args:
+        path: A file.
+        sample_rate_hz: The rate wanted.
+        max_s: How much of it.
+
+    Returns:
+        Shape (n_samples,), float32.
+
+    Raises:
+        UsageError: No such file.
+        AudioError: As `blocks`.
+    """
+    if max_s == np.inf:
+        return np.concatenate(list(parts(path, sample_rate_hz, np.inf)))
+    return next(parts(path, sample_rate_hz, max_s))[: round(max_s * sample_rate_hz)]
 
 
 def channel_signs(blocks_of_it: Iterator[Array], n_channels: int) -> Array:
