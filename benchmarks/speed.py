@@ -21,7 +21,7 @@ import quality
 import soundfile
 
 import voiceswap
-from voiceswap.jobs.stream import array_source, converted, survey
+from voiceswap.jobs.stream import Shaping, array_source, converted, survey
 from voiceswap.signal import audio
 
 TRAINED = ("en_kathleen", "nl_flemishguy")
@@ -81,7 +81,7 @@ def part_stages(data, work, folder):
         return wrapped
 
     networks = voice.networks
-    list(converted(source, survey(source, voice.config), networks, 0.0))
+    list(converted(source, survey(source, voice.config), networks, Shaping()))
     watched = replace(
         networks, decode=timed("decoder", networks.decode), vocoder=timed("vocoder", networks.vocoder.__call__)
     )
@@ -89,7 +89,7 @@ def part_stages(data, work, folder):
     began = time.monotonic()
     found = survey(source, voice.config)
     spent["survey"] = time.monotonic() - began
-    list(converted(source, found, watched, 0.0))
+    list(converted(source, found, watched, Shaping()))
     spent["whole"] = time.monotonic() - began
     spent["all but the vocoder"] = spent["whole"] - spent["vocoder"]
     return {name: round(60.0 / seconds, 2) for name, seconds in spent.items()}

@@ -160,6 +160,46 @@ def test_silence_stays_silent_and_the_shift_is_found(voice, home):
     assert not voice.convert(np.zeros(44100, np.float32), 44100).any()
 
 
+def test_protect_keeps_what_is_unvoiced_and_formant_changes_the_timbre(voice):
+    noise = np.random.default_rng(0).normal(0, 0.05, 22050).astype(np.float32)
+    spoken = synthetic.speech(synthetic.BORIS, 3.0, seed=3).samples
+    source = np.concatenate([noise, spoken])
+    plain = voice.convert(source, 22050, pitch=0)
+    kept = voice.convert(source, 22050, pitch=0, protect=1.0)
+    inner = slice(4000, 18000)
+    np.testing.assert_allclose(kept[inner], source[inner], atol=0.01)
+    assert np.corrcoef(plain[inner], source[inner])[0, 1] < 0.5
+    assert np.corrcoef(kept[22050:], source[22050:])[0, 1] < 0.8
+    assert np.abs(voice.convert(source, 22050, pitch=0, formant=3.0) - plain).max() > 1e-4
+    for options, says in [
+        ({"pitch": 49}, "pitch is 49"),
+        ({"formant": 13}, "formant is 13"),
+        ({"protect": 2}, "0 to 1"),
+    ]:
+        with pytest.raises(UsageError, match=says):
+            voice.convert(source, 22050, **options)
+
+
+def test_a_curve_is_written_edited_and_followed(voice, home):
+    source = save(home / "song.wav", synthetic.speech(synthetic.BORIS, 4.0, seed=3).samples)
+    (plain,) = voiceswap.convert(source, as_="speakerA", f0_out=home / "f0.csv")
+    header, *rows = (home / "f0.csv").read_text().splitlines()
+    assert len(rows) == 4 * 22050 // 256
+    higher = [f"{t},{float(f) * 1.5:.2f}" for t, f in (row.split(",") for row in rows)]
+    (home / "edited.csv").write_text("\n".join([header, *higher]))
+    (edited,) = voiceswap.convert(source, as_="speakerA", f0=home / "edited.csv", force=True)
+    assert edited.pitch_semitones == pytest.approx(plain.pitch_semitones - 12 * np.log2(1.5), abs=0.05)
+    (home / "edited.csv").write_text("\n".join([header, *higher[:9], "hello"]))
+    before = plain.output.read_bytes()
+    with pytest.raises(UsageError, match="row 11"):
+        voiceswap.convert(source, as_="speakerA", f0=home / "edited.csv", force=True)
+    assert plain.output.read_bytes() == before
+    with pytest.raises(UsageError, match="unknown F0 method 'crepe'"):
+        voiceswap.convert(source, as_="speakerA", f0_method="crepe", force=True)
+    with pytest.raises(UsageError, match="one F0 curve and 2 recordings"):
+        voiceswap.convert(source, source, as_="speakerA", f0=home / "f0.csv")
+
+
 def test_stereo_keeps_its_sides(voice):
     spoken = synthetic.speech(synthetic.BORIS, 3.0, seed=3).samples
     made = voice.convert(np.stack([spoken, np.zeros_like(spoken)], axis=-1), 22050)

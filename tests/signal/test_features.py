@@ -31,9 +31,10 @@ def test_encoder_mel_equals_whispers(glide):
     assert scaled.max() - scaled.min() <= 2.0 + 1e-6
 
 
-def test_f0_follows_a_known_glide(glide):
+@pytest.mark.parametrize("method", pitch.METHODS)
+def test_f0_follows_a_known_glide(glide, method):
     samples, truth = glide
-    found = pitch.f0_hz(samples, CONFIG)
+    found = pitch.f0_hz(samples, CONFIG, method)
     at_frames = truth[128 + 256 * np.arange(len(found))]
     voiced = found > 0
     assert voiced.mean() > 0.9

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voiceswap.errors import StoppedError, UsageError
 from voiceswap.jobs.events import Note, Progress, Report, silent
-from voiceswap.jobs.stream import SILENT_DB, Source, converted, survey
-from voiceswap.jobs.voice import Voice, load
+from voiceswap.jobs.stream import SILENT_DB, Shaping, Source, Survey, converted, survey
+from voiceswap.jobs.voice import PROTECT, Voice, check_shaping, load
 from voiceswap.signal import audio
-from voiceswap.signal.pitch import F0Range, transposition
+from voiceswap.signal.curve import read_curve, write_curve
+from voiceswap.signal.pitch import METHODS, F0Range, f0_range
 from voiceswap.storage import paths
-
-MAX_SEMITONES = 48.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,11 @@ def convert(
     as_: str | Path,
     out: str | Path | None = None,
     pitch: float | None = None,
+    formant: float = 0.0,
+    protect: float = PROTECT,
+    f0_method: str = METHODS[0],
+    f0: str | Path | None = None,
+    f0_out: str | Path | None = None,
     voices: str | Path | None = None,
     force: bool = False,
     report: Report = silent,
@@ -62,6 +66,11 @@ def convert(
         as_: A voice's name, or the path of its folder.
         out: The output file, or a folder; beside each input if not given, song.wav becoming song.VOICE.wav.
         pitch: Semitones to move the melody by, -48 to 48; found from both ranges if not given.
+        formant: Semitones to move the voice's formants by, -12 to 12.
+        protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1.
+        f0_method: How the melody is found: "swift", "dio" or "harvest".
+        f0: A curve to follow instead, a file of time_s,f0_hz; of the source, before it is moved by `pitch`.
+        f0_out: Where to write the source's melody, in the same form; an existing file is replaced.
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
         force: Replace outputs that exist.
         report: Told of the progress.
@@ -71,7 +80,7 @@ def convert(
         One result an input, in their order.
 
     Raises:
-        UsageError: A missing input, an output that exists or is the input, a pitch out of range.
+        UsageError: A missing input, an output that exists or is the input, an option out of range, a wrong curve.
         AudioError: An input that cannot be used.
         ModelError: A voice that cannot be used.
         WriteError: An output that cannot be written; nothing half-written stays.
@@ -83,8 +92,11 @@ def convert(
     """
     if not inputs:
         raise UsageError("nothing to convert", "name at least one recording")
-    if pitch is not None and not abs(pitch) <= MAX_SEMITONES:
-        raise UsageError(f"pitch is {pitch} semitones, wanted {-MAX_SEMITONES:.0f} to {MAX_SEMITONES:.0f}")
+    check_shaping(pitch, formant, protect)
+    if len(inputs) > 1 and (f0 is not None or f0_out is not None):
+        raise UsageError(f"one F0 curve and {len(inputs)} recordings", "convert them one by one")
+    if f0_method not in METHODS:
+        raise UsageError(f"unknown F0 method {f0_method!r}", f"wanted one of {', '.join(METHODS)}")
     sources = [Path(i) for i in inputs]
     kinds = [audio.probe(source) for source in sources]
     voice = load(as_, voices)
@@ -93,7 +105,22 @@ def convert(
     outputs = [paths.output_path(s, voice.name, target, force=force, many=many) for s in sources]
     if twice := {o for o in outputs if outputs.count(o) > 1}:
         raise UsageError(f"two inputs would become {min(twice)}", "convert them in two calls")
-    return [_convert_one(voice, *job, pitch, report, stopped) for job in zip(sources, kinds, outputs, strict=True)]
+
+    def shape(found: Survey) -> Shaping:
+        return voice.shaping(found, pitch, formant, protect)
+
+    def look(source: Source) -> Survey:
+        found = survey(source, voice.config, f0_method)
+        if f0_out is not None:
+            write_curve(Path(f0_out), found.f0_hz, voice.config.features)
+        if f0 is not None:
+            melody = read_curve(Path(f0), len(found.f0_hz), voice.config.features)
+            found = replace(found, f0_hz=melody, f0_range=f0_range(melody))
+        return found
+
+    return [
+        _convert_one(voice, *job, look, shape, report, stopped) for job in zip(sources, kinds, outputs, strict=True)
+    ]
 
 
 def _convert_one(
@@ -101,7 +128,8 @@ def _convert_one(
     path: Path,
     kind: audio.AudioInfo,
     output: Path,
-    pitch: float | None,
+    look: Callable[[Source], Survey],
+    shape: Callable[[Survey], Shaping],
     report: Report,
     stopped: Callable[[], bool],
 ) -> Conversion:
@@ -111,15 +139,15 @@ def _convert_one(
     source = Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path))
     began = time.monotonic()
     report(Progress(path.name, "listening", 0, 1))
-    found = survey(source, voice.config)
+    found = look(source)
     if found.level_db <= SILENT_DB:
         report(Note(f"{path} is silent; so is the result", warning=True))
     elif found.f0_range is None:
         report(Note(f"{path} has hardly any voiced sound; its pitch is not moved", warning=True))
-    semitones = transposition(found.f0_range, voice.f0_range) if pitch is None else pitch
+    shaping = shape(found)
     n_done = 0
     with audio.Writer(output, kind) as writer:
-        for block in converted(source, found, voice.networks, semitones):
+        for block in converted(source, found, voice.networks, shaping):
             if stopped():
                 raise StoppedError(f"stopped; {output} was not written")
             writer.write(block)
@@ -134,7 +162,7 @@ def _convert_one(
         path,
         output,
         voice.name,
-        semitones,
+        shaping.pitch_semitones,
         found.f0_range,
         voice.f0_range,
         round(duration_s, 3),

@@ -23,7 +23,7 @@ from voiceswap.config import Config
 from voiceswap.errors import AudioError
 from voiceswap.model.encoder import ContentEncoder
 from voiceswap.model.vocoder import Vocoder
-from voiceswap.signal import audio, features, loudness, pitch
+from voiceswap.signal import audio, features, formants, loudness, pitch
 from voiceswap.signal.features import Array
 
 MIN_DURATION_S = 0.05
@@ -85,6 +85,21 @@ class Networks:
     config: Config
 
 
+@dataclass(frozen=True)
+class Shaping:
+    """How the source is carried over.
+
+    Attributes:
+        pitch_semitones: How far the melody moves.
+        formant_semitones: How far the voice's formants move.
+        protect: 0 to 1: how much of the source's own breaths, plosives and sibilants stays.
+    """
+
+    pitch_semitones: float = 0.0
+    formant_semitones: float = 0.0
+    protect: float = 0.0
+
+
 def array_source(samples: Array, sample_rate_hz: int, block_samples: int = 1 << 16) -> Source:
     """A source of samples in memory, (n_samples, n_channels) float32."""
 
@@ -95,12 +110,13 @@ def array_source(samples: Array, sample_rate_hz: int, block_samples: int = 1 << 
     return Source(blocks, sample_rate_hz, samples.shape[1], "the samples")
 
 
-def survey(source: Source, config: Config) -> Survey:
+def survey(source: Source, config: Config, f0_method: str = pitch.METHODS[0]) -> Survey:
     """Read a source once.
 
     Args:
         source: Of any length.
         config: Framing.
+        f0_method: How the melody is found: pitch.METHODS.
 
     Returns:
         Its length, melody and level.
@@ -117,7 +133,7 @@ def survey(source: Source, config: Config) -> Survey:
     mono = resampled(counted.blocks(), signs, source.sample_rate_hz, f.mel_rate_hz)
     for window in windows(mono, core, margin, margin):
         first, last = margin // hop, -(-(margin + window.n_core) // hop)
-        f0.append(pitch.f0_hz(window.samples, f)[first:last])
+        f0.append(pitch.f0_hz(window.samples, f, f0_method)[first:last])
         levels.append(loudness.frame_levels_db(window.samples[margin : margin + window.n_core], f.mel_rate_hz))
     if counted.n_samples < MIN_DURATION_S * source.sample_rate_hz:
         raise AudioError(
@@ -200,19 +216,19 @@ class Grid:
         return cls(n_periods * period_vectors, before, spare - before, n_periods * period_frames, margin)
 
 
-def converted(source: Source, found: Survey, networks: Networks, semitones: float) -> Iterator[Array]:
+def converted(source: Source, found: Survey, networks: Networks, shaping: Shaping) -> Iterator[Array]:
     """Convert a source.
 
     Args:
         source: The same that was surveyed.
         found: Its survey.
         networks: The voice's.
-        semitones: How far the melody moves.
+        shaping: How the source is carried over.
 
     Yields:
         Blocks (n, n_channels) float32 at the source's rate, |sample| < 1; in all as many samples as the source has.
     """
-    made = _Queue(_made(source, found, networks, semitones))
+    made = _Queue(_made(source, found, networks, shaping))
     rate = source.sample_rate_hz
     margin = round(CHANNEL_MARGIN_S * rate)
     for window in windows(source.open(), round(CHANNEL_BLOCK_S * rate), margin, margin):
@@ -257,24 +273,24 @@ class _Queue:
         return joined[:n_samples]
 
 
-def _made(source: Source, found: Survey, networks: Networks, semitones: float) -> Iterator[Array]:
+def _made(source: Source, found: Survey, networks: Networks, shaping: Shaping) -> Iterator[Array]:
     """The mono result at the source's rate."""
     if found.level_db <= SILENT_DB:
         return
     resampler = audio.Resampler(networks.config.features.mel_rate_hz, source.sample_rate_hz)
-    for samples in _cores(source, found, networks, semitones):
+    for samples in _cores(source, found, networks, shaping):
         yield resampler.push(samples)
     yield resampler.finish()
 
 
-def _cores(source: Source, found: Survey, networks: Networks, semitones: float) -> Iterator[Array]:
+def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping) -> Iterator[Array]:
     """The mono result at `mel_rate_hz`, a core at a time."""
     config, f = networks.config, networks.config.features
     grid = Grid.of(config)
     hop, vector = f.hop_samples, 2 * f.content_hop_samples
     gain = np.float32(10 ** ((f.speech_level_db - found.level_db) / 20))
     beyond = (grid.margin_frames, 2 * grid.core_frames + grid.margin_frames)
-    melody = np.pad(pitch.transposed(pitch.carried_on(found.f0_hz), semitones, f), beyond, mode="edge")
+    melody = np.pad(pitch.transposed(pitch.carried_on(found.f0_hz), shaping.pitch_semitones, f), beyond, mode="edge")
     voiced = np.pad(found.f0_hz > 0, beyond)
     heard = windows(
         resampled(source.open(), found.signs, source.sample_rate_hz, f.content_rate_hz),
@@ -299,13 +315,23 @@ def _cores(source: Source, found: Survey, networks: Networks, semitones: float) 
         samples = looked.samples * gain
         frames = slice(first, first + n_frames)
         around = features.conditions(features.decoder_mel(samples, f), melody[frames], voiced[frames], f)
-        mel = networks.decode(at_frames, around)
-        inner = config.decoder.context_frames
-        made = networks.vocoder(mel[inner:-inner])
-        source_part = samples[inner * hop : -inner * hop]
-        followed = made * loudness.follow_gain(made, source_part, f.mel_rate_hz) / gain
-        skip = margin - inner * hop
-        yield followed[skip : skip + looked.n_core]
+        mel = formants.moved(networks.decode(at_frames, around), shaping.formant_semitones, f)
+        # Only so much goes through the vocoder, the slowest part, as this window's core needs.
+        inner, spare = config.decoder.context_frames, grid.margin_frames - config.decoder.context_frames
+        vocoded = slice(inner, inner + -(-looked.n_core // hop) + 2 * spare)
+        made = networks.vocoder(mel[vocoded])
+        source_part = samples[vocoded.start * hop : vocoded.stop * hop]
+        followed = made * loudness.follow_gain(made, source_part, f.mel_rate_hz)
+        kept = shaping.protect * _unvoiced_share(voiced[frames][vocoded], hop)
+        mixed = (followed * (1 - kept) + source_part * kept) / gain
+        yield mixed[spare * hop : spare * hop + looked.n_core]
+
+
+def _unvoiced_share(voiced: Array, hop_samples: int) -> Array:
+    """At each sample how unvoiced its surroundings are, 0 to 1, from frames (n_frames,): (n_frames * hop_samples,)."""
+    centres = (np.arange(len(voiced)) + 0.5) * hop_samples
+    share = np.interp(np.arange(len(voiced) * hop_samples), centres, np.where(voiced, 0.0, 1.0))
+    return np.asarray(share, dtype=np.float32)
 
 
 def faded(previous: Array | None, content: Array, grid: Grid) -> Array:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from voiceswap.config import Config
-from voiceswap.errors import AudioError, ModelError
-from voiceswap.jobs.stream import Networks, array_source, converted, survey
+from voiceswap.errors import AudioError, ModelError, UsageError
+from voiceswap.jobs.stream import Networks, Shaping, Survey, array_source, converted, survey
 from voiceswap.model import decoder
 from voiceswap.model.base import load_base
 from voiceswap.model.layers import Arrays, expected_arrays, load_arrays
@@ -21,6 +21,9 @@ from voiceswap.storage.folder import Folder, open_folder, write_folder
 
 VOICE_KIND = "voice"
 VOICE_MAX_BYTES = 10_000_000
+MAX_SEMITONES, MAX_FORMANT = 48.0, 12.0
+# How much of the source's unvoiced sound stays if nobody says: docs/measurements.md.
+PROTECT = 0.0
 
 
 class Voice:
@@ -71,19 +74,30 @@ class Voice:
 
         return Networks(base.encoder, decode, base.vocoder, self.config)
 
-    def convert(self, samples: np.ndarray, sample_rate_hz: int, pitch: float | None = None) -> np.ndarray:
+    def convert(
+        self,
+        samples: np.ndarray,
+        sample_rate_hz: int,
+        pitch: float | None = None,
+        *,
+        formant: float = 0.0,
+        protect: float = PROTECT,
+    ) -> np.ndarray:
         """Convert samples into this voice.
 
         Args:
             samples: Shape (n_samples,) or (n_samples, n_channels), float in [-1, 1], finite, at least 50 ms.
             sample_rate_hz: Their rate, 4,000 to 384,000.
-            pitch: Semitones to move the melody by; found from both ranges if not given.
+            pitch: Semitones to move the melody by, -48 to 48; found from both ranges if not given.
+            formant: Semitones to move the voice's formants by, -12 to 12.
+            protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1.
 
         Returns:
             The same shape, float32, |sample| < 1.
 
         Raises:
             AudioError: Samples of another shape, not finite, or too few.
+            UsageError: A pitch, formant or protect out of range.
             ModelError: The voice belongs to another base, or is damaged.
 
         Example:
@@ -91,6 +105,7 @@ class Voice:
             >>> speaker_b = voiceswap.load("speakerB")  # doctest: +SKIP
             >>> converted = speaker_b.convert(samples, 44_100)  # doctest: +SKIP
         """
+        check_shaping(pitch, formant, protect)
         if samples.ndim not in (1, 2):
             raise AudioError(f"the samples have shape {samples.shape}", "wanted (n,) or (n, n_channels) in [-1, 1]")
         audio.check_kind("the samples", sample_rate_hz, 1 if samples.ndim == 1 else samples.shape[1])
@@ -98,9 +113,24 @@ class Voice:
         audio.check_samples("the samples", block, 0, sample_rate_hz)
         source = array_source(block, sample_rate_hz)
         found = survey(source, self.config)
-        semitones = transposition(found.f0_range, self.f0_range) if pitch is None else pitch
-        blocks = list(converted(source, found, self.networks, semitones))
+        shaping = self.shaping(found, pitch, formant, protect)
+        blocks = list(converted(source, found, self.networks, shaping))
         return np.concatenate(blocks).reshape(samples.shape)
+
+    def shaping(self, found: Survey, pitch: float | None, formant: float, protect: float) -> Shaping:
+        """How a surveyed source is carried over into this voice; without a `pitch`, the middles of both ranges meet."""
+        semitones = transposition(found.f0_range, self.f0_range) if pitch is None else pitch
+        return Shaping(semitones, formant, protect)
+
+
+def check_shaping(pitch: float | None, formant: float, protect: float) -> None:
+    """Raise UsageError for a pitch, formant or protect out of range."""
+    if pitch is not None and not abs(pitch) <= MAX_SEMITONES:
+        raise UsageError(f"pitch is {pitch} semitones, wanted {-MAX_SEMITONES:.0f} to {MAX_SEMITONES:.0f}")
+    if not abs(formant) <= MAX_FORMANT:
+        raise UsageError(f"formant is {formant} semitones, wanted {-MAX_FORMANT:.0f} to {MAX_FORMANT:.0f}")
+    if not 0 <= protect <= 1:
+        raise UsageError(f"protect is {protect}, wanted 0 to 1")
 
 
 def load(name_or_folder: str | Path, voices: str | Path | None = None) -> Voice:

@@ -85,6 +85,14 @@ def convert(
     pitch: Annotated[
         float | None, typer.Option("--pitch", help="Semitones to move the melody by; found by itself if not given.")
     ] = None,
+    formant: Annotated[float, typer.Option("--formant", help="Semitones to move the voice's formants by.")] = 0.0,
+    protect: Annotated[
+        float | None,
+        typer.Option("--protect", help="How much of the source's own breaths and sibilants stays, 0 to 1."),
+    ] = None,
+    f0_method: Annotated[str, typer.Option("--f0-method", help="swift, dio or harvest.")] = "swift",
+    f0: Annotated[Path | None, typer.Option("--f0", help="A curve to follow: a file of time_s,f0_hz.")] = None,
+    f0_out: Annotated[Path | None, typer.Option("--f0-out", help="Where to write the source's curve.")] = None,
     voices: Voices = None,
     force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
     as_json: Json = False,
@@ -92,10 +100,23 @@ def convert(
     """Convert recordings into a voice: song.wav becomes song.VOICE.wav."""
     shell = Shell(as_json)
     from voiceswap.jobs.convert import convert as job
+    from voiceswap.jobs.voice import PROTECT
 
     with shell.working(), StopFlag().listening() as stop:
         results = job(
-            *inputs, as_=as_, out=out, pitch=pitch, voices=voices, force=force, report=shell.report, stopped=stop
+            *inputs,
+            as_=as_,
+            out=out,
+            pitch=pitch,
+            formant=formant,
+            protect=PROTECT if protect is None else protect,
+            f0_method=f0_method,
+            f0=f0,
+            f0_out=f0_out,
+            voices=voices,
+            force=force,
+            report=shell.report,
+            stopped=stop,
         )
     for r in results:
         source_range = f"{r.source_f0.low_hz:.0f}-{r.source_f0.high_hz:.0f} Hz" if r.source_f0 else "unvoiced"

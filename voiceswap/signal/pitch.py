@@ -1,4 +1,4 @@
-"""Melody: F0 by SwiftF0, its range, and its way from one voice to another."""
+"""Melody: F0, its range, and its way from one voice to another."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyworld
 
 from voiceswap.config import FeatureConfig
+from voiceswap.errors import UsageError
 from voiceswap.signal import audio
 from voiceswap.signal.features import Array
 
 if TYPE_CHECKING:
     from swift_f0 import SwiftF0
 
+METHODS = ("swift", "dio", "harvest")
 # Fewer voiced frames than this (about 0.2 s) say nothing about a range.
 MIN_VOICED_FRAMES = 20
 VOICED_CONFIDENCE = 0.5
@@ -38,32 +41,54 @@ def _tracker() -> SwiftF0:
     return SwiftF0(threads=2, spin=False)
 
 
-def f0_hz(samples: Array, config: FeatureConfig) -> Array:
-    """The melody on the decoder's frames, by SwiftF0 (Nieradzik, 2025).
+def f0_hz(samples: Array, config: FeatureConfig, method: str = METHODS[0]) -> Array:
+    """The melody on the decoder's frames.
 
     Args:
         samples: Shape (n_samples,), float32, finite, at `mel_rate_hz`.
         config: Framing and the range looked in.
+        method: "swift" (SwiftF0; Nieradzik, 2025), "harvest" (Morise, 2017) or "dio" (with StoneMask; Morise et al.,
+            2009).
 
     Returns:
         Shape (n_samples // hop_samples,), float32, 0.0 = unvoiced; frame i is centred on sample (i + 0.5) *
         `hop_samples`.
+
+    Raises:
+        UsageError: An unknown method.
     """
+    if method not in METHODS:
+        raise UsageError(f"unknown F0 method {method!r}", f"wanted one of {', '.join(METHODS)}")
     n_frames = len(samples) // config.hop_samples
-    if len(samples) < config.n_fft:
+    if len(samples) < 2 * config.n_fft:
         return np.zeros(n_frames, np.float32)
+    track = _by_swift if method == "swift" else _by_world
+    times_s, f0, voiced = track(samples, config, method)
+    if not voiced.any():
+        return np.zeros(n_frames, np.float32)
+    centres_s = (np.arange(n_frames) + 0.5) / config.frames_per_s
+    nearest = np.searchsorted((times_s[1:] + times_s[:-1]) / 2, centres_s)
+    melody = np.exp(np.interp(centres_s, times_s[voiced], np.log(f0[voiced])))
+    return np.where(voiced[nearest], melody, 0.0).astype(np.float32)
+
+
+def _by_swift(samples: Array, config: FeatureConfig, _method: str) -> tuple[Array, Array, Array]:
     gain = min(MAX_GAIN, TRACKED_PEAK / max(float(np.abs(samples).max()), 1e-9))
     heard = audio.resample(samples * np.float32(gain), config.mel_rate_hz, config.content_rate_hz)
     found = _tracker().detect(heard, config.content_rate_hz, config.f0_min_hz, config.f0_max_hz)
-    voiced = found.confidence >= VOICED_CONFIDENCE
-    if not voiced.any():
-        return np.zeros(n_frames, np.float32)
-    times_s = (np.arange(n_frames) + 0.5) / config.frames_per_s
-    nearest = np.minimum(
-        np.searchsorted(found.timestamps[1:] - np.diff(found.timestamps) / 2, times_s), len(voiced) - 1
-    )
-    f0 = np.exp(np.interp(times_s, found.timestamps[voiced], np.log(found.pitch_hz[voiced])))
-    return np.where(voiced[nearest], f0, 0.0).astype(np.float32)
+    return found.timestamps, found.pitch_hz, found.confidence >= VOICED_CONFIDENCE
+
+
+def _by_world(samples: Array, config: FeatureConfig, method: str) -> tuple[Array, Array, Array]:
+    x, rate = samples.astype(np.float64), config.mel_rate_hz
+    limits = {"f0_floor": config.f0_min_hz, "f0_ceil": config.f0_max_hz}
+    if method == "harvest":
+        f0, times_s = pyworld.harvest(x, rate, **limits)
+    else:
+        rough, times_s = pyworld.dio(x, rate, **limits)
+        f0 = pyworld.stonemask(x, rough, times_s, rate)
+    # StoneMask can run away from DIO's answer on creak.
+    return times_s, f0, (f0 >= config.f0_min_hz) & (f0 <= config.f0_max_hz)
 
 
 def carried_on(f0: Array) -> Array:

@@ -1,0 +1,72 @@
+"""F0 curves as text: written for a person to edit, read back with the row of each mistake."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+
+from voiceswap.config import FeatureConfig
+from voiceswap.errors import UsageError
+from voiceswap.signal.features import Array
+from voiceswap.storage import atomic
+
+HEADER = ["time_s", "f0_hz"]
+# Beyond this distance from a row nothing is known.
+MAX_GAP_S = 0.03
+
+
+def write_curve(path: Path, f0_hz: Array, config: FeatureConfig) -> None:
+    """Write a melody `(n_frames,)`, 0.0 = unvoiced, one row a frame at its centre; raises WriteError."""
+    rows = (f"{(i + 0.5) / config.frames_per_s:.4f},{f0:.2f}" for i, f0 in enumerate(f0_hz))
+    atomic.write_bytes(path, "\n".join([",".join(HEADER), *rows, ""]).encode())
+
+
+def read_curve(path: Path, n_frames: int, config: FeatureConfig) -> Array:
+    """Read a melody.
+
+    Args:
+        path: A file with the columns time_s and f0_hz, times rising; 0 Hz is unvoiced.
+        n_frames: How many frames are wanted.
+        config: Framing and the range of F0.
+
+    Returns:
+        Shape (n_frames,), float32, 0.0 = unvoiced: each frame has the row nearest to it, or 0.0 where none is near.
+
+    Raises:
+        UsageError: No such file, or a row that is wrong: its number and what was found.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise UsageError(f"no such file: {path}", "make one with --f0-out") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path} as text", f"wanted lines of {','.join(HEADER)}") from error
+    rows = list(csv.reader(text.splitlines()))
+    if not rows or [c.strip() for c in rows[0]] != HEADER:
+        found = ",".join(rows[0])[:40] if rows else "nothing"
+        raise UsageError(f"{path}, row 1: found {found!r}", f"wanted the header {','.join(HEADER)}")
+    points = np.array([_point(path, i, row, config) for i, row in enumerate(rows[1:], start=2) if row])
+    if not len(points):
+        raise UsageError(f"{path} has no rows", "make one with --f0-out, then edit it")
+    times_s, f0_hz = points.T
+    if (backwards := np.flatnonzero(np.diff(times_s) <= 0)).size:
+        i = int(backwards[0])
+        raise UsageError(f"{path}, row {i + 3}: time {times_s[i + 1]} follows {times_s[i]}", "wanted rising times")
+    centres_s = (np.arange(n_frames) + 0.5) / config.frames_per_s
+    nearest = np.searchsorted((times_s[1:] + times_s[:-1]) / 2, centres_s)
+    near = np.abs(times_s[nearest] - centres_s) <= MAX_GAP_S
+    return np.where(near, f0_hz[nearest], 0.0).astype(np.float32)
+
+
+def _point(path: Path, row_number: int, row: list[str], config: FeatureConfig) -> tuple[float, float]:
+    wanted = f"wanted a time in seconds and 0 or {config.f0_min_hz:.0f} to {config.f0_max_hz:.0f} Hz"
+    try:
+        time_s, f0 = map(float, row)
+    except ValueError as error:
+        raise UsageError(f"{path}, row {row_number}: found {','.join(row)[:40]!r}", wanted) from error
+    if not math.isfinite(time_s) or not (f0 == 0 or config.f0_min_hz <= f0 <= config.f0_max_hz):
+        raise UsageError(f"{path}, row {row_number}: found {','.join(row)[:40]!r}", wanted)
+    return time_s, f0

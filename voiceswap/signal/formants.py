@@ -1,0 +1,37 @@
+"""Formants of a mel, moved while its harmonics stay."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.fft import dct, idct
+
+from voiceswap.config import FeatureConfig
+from voiceswap.signal.features import Array, mel_bands
+
+# So many cepstral coefficients hold the envelope and not the harmonics.
+ENVELOPE_COEFFICIENTS = 14
+
+
+def moved(mel: Array, semitones: float, config: FeatureConfig) -> Array:
+    """Move the formants of a mel.
+
+    Args:
+        mel: Shape (n_frames, n_mels), natural log.
+        semitones: How far up; 3 semitones are a vocal tract shorter by 16 %.
+        config: Bands.
+
+    Returns:
+        The same shape, float32; the mel itself for 0.
+    """
+    if not semitones:
+        return mel
+    bands = mel_bands(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
+    centres_hz = bands @ np.arange(bands.shape[1]) / bands.sum(axis=1)
+    cepstrum = dct(mel, axis=-1, norm="ortho")
+    cepstrum[:, ENVELOPE_COEFFICIENTS:] = 0
+    envelope = idct(cepstrum, axis=-1, norm="ortho")
+    place = np.interp(centres_hz / 2 ** (semitones / 12), centres_hz, np.arange(len(centres_hz)))
+    low = np.minimum(place.astype(int), len(centres_hz) - 2)
+    share = place - low
+    shifted = envelope[:, low] * (1 - share) + envelope[:, low + 1] * share
+    return np.asarray(mel + shifted - envelope, dtype=np.float32)
