@@ -1,6 +1,7 @@
 """Tiny networks and synthesised voices, shared by all tests."""
 
 import os
+import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -42,11 +43,17 @@ def tiny_base(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def features_cache(tmp_path_factory):
+    """One feature cache for all tests: its entries are named by what they are made of."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A voices folder and a cache of the test's own."""
+def home(tmp_path, features_cache, monkeypatch):
+    """A voices folder of the test's own."""
     monkeypatch.setenv("VOICESWAP_VOICES", str(tmp_path / "voices"))
-    monkeypatch.setenv("VOICESWAP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("VOICESWAP_CACHE", str(features_cache))
     return tmp_path
 
 
@@ -67,13 +74,42 @@ def save(path, samples, sample_rate_hz=22050, subtype="PCM_16"):
     return path
 
 
-@pytest.fixture
-def recordings(home):
-    """A folder of 36 s of speech in three takes."""
-    folder = home / "speakerA"
+@pytest.fixture(scope="session")
+def spoken(tmp_path_factory):
+    """A folder of 48 s with 36 s of speech in three takes: not to be changed."""
+    folder = tmp_path_factory.mktemp("spoken") / "speakerA"
     for take in range(3):
         save(folder / f"take{take}.wav", synthetic.speech(synthetic.ANNA, 16.0, seed=take).samples)
     return folder
+
+
+@pytest.fixture
+def recordings(home, spoken):
+    """A copy of `spoken` to change at will."""
+    return shutil.copytree(spoken, home / "speakerA")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, spoken, features_cache, tiny_base):
+    """A voices folder with the tiny voice speakerA: not to be changed."""
+    import voiceswap
+    from voiceswap.model import base
+
+    voices = tmp_path_factory.mktemp("trained") / "voices"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VOICESWAP_CACHE", str(features_cache))
+        patch.setattr(base, "SHIPPED", tiny_base)
+        voiceswap.train(spoken, voices=voices)
+    return voices
+
+
+@pytest.fixture
+def voice(home, trained, use_tiny):
+    """The tiny voice speakerA, in the voices folder of the test's own."""
+    import voiceswap
+
+    shutil.copytree(trained / "speakerA", home / "voices" / "speakerA")
+    return voiceswap.load("speakerA")
 
 
 @pytest.fixture

@@ -17,19 +17,10 @@ from voiceswap.shell import synthetic
 SPOKEN = synthetic.speech(synthetic.BORIS, 2.0, seed=3).samples
 
 
-@pytest.fixture(scope="module")
-def voices(tmp_path_factory, tiny_base):
-    """A voices folder with one tiny voice, trained once."""
-    from voiceswap.model import base
-
-    home = tmp_path_factory.mktemp("faults")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VOICESWAP_CACHE", str(home / "cache"))
-        patch.setattr(base, "SHIPPED", tiny_base)
-        for take in range(3):
-            save(home / "anna" / f"take{take}.wav", synthetic.speech(synthetic.ANNA, 16.0, seed=take).samples)
-        voiceswap.train(home / "anna", voices=home / "voices")
-        yield home / "voices"
+@pytest.fixture
+def voices(home, voice):
+    """A voices folder with one tiny voice."""
+    return home / "voices"
 
 
 def tree(folder):
@@ -40,7 +31,7 @@ def refused(voices, source, kind, says, **options):
     """The conversion fails with one printable line and a next step; no file has changed, appeared or gone."""
     before = tree(source.parent)
     with pytest.raises(VoiceswapError) as caught:
-        voiceswap.convert(source, as_="anna", voices=voices, **options)
+        voiceswap.convert(source, as_="speakerA", voices=voices, **options)
     assert type(caught.value) is kind
     assert says.lower() in caught.value.message.lower() and "\n" not in caught.value.message and caught.value.hint
     assert tree(source.parent) == before
@@ -80,7 +71,7 @@ def test_r13_samples_that_are_no_sound(value, voices, tmp_path):
     path = save(tmp_path / "x.wav", samples, subtype="FLOAT")
     refused(voices, path, AudioError, "1 samples are no sound, the first")
     with pytest.raises(AudioError, match=r"1 samples are no sound, the first .* at 1\.000 s"):
-        voiceswap.load("anna", voices=voices).convert(samples, 22050)
+        voiceswap.load("speakerA", voices=voices).convert(samples, 22050)
 
 
 @pytest.mark.parametrize("n", [1, 220, 1000])
@@ -101,7 +92,7 @@ def test_r13_odd_recordings_convert_to_something_finite(kind, voices, tmp_path):
         "one side inverted": np.stack([SPOKEN, -SPOKEN], axis=-1),
     }[kind]
     path = save(tmp_path / "x.wav", samples.astype(np.float32), subtype="FLOAT")
-    (made,) = voiceswap.convert(path, as_="anna", voices=voices)
+    (made,) = voiceswap.convert(path, as_="speakerA", voices=voices)
     result, rate = soundfile.read(made.output)
     assert result.shape == samples.shape and rate == 22050
     assert np.isfinite(result).all() and np.abs(result).max() <= 1.0
@@ -111,7 +102,7 @@ def test_r13_odd_recordings_convert_to_something_finite(kind, voices, tmp_path):
 def test_r5_places_that_cannot_be_written(voices, tmp_path):
     path = save(tmp_path / "in" / "song.wav", SPOKEN)
     refused(voices, path, WriteError, "there is no folder", out=tmp_path / "gone" / "x.wav")
-    (tmp_path / "in" / "song.anna.wav").mkdir()
+    (tmp_path / "in" / "song.speakerA.wav").mkdir()
     refused(voices, path, WriteError, "is no file", force=True)
     refused(voices, path, UsageError, "is the input itself", out=path, force=True)
     refused(voices, path, UsageError, "ending that cannot be written", out=tmp_path / "in" / "song.docx")
@@ -123,7 +114,7 @@ def test_r5_a_place_that_refuses_the_write(code, voices, tmp_path, monkeypatch):
     former = os.replace
 
     def fail(source, target, **options):
-        if str(target).endswith("song.anna.wav"):
+        if str(target).endswith("song.speakerA.wav"):
             raise OSError(code, os.strerror(code))
         former(source, target, **options)
 
@@ -131,8 +122,7 @@ def test_r5_a_place_that_refuses_the_write(code, voices, tmp_path, monkeypatch):
     refused(voices, path, WriteError, os.strerror(code))
 
 
-def test_r5_a_voices_folder_that_cannot_be_written(voices, tmp_path):
-    recordings = voices.parent / "anna"
+def test_r5_a_voices_folder_that_cannot_be_written(recordings, use_tiny, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WriteError, match="file"):
         voiceswap.train(recordings, voices=tmp_path / "file" / "voices")
@@ -143,19 +133,17 @@ def test_voices_that_do_not_exist(voices, tmp_path):
     path = save(tmp_path / "song.wav", SPOKEN)
     with pytest.raises(ModelError, match="no voice 'bob'") as caught:
         voiceswap.convert(path, as_="bob", voices=voices)
-    assert caught.value.hint == "voices here: anna"
+    assert caught.value.hint == "voices here: speakerA"
 
 
-def test_r30_bad_recordings_among_good_ones_are_named(voices, tmp_path, monkeypatch):
-    monkeypatch.setenv("VOICESWAP_CACHE", str(tmp_path / "cache"))
-    for take in range(3):
-        save(tmp_path / "bea" / f"{take}.wav", synthetic.speech(synthetic.ANNA, 16.0, seed=take).samples)
+def test_r30_bad_recordings_among_good_ones_are_named(recordings, use_tiny, tmp_path):
+    recordings.rename(tmp_path / "bea")
     (tmp_path / "bea" / "empty.wav").write_bytes(b"")
     (tmp_path / "bea" / "text.mp3").write_text("hello")
     save(tmp_path / "bea" / "silence.wav", np.zeros(22050))
     (tmp_path / "bea" / "notes.txt").write_text("not looked at")
     events = []
-    voiceswap.train(tmp_path / "bea", voices=tmp_path / "voices", report=events.append)
+    voiceswap.train(tmp_path / "bea", report=events.append)
     (found,) = [e for e in events if isinstance(e, Found)]
     assert {p.name for p, _ in found.skipped} == {"empty.wav", "text.mp3", "silence.wav"}
     assert all(reason for _, reason in found.skipped)
