@@ -125,3 +125,60 @@ def test_parts_are_the_whole(tmp_path):
     assert len(parts) > 2 and min(len(p) for p in parts[:-1]) >= 22_050
     np.testing.assert_array_equal(np.concatenate(parts), whole)
     np.testing.assert_array_equal(audio.read(path, 22_050, max_s=0.5), whole[:11_025])
+
+
+def encoded(path, samples, codec, rate=44_100):
+    """Samples (n, n_channels) in a container that soundfile cannot write."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        layout = "mono" if samples.shape[1] == 1 else "stereo"
+        stream = container.add_stream(codec, rate=rate, layout=layout)
+        container.metadata["title"] = "A song"
+        frame = av.AudioFrame.from_ndarray(samples.T.copy(), format="fltp", layout=layout)
+        frame.rate = rate
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate"), [("x.m4a", "aac", 44_100), ("x.mp4", "aac", 48_000), ("x.webm", "libopus", 48_000)]
+)
+def test_sound_tracks_are_decoded(name, codec, rate, tmp_path):
+    t = np.arange(2 * rate) / rate
+    samples = np.stack([0.3 * np.sin(2 * np.pi * 440 * t), 0.1 * np.sin(2 * np.pi * 880 * t)], axis=-1).astype(
+        np.float32
+    )
+    path = encoded(tmp_path / name, samples, codec, rate)
+    info = audio.probe(path)
+    assert (info.sample_rate_hz, info.n_channels, info.title) == (rate, 2, "A song")
+    made = np.concatenate(list(audio.blocks(path)))
+    assert abs(len(made) - len(samples)) < 0.1 * rate
+    spectra = np.abs(np.fft.rfft(made[: 2 * rate], axis=0))
+    hz = np.fft.rfftfreq(min(len(made), 2 * rate), 1 / rate)
+    np.testing.assert_allclose(hz[spectra.argmax(axis=0)], [440, 880], atol=1)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(AudioError, match="not a recording that can be read"):
+        list(audio.blocks(path))
+
+
+def test_containers_open_no_other_file(tmp_path):
+    """R19: what names further files is refused, whatever its ending."""
+    secret = wav(tmp_path / "secret.wav", np.zeros(1000, np.float32))
+    for text in (f"#EXTM3U\n#EXTINF:1,\nfile://{secret}\n", f"ffconcat version 1.0\nfile '{secret}'\n", "hello"):
+        path = tmp_path / "list.m4a"
+        path.write_text(text)
+        with pytest.raises(AudioError, match="not a recording that can be read"):
+            audio.probe(path)
+
+
+@pytest.mark.parametrize("suffix", sorted(audio.FORMATS))
+def test_title_artist_and_comment_are_written(suffix, tmp_path):
+    kind = audio.AudioInfo(48_000, 2, "WAV", "PCM_16", "Tïtle", "Ärtist")
+    with audio.Writer(tmp_path / f"x{suffix}", kind, "said") as writer:
+        writer.write(np.zeros((48_000, 2), np.float32))
+    info = audio.probe(tmp_path / f"x{suffix}")
+    assert (info.title, info.artist, info.sample_rate_hz) == ("Tïtle", "Ärtist", 48_000)
+    assert soundfile.SoundFile(tmp_path / f"x{suffix}").comment == "said"
+    assert soundfile.info(tmp_path / f"x{suffix}").frames == 48_000

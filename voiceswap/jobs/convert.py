@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import voiceswap
 from voiceswap.errors import StoppedError, UsageError
 from voiceswap.jobs.events import Note, Progress, Report, silent
 from voiceswap.jobs.stream import SILENT_DB, Shaping, Source, Survey, converted, survey
@@ -64,7 +65,8 @@ def convert(
     Args:
         *inputs: Recordings of 4 to 384 kHz with up to 64 channels, of any length.
         as_: A voice's name, or the path of its folder.
-        out: The output file, or a folder; beside each input if not given, song.wav becoming song.VOICE.wav.
+        out: The output file, or a folder; beside each input if not given, song.wav becoming song.VOICE.wav (m4a and
+            video become wav).
         pitch: Semitones to move the melody by, -48 to 48; found from both ranges if not given.
         formant: Semitones to move the voice's formants by, -12 to 12.
         protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1.
@@ -102,7 +104,10 @@ def convert(
     voice = load(as_, voices)
     target = Path(out) if out is not None else None
     many = len(sources) > 1
-    outputs = [paths.output_path(s, voice.name, target, force=force, many=many) for s in sources]
+    outputs = [
+        paths.output_path(s, voice.name, target, force=force, many=many, suffix=audio.written_suffix(s))
+        for s in sources
+    ]
     if twice := {o for o in outputs if outputs.count(o) > 1}:
         raise UsageError(f"two inputs would become {min(twice)}", "convert them in two calls")
 
@@ -146,7 +151,8 @@ def _convert_one(
         report(Note(f"{path} has hardly any voiced sound; its pitch is not moved", warning=True))
     shaping = shape(found)
     n_done = 0
-    with audio.Writer(output, kind) as writer:
+    comment = f"voice converted to {voice.name} with voiceswap {voiceswap.__version__}"
+    with audio.Writer(output, kind, comment) as writer:
         for block in converted(source, found, voice.networks, shaping):
             if stopped():
                 raise StoppedError(f"stopped; {output} was not written")

@@ -20,24 +20,7 @@ from voiceswap.signal import audio, features, loudness, pitch, world
 from voiceswap.storage import atomic
 
 Array = np.ndarray
-SUFFIXES = frozenset(
-    {
-        ".wav",
-        ".wave",
-        ".flac",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".mp3",
-        ".aiff",
-        ".aif",
-        ".aifc",
-        ".au",
-        ".caf",
-        ".w64",
-        ".rf64",
-    }
-)
+SUFFIXES = audio.CONTAINERS | set(audio.FORMATS) | {".wave", ".oga", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64"}
 # Changes whenever the same recording would give other features.
 CACHE_VERSION = 2
 HELD_OUT_EVERY = 10

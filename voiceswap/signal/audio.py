@@ -1,4 +1,4 @@
-"""Decoding, encoding and resampling, in blocks: the only place that touches soundfile and soxr."""
+"""Decoding, encoding and resampling, in blocks: the only place that touches soundfile, PyAV and soxr."""
 
 from __future__ import annotations
 
@@ -24,8 +24,12 @@ BLOCK_SAMPLES = 65_536
 WRITE_SAMPLES = 8_192
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000
 MAX_CHANNELS = 64
+MAX_TAG_CHARACTERS = 500
 # Float files may exceed full scale; beyond this it is not audio.
 MAX_ABS = 1e3
+# What only FFmpeg reads; playlists and other formats that name further files are never opened.
+CONTAINERS = frozenset({".m4a", ".m4b", ".mp4", ".mov", ".webm", ".mkv", ".aac"})
+CONTAINER_FORMATS = "mov,mp4,m4a,matroska,webm,aac"
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3", ".aiff": "AIFF", ".opus": "OGG"}
 
 
@@ -37,6 +41,8 @@ class AudioInfo:
     n_channels: int
     format: str
     subtype: str
+    title: str = ""
+    artist: str = ""
 
 
 def probe(path: Path) -> AudioInfo:
@@ -46,14 +52,16 @@ def probe(path: Path) -> AudioInfo:
         path: A file.
 
     Returns:
-        Rate, channels and soundfile's names of format and subtype.
+        Rate, channels, soundfile's names of format and subtype, title and artist.
 
     Raises:
         UsageError: No such file.
         AudioError: Not a regular file, empty, not audio, or with a rate or channel count that no recording has.
     """
     with _opened(path) as file:
-        return AudioInfo(file.samplerate, file.channels, file.format, file.subtype)
+        tags = file.copy_metadata()
+        title, artist = (tags.get(name, "")[:MAX_TAG_CHARACTERS] for name in ("title", "artist"))
+        return AudioInfo(file.samplerate, file.channels, file.format, file.subtype, title, artist)
 
 
 def blocks(path: Path, block_samples: int = BLOCK_SAMPLES) -> Iterator[Array]:
@@ -185,16 +193,22 @@ def resample(samples: Array, from_hz: int, to_hz: int) -> Array:
     return np.concatenate([resampler.push(samples.astype(np.float32)), resampler.finish()])
 
 
+def written_suffix(source: Path) -> str:
+    """The ending of a result: the source's own where that can be written, else .wav."""
+    return source.suffix if source.suffix.lower() in FORMATS else ".wav"
+
+
 class Writer:
     """Writes a recording block by block; it appears under its name when it is whole, or not at all.
 
     Args:
         path: Where to; the ending chooses the format.
-        like: The source's kind: its rate, channels and, where the format knows it, its subtype are kept.
+        like: The source's kind: its rate, channels, title, artist and, where the format knows it, subtype are kept.
+        comment: What to say of it in its tags.
     """
 
-    def __init__(self, path: Path, like: AudioInfo) -> None:
-        self._path, self._like = path, like
+    def __init__(self, path: Path, like: AudioInfo, comment: str = "") -> None:
+        self._path, self._like, self._comment = path, like, comment
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -213,6 +227,9 @@ class Writer:
                     self._temporary, "w", like.sample_rate_hz, like.n_channels, subtype=subtype, format=format_name
                 )
             )
+            for name, value in {"title": like.title, "artist": like.artist, "comment": self._comment}.items():
+                if value:
+                    setattr(self._file, name, value)
         except (sf.LibsndfileError, RuntimeError) as error:
             self._stack.__exit__(type(error), error, error.__traceback__)
             raise self._failed(error) from error
@@ -242,9 +259,60 @@ class Writer:
         )
 
 
-def _opened(path: Path) -> sf.SoundFile:
+class _Track:
+    """The first sound track of a file that only FFmpeg reads, with as much of soundfile's interface as is used here."""
+
+    def __init__(self, path: Path) -> None:
+        import av  # its libraries take a while to load: only for these files
+
+        self._errors = av.FFmpegError
+        self._stack = ExitStack()
+        try:
+            # An open file, not its name: FFmpeg is to open nothing by itself.
+            data = self._stack.enter_context(path.open("rb"))
+            container = self._stack.enter_context(av.open(data, options={"format_whitelist": CONTAINER_FORMATS}))
+            if not container.streams.audio:
+                raise RuntimeError("it has no sound track")
+            stream = container.streams.audio[0]
+            self.samplerate, self.channels = stream.rate, stream.channels
+            self.format, self.subtype = container.format.name.split(",")[0].upper(), stream.codec_context.name.upper()
+            self._tags = {key.lower(): value for key, value in container.metadata.items()}
+            self._resampler = av.AudioResampler(format="flt", layout=stream.layout.name, rate=stream.rate)
+            self._frames = container.decode(stream)
+        except (self._errors, RuntimeError, ValueError) as error:
+            self._stack.close()
+            raise RuntimeError(_reason(error)) from error
+        self._held = np.zeros((0, self.channels), np.float32)
+
+    def copy_metadata(self) -> dict[str, str]:
+        return self._tags
+
+    def read(self, n_frames: int, dtype: str, always_2d: bool) -> Array:
+        held, n_held = [self._held], len(self._held)
+        try:
+            while n_held < n_frames and (frame := next(self._frames, None)) is not None:
+                for part in self._resampler.resample(frame):
+                    held.append(part.to_ndarray().reshape(-1, self.channels).astype(dtype))
+                    n_held += len(held[-1])
+        except (self._errors, ValueError) as error:
+            raise RuntimeError(_reason(error)) from error
+        joined = np.concatenate(held)
+        self._held = joined[n_frames:]
+        return joined[:n_frames]
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _opened(path: Path) -> sf.SoundFile | _Track:
     path = Path(path)
-    hint = "wanted a recording: wav, flac, ogg, opus, mp3, aiff, caf, w64"
+    hint = "wanted a recording: wav, flac, ogg, opus, mp3, m4a, mp4, webm, aiff, caf, w64"
     try:
         kind = os.stat(path)
     except FileNotFoundError as error:
@@ -257,7 +325,7 @@ def _opened(path: Path) -> sf.SoundFile:
     if not kind.st_size:
         raise AudioError(f"{path} is empty (0 bytes)", hint)
     try:
-        file = sf.SoundFile(path)
+        file = _Track(path) if path.suffix.lower() in CONTAINERS else sf.SoundFile(path)
     except (sf.LibsndfileError, RuntimeError, OSError, TypeError) as error:
         raise AudioError(f"{path} is not a recording that can be read: {_reason(error)}", hint) from error
     try:
