@@ -118,3 +118,28 @@ def test_a_voice_of_another_base_is_refused_in_one_line(voice, home, tiny_base, 
     folder.write_folder(voice.path, kind="voice", documents={"config": config, "card": card}, arrays={"weights": kept})
     with pytest.raises(ModelError, match="was made with base 0123456789ab"):
         voiceswap.load("speakerA").convert(np.zeros(22050, np.float32), 22050)
+
+
+def test_a_folder_is_converted_and_one_bad_file_does_not_hold_up_the_others(voice, home):
+    """R21."""
+    spoken = synthetic.speech(synthetic.BORIS, 1.0, seed=3).samples
+    for name in ("a.wav", "deep/b.wav", "deep/c.flac"):
+        save(home / "in" / name, spoken)
+    (home / "in" / "deep" / "bad.wav").write_bytes(b"hello")
+    notes = []
+    results = voiceswap.convert(home / "in", as_="speakerA", out=home / "out", report=notes.append)
+    status = {str(r.output.relative_to(home / "out")): r.status for r in results}
+    assert status == {
+        "a.speakerA.wav": "converted",
+        "deep/bad.speakerA.wav": "failed",
+        "deep/b.speakerA.wav": "converted",
+        "deep/c.speakerA.flac": "converted",
+    }
+    assert all(r.output.exists() == (r.status == "converted") for r in results)
+    assert any("bad.wav" in r.error for r in results)
+    again = voiceswap.convert(home / "in", as_="speakerA", out=home / "out", skip_existing=True)
+    assert [r.status for r in again] == ["skipped", "skipped", "failed", "skipped"]
+    beside = voiceswap.convert(home / "in", as_="speakerA")
+    assert len(voiceswap.convert(home / "in", as_="speakerA", force=True)) == len(beside) == 4
+    with pytest.raises(UsageError, match=r"a\.speakerA\.wav exists"):
+        voiceswap.convert(home / "in", as_="speakerA", out=home / "out")

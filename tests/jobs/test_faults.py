@@ -61,7 +61,7 @@ def test_r10_what_is_no_file(voices, tmp_path):
     (tmp_path / "loop.wav").symlink_to("loop.wav")
     refused(voices, tmp_path / "loop.wav", AudioError, "cannot open")
     (tmp_path / "folder.wav").mkdir()
-    refused(voices, tmp_path / "folder.wav", AudioError, "is a folder")
+    refused(voices, tmp_path / "folder.wav", UsageError, "holds no recording")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])

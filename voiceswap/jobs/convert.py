@@ -1,21 +1,22 @@
-"""Converting recordings: any file that soundfile reads, into a voice, block by block."""
+"""Converting recordings, one or a folder of them, into a voice, block by block."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import voiceswap
-from voiceswap.errors import StoppedError, UsageError
+from voiceswap.errors import AudioError, StoppedError, UsageError, WriteError
+from voiceswap.jobs.dataset import recordings
 from voiceswap.jobs.events import Note, Progress, Report, silent
 from voiceswap.jobs.stream import SILENT_DB, Shaping, Source, Survey, converted, survey
 from voiceswap.jobs.voice import PROTECT, Voice, check_shaping, load
 from voiceswap.signal import audio
 from voiceswap.signal.curve import read_curve, write_curve
 from voiceswap.signal.pitch import METHODS, F0Range, f0_range
-from voiceswap.storage import paths
+from voiceswap.storage import atomic, paths
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Conversion:
         source: The recording.
         output: The result.
         voice: The voice's name.
+        status: "converted", "skipped" (its output was there) or "failed".
+        error: Why it failed, else empty.
         pitch_semitones: How far the melody was moved.
         source_f0: The recording's range; None if hardly anything in it is voiced.
         voice_f0: The voice's range.
@@ -37,12 +40,14 @@ class Conversion:
     source: Path
     output: Path
     voice: str
-    pitch_semitones: float
-    source_f0: F0Range | None
-    voice_f0: F0Range
-    duration_s: float
-    seconds: float
-    times_real_time: float
+    status: str = "converted"
+    error: str = ""
+    pitch_semitones: float = 0.0
+    source_f0: F0Range | None = None
+    voice_f0: F0Range | None = None
+    duration_s: float = 0.0
+    seconds: float = 0.0
+    times_real_time: float = 0.0
 
 
 def convert(
@@ -57,13 +62,14 @@ def convert(
     f0_out: str | Path | None = None,
     voices: str | Path | None = None,
     force: bool = False,
+    skip_existing: bool = False,
     report: Report = silent,
     stopped: Callable[[], bool] = lambda: False,
 ) -> list[Conversion]:
     """Convert recordings into a voice.
 
     Args:
-        *inputs: Recordings of 4 to 384 kHz with up to 64 channels, of any length.
+        *inputs: Recordings of 4 to 384 kHz with up to 64 channels, of any length; or folders of them, taken whole.
         as_: A voice's name, or the path of its folder.
         out: The output file, or a folder; beside each input if not given, song.wav becoming song.VOICE.wav (m4a and
             video become wav).
@@ -75,11 +81,13 @@ def convert(
         f0_out: Where to write the source's melody, in the same form; an existing file is replaced.
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
         force: Replace outputs that exist.
+        skip_existing: Leave recordings alone whose output exists.
         report: Told of the progress.
         stopped: Asked after each block; True ends it without an output.
 
     Returns:
-        One result an input, in their order.
+        One result a recording, in their order. Among several, one that cannot be converted does not hold up the others:
+        its status is "failed".
 
     Raises:
         UsageError: A missing input, an output that exists or is the input, an option out of range, a wrong curve.
@@ -99,17 +107,12 @@ def convert(
         raise UsageError(f"one F0 curve and {len(inputs)} recordings", "convert them one by one")
     if f0_method not in METHODS:
         raise UsageError(f"unknown F0 method {f0_method!r}", f"wanted one of {', '.join(METHODS)}")
-    sources = [Path(i) for i in inputs]
-    kinds = [audio.probe(source) for source in sources]
+    many = len(inputs) > 1 or Path(inputs[0]).is_dir()
+    if not many:
+        audio.probe(Path(inputs[0]))
     voice = load(as_, voices)
     target = Path(out) if out is not None else None
-    many = len(sources) > 1
-    outputs = [
-        paths.output_path(s, voice.name, target, force=force, many=many, suffix=audio.written_suffix(s))
-        for s in sources
-    ]
-    if twice := {o for o in outputs if outputs.count(o) > 1}:
-        raise UsageError(f"two inputs would become {min(twice)}", "convert them in two calls")
+    places = _places([Path(i) for i in inputs], voice.name, target, force=force, skip_existing=skip_existing)
 
     def shape(found: Survey) -> Shaping:
         return voice.shaping(found, pitch, formant, protect)
@@ -123,15 +126,53 @@ def convert(
             found = replace(found, f0_hz=melody, f0_range=f0_range(melody))
         return found
 
-    return [
-        _convert_one(voice, *job, look, shape, report, stopped) for job in zip(sources, kinds, outputs, strict=True)
-    ]
+    results = []
+    for i, (source, output) in enumerate(places):
+        if many:
+            report(Progress("all recordings", "converting", i, len(places)))
+        if skip_existing and output.exists():
+            results.append(Conversion(source, output, voice.name, "skipped"))
+            continue
+        try:
+            results.append(_convert_one(voice, source, output, look, shape, report, stopped))
+        except (AudioError, UsageError, WriteError) as error:
+            # Alone it is the caller's affair; among many the others are not to suffer.
+            if not many:
+                raise
+            report(Note(error.message, warning=True))
+            results.append(Conversion(source, output, voice.name, "failed", error.message))
+    return results
+
+
+def _places(
+    inputs: Sequence[Path], voice_name: str, out: Path | None, *, force: bool, skip_existing: bool
+) -> list[tuple[Path, Path]]:
+    """Each recording with its output; those of a folder keep their places below `out`."""
+    many = len(inputs) > 1 or inputs[0].is_dir()
+    if out is not None and many:
+        atomic.make_folder(out)
+    places = []
+    for given in inputs:
+        # What an earlier call made of the same folder is no source.
+        found = recordings(given) if given.is_dir() else [given]
+        for source in (f for f in found if not (given.is_dir() and f.stem.endswith(f".{voice_name}"))):
+            suffix = audio.written_suffix(source)
+            folder = out
+            if out is not None and given.is_dir():
+                folder = out / source.parent.relative_to(given)
+                atomic.make_folder(folder)
+            allowed = force or skip_existing
+            output = paths.output_path(source, voice_name, folder, force=allowed, many=many, suffix=suffix)
+            places.append((source, output))
+    outputs = [output for _, output in places]
+    if twice := {o for o in outputs if outputs.count(o) > 1}:
+        raise UsageError(f"two inputs would become {min(twice)}", "convert them in two calls")
+    return places
 
 
 def _convert_one(
     voice: Voice,
     path: Path,
-    kind: audio.AudioInfo,
     output: Path,
     look: Callable[[Source], Survey],
     shape: Callable[[Survey], Shaping],
@@ -141,6 +182,7 @@ def _convert_one(
     def blocks() -> Iterator[audio.Array]:
         return audio.blocks(path)
 
+    kind = audio.probe(path)
     source = Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path))
     began = time.monotonic()
     report(Progress(path.name, "listening", 0, 1))
@@ -168,10 +210,10 @@ def _convert_one(
         path,
         output,
         voice.name,
-        shaping.pitch_semitones,
-        found.f0_range,
-        voice.f0_range,
-        round(duration_s, 3),
-        round(seconds, 2),
-        round(duration_s / seconds, 2),
+        pitch_semitones=shaping.pitch_semitones,
+        source_f0=found.f0_range,
+        voice_f0=voice.f0_range,
+        duration_s=round(duration_s, 3),
+        seconds=round(seconds, 2),
+        times_real_time=round(duration_s / seconds, 2),
     )

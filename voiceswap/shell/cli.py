@@ -79,7 +79,7 @@ def train(
 
 @app.command()
 def convert(
-    inputs: Annotated[list[Path], typer.Argument(help="Recordings.", metavar="INPUT...")],
+    inputs: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", metavar="INPUT...")],
     as_: Annotated[str, typer.Option("--as", help="The voice: its name, or its folder.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The output file, or a folder.")] = None,
     pitch: Annotated[
@@ -95,9 +95,12 @@ def convert(
     f0_out: Annotated[Path | None, typer.Option("--f0-out", help="Where to write the source's curve.")] = None,
     voices: Voices = None,
     force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out what is converted already.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Convert recordings into a voice: song.wav becomes song.VOICE.wav."""
+    """Convert recordings, or folders of them, into a voice: song.wav becomes song.VOICE.wav."""
     shell = Shell(as_json)
     from voiceswap.jobs.convert import convert as job
     from voiceswap.jobs.voice import PROTECT
@@ -115,16 +118,26 @@ def convert(
             f0_out=f0_out,
             voices=voices,
             force=force,
+            skip_existing=skip_existing,
             report=shell.report,
             stopped=stop,
         )
     for r in results:
-        source_range = f"{r.source_f0.low_hz:.0f}-{r.source_f0.high_hz:.0f} Hz" if r.source_f0 else "unvoiced"
-        shell.say(
-            f"{r.output}  pitch {r.pitch_semitones:+.1f} semitones ({source_range} to a voice of "
-            f"{r.voice_f0.low_hz:.0f}-{r.voice_f0.high_hz:.0f} Hz), {r.times_real_time:.1f}x real time"
-        )
+        if r.status == "converted":
+            source_range = f"{r.source_f0.low_hz:.0f}-{r.source_f0.high_hz:.0f} Hz" if r.source_f0 else "unvoiced"
+            voice_range = f"{r.voice_f0.low_hz:.0f}-{r.voice_f0.high_hz:.0f} Hz" if r.voice_f0 else "unknown"
+            shell.say(
+                f"{r.output}  pitch {r.pitch_semitones:+.1f} semitones ({source_range} to a voice of {voice_range}), "
+                f"{r.times_real_time:.1f}x real time"
+            )
+    counts = {status: sum(r.status == status for r in results) for status in ("converted", "skipped", "failed")}
+    if len(results) > 1:
+        shell.say(", ".join(f"{n} {status}" for status, n in counts.items() if n))
+        for r in (r for r in results if r.status == "failed"):
+            shell.say(f"  failed: {r.error}")
     shell.result(results)
+    if counts["failed"]:
+        raise typer.Exit(1)
 
 
 @app.command("voices")
