@@ -16,18 +16,20 @@ if TYPE_CHECKING:
     from voiceswap.config import Config as Config
     from voiceswap.errors import VoiceswapError as VoiceswapError
     from voiceswap.jobs.convert import convert as convert
+    from voiceswap.jobs.provenance import detect as detect
     from voiceswap.jobs.train import train as train
     from voiceswap.jobs.voice import Voice as Voice
     from voiceswap.jobs.voice import load as load
 
 __version__ = "0.1.0"
-__all__ = ["Config", "Voice", "VoiceswapError", "__version__", "convert", "load", "train"]
+__all__ = ["Config", "Voice", "VoiceswapError", "__version__", "convert", "detect", "load", "train"]
 
 _HOMES = {
     "Config": "config",
     "VoiceswapError": "errors",
     "Voice": "jobs.voice",
     "convert": "jobs.convert",
+    "detect": "jobs.provenance",
     "load": "jobs.voice",
     "train": "jobs.train",
 }

@@ -35,7 +35,7 @@ def test_train_two_voices_and_convert_a_song(home):
     assert all(r["scores"]["best"] < 0.8 * r["scores"]["first"] for r in results)
     assert all(sum(f.stat().st_size for f in (home / "voices" / n).iterdir()) <= 10_000_000 for n in speakers)
     for name, speaker in speakers.items():
-        converted = voiceswap("convert", "song.wav", "--as", name, "--json", cwd=home)
+        converted = voiceswap("convert", "song.wav", "--as", name, "--dry", "--json", cwd=home)
         assert converted.returncode == 0, converted.stderr
         import soundfile
 
@@ -46,7 +46,8 @@ def test_train_two_voices_and_convert_a_song(home):
         to_target = metrics.timbre_distance_db(timbre, metrics.timbre(target, FEATURES))
         to_source = metrics.timbre_distance_db(timbre, metrics.timbre(song, FEATURES))
         assert to_target < to_source
-        # Measured .98 (speakerA) and .84 (speakerB, an octave below the singer): docs/measurements.md.
-        assert metrics.melody_correlation(song, made, FEATURES) > 0.75
+        melody = metrics.melody_correlation(song, made, FEATURES)
+        print(f"{name}: to target {to_target:.2f} dB, to source {to_source:.2f} dB, melody {melody:.3f}")
+        assert melody > 0.9
         assert abs(metrics.level_db(made, 22050) - metrics.level_db(song, 22050)) < 1.5
         assert np.isfinite(made).all()

@@ -34,7 +34,16 @@ def test_light_commands_import_nothing_heavy(arguments, home):
 def test_the_package_itself_is_light():
     code = "import sys, voiceswap; print(sorted({'numpy', 'pydantic', 'tensorflow', 'rich'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
-    assert set(voiceswap.__all__) == {"Config", "Voice", "VoiceswapError", "__version__", "convert", "load", "train"}
+    assert set(voiceswap.__all__) == {
+        "Config",
+        "Voice",
+        "VoiceswapError",
+        "__version__",
+        "convert",
+        "detect",
+        "load",
+        "train",
+    }
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = voiceswap.nothing
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import voiceswap
 from voiceswap.errors import AudioError, StoppedError, UsageError, WriteError
 from voiceswap.jobs.dataset import recordings
 from voiceswap.jobs.events import Note, Progress, Report, silent
+from voiceswap.jobs.songs import SongOptions, check_options, opened, put_together
 from voiceswap.jobs.stream import SILENT_DB, Shaping, Source, Survey, converted, survey
 from voiceswap.jobs.voice import PROTECT, Voice, check_shaping, load
 from voiceswap.signal import audio
 from voiceswap.signal.curve import read_curve, write_curve
+from voiceswap.signal.mark import Marker
 from voiceswap.signal.pitch import METHODS, F0Range, f0_range
 from voiceswap.storage import atomic, paths
 
@@ -29,6 +32,8 @@ class Conversion:
         voice: The voice's name.
         status: "converted", "skipped" (its output was there) or "failed".
         error: Why it failed, else empty.
+        marked: Whether it bears the mark; too short or silent recordings cannot.
+        accompanied: Whether the singing was taken out of its accompaniment, or put over one.
         pitch_semitones: How far the melody was moved.
         source_f0: The recording's range; None if hardly anything in it is voiced.
         voice_f0: The voice's range.
@@ -42,6 +47,8 @@ class Conversion:
     voice: str
     status: str = "converted"
     error: str = ""
+    marked: bool = False
+    accompanied: bool = False
     pitch_semitones: float = 0.0
     source_f0: F0Range | None = None
     voice_f0: F0Range | None = None
@@ -60,6 +67,12 @@ def convert(
     f0_method: str = METHODS[0],
     f0: str | Path | None = None,
     f0_out: str | Path | None = None,
+    mode: str = "auto",
+    stems: str | Path | None = None,
+    backing: str | Path | None = None,
+    vocal_gain: float = 0.0,
+    backing_gain: float = 0.0,
+    mark: bool = True,
     voices: str | Path | None = None,
     force: bool = False,
     skip_existing: bool = False,
@@ -79,6 +92,12 @@ def convert(
         f0_method: How the melody is found: "swift", "dio" or "harvest".
         f0: A curve to follow instead, a file of time_s,f0_hz; of the source, before it is moved by `pitch`.
         f0_out: Where to write the source's melody, in the same form; an existing file is replaced.
+        mode: "song" separates the singing from its accompaniment, "dry" takes the whole for a voice, "auto" looks.
+        stems: A folder for vocals.wav, converted.wav and accompaniment.wav.
+        backing: An accompaniment to put under the converted voice, instead of separating; as long as the recording.
+        vocal_gain: Gain of the converted voice in dB, -40 to 40.
+        backing_gain: Gain of the accompaniment in dB, -40 to 40.
+        mark: Whether the result is marked as made with voiceswap, inaudibly.
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
         force: Replace outputs that exist.
         skip_existing: Leave recordings alone whose output exists.
@@ -103,19 +122,23 @@ def convert(
     if not inputs:
         raise UsageError("nothing to convert", "name at least one recording")
     check_shaping(pitch, formant, protect)
-    if len(inputs) > 1 and (f0 is not None or f0_out is not None):
-        raise UsageError(f"one F0 curve and {len(inputs)} recordings", "convert them one by one")
+    options = SongOptions(
+        mode, Path(stems) if stems else None, Path(backing) if backing else None, vocal_gain, backing_gain
+    )
+    check_options(options)
     if f0_method not in METHODS:
         raise UsageError(f"unknown F0 method {f0_method!r}", f"wanted one of {', '.join(METHODS)}")
     many = len(inputs) > 1 or Path(inputs[0]).is_dir()
+    if many and any(given is not None for given in (f0, f0_out, stems, backing)):
+        raise UsageError("an F0 curve, stems or a backing belong to one recording", "convert them one by one")
     if not many:
         audio.probe(Path(inputs[0]))
     voice = load(as_, voices)
     target = Path(out) if out is not None else None
     places = _places([Path(i) for i in inputs], voice.name, target, force=force, skip_existing=skip_existing)
 
-    def shape(found: Survey) -> Shaping:
-        return voice.shaping(found, pitch, formant, protect)
+    def shape(found: Survey, in_key: bool) -> Shaping:
+        return voice.shaping(found, pitch, formant, protect, in_key=in_key)
 
     def look(source: Source) -> Survey:
         found = survey(source, voice.config, f0_method)
@@ -134,7 +157,7 @@ def convert(
             results.append(Conversion(source, output, voice.name, "skipped"))
             continue
         try:
-            results.append(_convert_one(voice, source, output, look, shape, report, stopped))
+            results.append(_convert_one(voice, source, output, look, shape, options, mark, force, report, stopped))
         except (AudioError, UsageError, WriteError) as error:
             # Alone it is the caller's affair; among many the others are not to suffer.
             if not many:
@@ -175,7 +198,10 @@ def _convert_one(
     path: Path,
     output: Path,
     look: Callable[[Source], Survey],
-    shape: Callable[[Survey], Shaping],
+    shape: Callable[[Survey, bool], Shaping],
+    options: SongOptions,
+    mark: bool,
+    force: bool,
     report: Report,
     stopped: Callable[[], bool],
 ) -> Conversion:
@@ -183,33 +209,40 @@ def _convert_one(
         return audio.blocks(path)
 
     kind = audio.probe(path)
-    source = Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path))
     began = time.monotonic()
     report(Progress(path.name, "listening", 0, 1))
-    found = look(source)
-    if found.level_db <= SILENT_DB:
-        report(Note(f"{path} is silent; so is the result", warning=True))
-    elif found.f0_range is None:
-        report(Note(f"{path} has hardly any voiced sound; its pitch is not moved", warning=True))
-    shaping = shape(found)
     n_done = 0
-    comment = f"voice converted to {voice.name} with voiceswap {voiceswap.__version__}"
-    with audio.Writer(output, kind, comment) as writer:
-        for block in converted(source, found, voice.networks, shaping):
-            if stopped():
-                raise StoppedError(f"stopped; {output} was not written")
-            writer.write(block)
-            n_done += len(block)
-            taken_s = time.monotonic() - began
-            speed = n_done / kind.sample_rate_hz / taken_s
-            left_s = (found.n_samples - n_done) / kind.sample_rate_hz / speed
-            report(Progress(path.name, "converting", n_done, found.n_samples, times_real_time=speed, left_s=left_s))
+    unmarked = "" if mark else ", not marked"
+    comment = f"voice converted to {voice.name} with voiceswap {voiceswap.__version__}{unmarked}"
+    with opened(Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path)), options, report) as song:
+        found = look(song.voice)
+        in_key = song.backing is not None
+        shaping = shape(found, in_key)
+        for text in _doubts(path, found, shaping, in_key):
+            report(Note(text, warning=True))
+        voiced = converted(song.voice, found, voice.networks, shaping)
+        mixed = put_together(voiced, song, options, kind, force)
+        marker = Marker(kind.sample_rate_hz, kind.n_channels, voice.tag) if mark else None
+        with audio.Writer(output, kind, comment) as writer, closing(mixed):
+            for block in mixed:
+                if stopped():
+                    raise StoppedError(f"stopped; {output} was not written")
+                writer.write(marker.push(block) if marker else block)
+                n_done += len(block)
+                taken_s = time.monotonic() - began
+                speed = n_done / kind.sample_rate_hz / taken_s
+                left_s = (found.n_samples - n_done) / kind.sample_rate_hz / speed
+                report(Progress(path.name, "converting", n_done, found.n_samples, times_real_time=speed, left_s=left_s))
+            if marker:
+                writer.write(marker.finish())
     seconds = time.monotonic() - began
     duration_s = found.n_samples / kind.sample_rate_hz
     return Conversion(
         path,
         output,
         voice.name,
+        accompanied=in_key,
+        marked=marker is not None and marker.bears_mark,
         pitch_semitones=shaping.pitch_semitones,
         source_f0=found.f0_range,
         voice_f0=voice.f0_range,
@@ -217,3 +250,12 @@ def _convert_one(
         seconds=round(seconds, 2),
         times_real_time=round(duration_s / seconds, 2),
     )
+
+
+def _doubts(path: Path, found: Survey, shaping: Shaping, in_key: bool) -> Iterator[str]:
+    if found.level_db <= SILENT_DB:
+        yield f"{path} is silent; so is the result"
+    elif found.f0_range is None:
+        yield f"{path} has hardly any voiced sound; its pitch is not moved"
+    if in_key and shaping.pitch_semitones % 12:
+        yield f"a pitch of {shaping.pitch_semitones:+g} semitones leaves the key of the accompaniment"

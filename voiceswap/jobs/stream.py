@@ -228,7 +228,7 @@ def converted(source: Source, found: Survey, networks: Networks, shaping: Shapin
     Yields:
         Blocks (n, n_channels) float32 at the source's rate, |sample| < 1; in all as many samples as the source has.
     """
-    made = _Queue(_made(source, found, networks, shaping))
+    made = Queue(_made(source, found, networks, shaping))
     rate = source.sample_rate_hz
     margin = round(CHANNEL_MARGIN_S * rate)
     for window in windows(source.open(), round(CHANNEL_BLOCK_S * rate), margin, margin):
@@ -246,26 +246,33 @@ def channel_shares(samples: Array, signs: Array, sample_rate_hz: int) -> Array:
     return np.asarray(np.sqrt(np.clip(power[:, :-1] / np.maximum(power[:, -1:], 1e-9), 0.0, MAX_CHANNEL_SHARE**2)))
 
 
-def bent(samples: Array) -> Array:
+def bent(samples: Array, knee: float = KNEE, ceiling: float = CEILING) -> Array:
     """Samples whose peaks above the knee are bent below the ceiling."""
-    over = np.maximum(np.abs(samples) - KNEE, 0.0)
-    room = CEILING - KNEE
-    bend = np.sign(samples) * (KNEE + room * np.tanh(over / room))
+    over = np.maximum(np.abs(samples) - knee, 0.0)
+    room = ceiling - knee
+    bend = np.sign(samples) * (knee + room * np.tanh(over / room))
     return np.where(over > 0, bend, samples).astype(np.float32)
 
 
-class _Queue:
-    """Takes as many samples at a time as asked from blocks of any size; zeros when they have run out."""
+class Queue:
+    """Takes as many samples at a time as asked from blocks of any size; zeros when they have run out.
 
-    def __init__(self, blocks: Iterator[Array]) -> None:
-        self._blocks, self._held = blocks, np.zeros(0, np.float32)
+    Args:
+        blocks: Blocks (n,), or (n, n_channels) if `n_channels` is given.
+        n_channels: Their channels.
+    """
+
+    def __init__(self, blocks: Iterator[Array], n_channels: int | None = None) -> None:
+        self._shape = () if n_channels is None else (n_channels,)
+        self._blocks, self._held = blocks, np.zeros((0, *self._shape), np.float32)
 
     def take(self, n_samples: int) -> Array:
+        """The next `n_samples`."""
         held = [self._held]
         n_held = len(self._held)
         while n_held < n_samples:
             block = next(self._blocks, None)
-            block = np.zeros(n_samples - n_held, np.float32) if block is None else block
+            block = np.zeros((n_samples - n_held, *self._shape), np.float32) if block is None else block
             held.append(block)
             n_held += len(block)
         joined = np.concatenate(held)

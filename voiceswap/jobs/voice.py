@@ -6,15 +6,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from voiceswap.config import Config
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.jobs.stream import Networks, Shaping, Survey, array_source, converted, survey
 from voiceswap.model import decoder
-from voiceswap.model.base import load_base
+from voiceswap.model.base import Base, load_base
 from voiceswap.model.layers import Arrays, expected_arrays, load_arrays
 from voiceswap.signal import audio
+from voiceswap.signal.mark import Marker
 from voiceswap.signal.pitch import F0Range, transposition
 from voiceswap.storage import paths
 from voiceswap.storage.folder import Folder, open_folder, write_folder
@@ -38,6 +40,7 @@ class Voice:
         card: Who, from how much speech, F0 range, scores.
         config: The settings it was trained with.
         f0_range: The voice's own range.
+        tag: 0 to 65535: what the mark in its conversions says.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -55,6 +58,8 @@ class Voice:
         if not f.f0_min_hz <= self.f0_range.mid_hz <= f.f0_max_hz:
             raise ModelError(f"{self.path / 'card.json'} has the F0 {self.f0_range.mid_hz} Hz", "train the voice again")
         self._folder = folder
+        # Sixteen bits that name these very weights, for the mark.
+        self.tag = int(str(folder.manifest["files"]["weights.safetensors"]["sha256"])[:4], 16)
 
     @cached_property
     def networks(self) -> Networks:
@@ -67,12 +72,7 @@ class Voice:
             )
         model = decoder.build(self.config)
         load_arrays(model, self._folder.arrays("weights", expected_arrays(model)))
-        nobody = np.zeros(1, np.int32)
-
-        def decode(content: np.ndarray, conditions: np.ndarray) -> np.ndarray:
-            return np.asarray(model.predict_on_batch([content[None], conditions[None], nobody])[0])
-
-        return Networks(base.encoder, decode, base.vocoder, self.config)
+        return with_decoder(base, model)
 
     def convert(
         self,
@@ -82,6 +82,7 @@ class Voice:
         *,
         formant: float = 0.0,
         protect: float = PROTECT,
+        mark: bool = True,
     ) -> np.ndarray:
         """Convert samples into this voice.
 
@@ -91,6 +92,7 @@ class Voice:
             pitch: Semitones to move the melody by, -48 to 48; found from both ranges if not given.
             formant: Semitones to move the voice's formants by, -12 to 12.
             protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1.
+            mark: Whether the result is marked as made with voiceswap, inaudibly.
 
         Returns:
             The same shape, float32, |sample| < 1.
@@ -114,13 +116,33 @@ class Voice:
         source = array_source(block, sample_rate_hz)
         found = survey(source, self.config)
         shaping = self.shaping(found, pitch, formant, protect)
-        blocks = list(converted(source, found, self.networks, shaping))
-        return np.concatenate(blocks).reshape(samples.shape)
+        made = np.concatenate(list(converted(source, found, self.networks, shaping)))
+        if mark:
+            marker = Marker(sample_rate_hz, made.shape[1], self.tag)
+            made = np.concatenate([marker.push(made), marker.finish()])
+        return made.reshape(samples.shape)
 
-    def shaping(self, found: Survey, pitch: float | None, formant: float, protect: float) -> Shaping:
-        """How a surveyed source is carried over into this voice; without a `pitch`, the middles of both ranges meet."""
+    def shaping(
+        self, found: Survey, pitch: float | None, formant: float, protect: float, *, in_key: bool = False
+    ) -> Shaping:
+        """How a surveyed source is carried over into this voice.
+
+        Without a `pitch`, the middles of both ranges meet; `in_key`, as near as whole octaves bring them.
+        """
         semitones = transposition(found.f0_range, self.f0_range) if pitch is None else pitch
+        if in_key and pitch is None:
+            semitones = 12.0 * round(semitones / 12)
         return Shaping(semitones, formant, protect)
+
+
+def with_decoder(base: Base, model: keras.Model) -> Networks:
+    """The base's encoder and vocoder around the decoder of one speaker."""
+    nobody = np.zeros(1, np.int32)
+
+    def decode(content: np.ndarray, conditions: np.ndarray) -> np.ndarray:
+        return np.asarray(model.predict_on_batch([content[None], conditions[None], nobody])[0])
+
+    return Networks(base.encoder, decode, base.vocoder, base.config)
 
 
 def check_shaping(pitch: float | None, formant: float, protect: float) -> None:

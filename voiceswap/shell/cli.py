@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 import voiceswap
-from voiceswap.shell.console import Shell, StopFlag, guarded
+from voiceswap.errors import UsageError
+from voiceswap.shell.console import Shell, StopFlag, guarded, range_text
 
 app = typer.Typer(
     name="voiceswap",
@@ -93,6 +94,13 @@ def convert(
     f0_method: Annotated[str, typer.Option("--f0-method", help="swift, dio or harvest.")] = "swift",
     f0: Annotated[Path | None, typer.Option("--f0", help="A curve to follow: a file of time_s,f0_hz.")] = None,
     f0_out: Annotated[Path | None, typer.Option("--f0-out", help="Where to write the source's curve.")] = None,
+    song: Annotated[bool, typer.Option("--song", help="Separate the singing, whatever is heard.")] = False,
+    dry: Annotated[bool, typer.Option("--dry", help="Take all for a voice, whatever is heard.")] = False,
+    stems: Annotated[Path | None, typer.Option("--stems", help="A folder for the parts of a song.")] = None,
+    backing: Annotated[Path | None, typer.Option("--backing", help="An accompaniment for a dry voice.")] = None,
+    vocal_gain: Annotated[float, typer.Option("--vocal-gain", help="Gain of the converted voice, dB.")] = 0.0,
+    backing_gain: Annotated[float, typer.Option("--backing-gain", help="Gain of the accompaniment, dB.")] = 0.0,
+    mark: Annotated[bool, typer.Option("--mark/--no-mark", help="Mark the result, inaudibly, as converted.")] = True,
     voices: Voices = None,
     force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
     skip_existing: Annotated[
@@ -102,6 +110,8 @@ def convert(
 ) -> None:
     """Convert recordings, or folders of them, into a voice: song.wav becomes song.VOICE.wav."""
     shell = Shell(as_json)
+    if song and dry:
+        raise UsageError("--song and --dry exclude each other", "leave both out to have it found")
     from voiceswap.jobs.convert import convert as job
     from voiceswap.jobs.voice import PROTECT
 
@@ -116,6 +126,12 @@ def convert(
             f0_method=f0_method,
             f0=f0,
             f0_out=f0_out,
+            mode="song" if song else "dry" if dry else "auto",
+            stems=stems,
+            backing=backing,
+            vocal_gain=vocal_gain,
+            backing_gain=backing_gain,
+            mark=mark,
             voices=voices,
             force=force,
             skip_existing=skip_existing,
@@ -124,11 +140,9 @@ def convert(
         )
     for r in results:
         if r.status == "converted":
-            source_range = f"{r.source_f0.low_hz:.0f}-{r.source_f0.high_hz:.0f} Hz" if r.source_f0 else "unvoiced"
-            voice_range = f"{r.voice_f0.low_hz:.0f}-{r.voice_f0.high_hz:.0f} Hz" if r.voice_f0 else "unknown"
             shell.say(
-                f"{r.output}  pitch {r.pitch_semitones:+.1f} semitones ({source_range} to a voice of {voice_range}), "
-                f"{r.times_real_time:.1f}x real time"
+                f"{r.output}  pitch {r.pitch_semitones:+.1f} semitones ({range_text(r.source_f0)} to a voice of "
+                f"{range_text(r.voice_f0)}), {r.times_real_time:.1f}x real time"
             )
     counts = {status: sum(r.status == status for r in results) for status in ("converted", "skipped", "failed")}
     if len(results) > 1:
@@ -137,6 +151,26 @@ def convert(
             shell.say(f"  failed: {r.error}")
     shell.result(results)
     if counts["failed"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def detect(
+    files: Annotated[list[Path], typer.Argument(help="Recordings.", metavar="FILE...")], as_json: Json = False
+) -> None:
+    """Say whether recordings were made with voiceswap: exit code 0 if all of them were, 1 if not."""
+    shell = Shell(as_json)
+    from voiceswap.jobs.provenance import detect as job
+
+    with shell.working(), StopFlag().listening() as stop:
+        findings = job(*files, report=shell.report, stopped=stop)
+    for finding in findings:
+        found = finding.detection
+        spans = ", ".join(f"{first:.0f}-{last:.0f} s" for first, last in found.spans_s)
+        tag = f", voice tag {found.tag}" if found.tag is not None else ""
+        shell.say(f"{finding.path}: {found.decision} (p = {found.p_value:.1g}){tag}{'  ' + spans if spans else ''}")
+    shell.result(findings)
+    if not all(finding.detection.decision == "yes" for finding in findings):
         raise typer.Exit(1)
 
 
@@ -203,6 +237,23 @@ def pretrain(
     shell.result(made)
     if stop():
         raise typer.Exit(stop.exit_code)
+
+
+@app.command()
+def doctor(voices: Voices = None, as_json: Json = False) -> None:
+    """Look whether everything that a conversion needs works here."""
+    shell = Shell(as_json)
+    from voiceswap.shell.doctor import examine
+
+    checks = examine(voices)
+    for check in checks:
+        took = f", {check.seconds:.1f} s" if check.seconds is not None else ""
+        shell.say(f"{'ok ' if check.ok else 'BAD'} {check.name}: {check.found}{took}")
+        if check.advice:
+            shell.say(f"    {check.advice}")
+    shell.result(checks)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
 
 
 @app.command()

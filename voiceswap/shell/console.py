@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from voiceswap.errors import VoiceswapError
 
 PLAIN_EVERY_S = 15.0
+NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 INTERRUPTED = 130
 TERMINATED = 143
 
@@ -125,6 +126,20 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def range_text(f0_range: Any) -> str:
+    """A signal.pitch.F0Range for a person, in Hz and as notes; "unvoiced" for None."""
+    if f0_range is None:
+        return "unvoiced"
+    low, high = f0_range.low_hz, f0_range.high_hz
+    return f"{low:.0f}-{high:.0f} Hz, {note_name(low)}-{note_name(high)}"
+
+
+def note_name(hz: float) -> str:
+    """The nearest note in scientific pitch notation: 440.0 is A4."""
+    semitone = round(69 + 12 * math.log2(hz / 440))
+    return f"{NOTES[semitone % 12]}{semitone // 12 - 1}"
 
 
 class StopFlag:

@@ -30,7 +30,15 @@ MAX_ABS = 1e3
 # What only FFmpeg reads; playlists and other formats that name further files are never opened.
 CONTAINERS = frozenset({".m4a", ".m4b", ".mp4", ".mov", ".webm", ".mkv", ".aac"})
 CONTAINER_FORMATS = "mov,mp4,m4a,matroska,webm,aac"
-FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3", ".aiff": "AIFF", ".opus": "OGG"}
+FORMATS = {
+    ".wav": "WAV",
+    ".flac": "FLAC",
+    ".ogg": "OGG",
+    ".mp3": "MP3",
+    ".aiff": "AIFF",
+    ".opus": "OGG",
+    ".w64": "W64",
+}
 
 
 @dataclass(frozen=True)
@@ -172,18 +180,20 @@ def mono(block: Array, signs: Array) -> Array:
 
 
 class Resampler:
-    """A stream at another rate; the same samples whatever the blocks."""
+    """A stream at another rate, mono (n,) unless `n_channels` is given; the same samples whatever the blocks."""
 
-    def __init__(self, from_hz: int, to_hz: int) -> None:
-        self._stream = None if from_hz == to_hz else soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32")
+    def __init__(self, from_hz: int, to_hz: int, n_channels: int | None = None) -> None:
+        self._shape = () if n_channels is None else (n_channels,)
+        same = from_hz == to_hz
+        self._stream = None if same else soxr.ResampleStream(from_hz, to_hz, n_channels or 1, dtype="float32")
 
     def push(self, samples: Array) -> Array:
-        """What comes out, (m,) float32, when (n,) float32 goes in."""
+        """What comes out, (m,) or (m, n_channels) float32, when (n,) or (n, n_channels) float32 goes in."""
         return samples if self._stream is None else self._stream.resample_chunk(np.ascontiguousarray(samples))
 
     def finish(self) -> Array:
-        """What is left inside, (m,) float32."""
-        nothing = np.zeros(0, np.float32)
+        """What is left inside."""
+        nothing = np.zeros((0, *self._shape), np.float32)
         return nothing if self._stream is None else self._stream.resample_chunk(nothing, last=True)
 
 

@@ -1,0 +1,99 @@
+"""Songs: taken apart, put together, in key, each stem in its place."""
+
+import numpy as np
+import pytest
+import soundfile
+
+import voiceswap
+from conftest import save
+from voiceswap.errors import AudioError, UsageError
+from voiceswap.jobs import songs
+from voiceswap.jobs.events import Note
+from voiceswap.jobs.stream import array_source
+from voiceswap.shell import synthetic
+
+RATE = 22_050
+
+
+def chords(n, rate=RATE):
+    """A pad of slowly changing chords that leaves no pause."""
+    t = np.arange(n) / rate
+    notes = np.array([[220.0, 277.2, 329.6], [196.0, 246.9, 293.7]])[(t // 2).astype(int) % 2]
+    return 0.05 * np.sin(2 * np.pi * np.cumsum(notes, axis=0) / rate).sum(axis=1)
+
+
+@pytest.fixture(scope="module")
+def sung():
+    return synthetic.song(synthetic.CLARA, sample_rate_hz=RATE).samples[: 6 * RATE]
+
+
+@pytest.fixture
+def mix(home, sung):
+    """A stereo song: the voice in the middle, chords a little to the left."""
+    pad = chords(len(sung))
+    return save(home / "song.wav", np.stack([sung * 0.5 + pad, sung * 0.5 + 0.6 * pad], axis=-1), RATE, "FLOAT")
+
+
+def test_a_song_is_taken_apart_converted_and_put_together(voice, home, mix):
+    (made,) = voiceswap.convert(mix, as_="speakerA", mode="song", stems=home / "stems", backing_gain=-6.0, mark=False)
+    assert made.accompanied and made.pitch_semitones % 12 == 0
+    source, rate = soundfile.read(mix)
+    result, _ = soundfile.read(made.output)
+    stems = {p.stem: soundfile.read(p)[0] for p in (home / "stems").iterdir()}
+    assert set(stems) == set(songs.STEMS) and rate == RATE
+    assert all(s.shape == source.shape == result.shape for s in stems.values())
+    np.testing.assert_allclose(stems["vocals"] + stems["accompaniment"], source, atol=1e-5)
+    np.testing.assert_allclose(stems["converted"] + 10 ** (-6 / 20) * stems["accompaniment"], result, atol=1e-3)
+    with pytest.raises(UsageError, match=r"vocals\.wav exists"):
+        voiceswap.convert(mix, as_="speakerA", mode="song", stems=home / "stems", out=home / "again.wav")
+    assert not (home / "again.wav").exists()
+
+
+def test_a_backing_of_ones_own_is_put_under_the_voice(voice, home, sung):
+    dry = save(home / "dry.wav", sung, RATE, "FLOAT")
+    backing = save(home / "backing.wav", chords(len(sung)), RATE, "FLOAT")
+    (made,) = voiceswap.convert(dry, as_="speakerA", backing=backing, vocal_gain=-40.0, mark=False)
+    result, _ = soundfile.read(made.output)
+    np.testing.assert_allclose(result, chords(len(sung)), atol=0.02)
+    for name, samples, rate, says in [
+        ("short.wav", chords(len(sung) // 2), RATE, r"is 3\.00 s long"),
+        ("rate.wav", chords(len(sung), 16_000), 16_000, "has 16000 Hz"),
+        ("wide.wav", np.zeros((len(sung), 2)), RATE, "2 channels"),
+    ]:
+        with pytest.raises(AudioError, match=says):
+            voiceswap.convert(dry, as_="speakerA", backing=save(home / name, samples, rate), force=True)
+
+
+def test_pauses_tell_a_dry_voice_from_a_song(voice, home, sung):
+    notes = []
+    spoken = np.concatenate([synthetic.speech(synthetic.BORIS, 4.0, seed=1).samples, np.zeros(2 * RATE)])
+    (made,) = voiceswap.convert(save(home / "dry.wav", spoken), as_="speakerA", report=notes.append)
+    assert not made.accompanied
+    assert any(isinstance(e, Note) and "no accompaniment found" in e.text for e in notes)
+    only_chords = array_source(chords(len(sung))[:, None].astype(np.float32), RATE)
+    assert songs.accompaniment_db(only_chords, songs._separator()) > songs.ACCOMPANIED_DB
+
+
+def test_a_pitch_out_of_key_is_warned_of(voice, home, sung):
+    dry = save(home / "dry.wav", sung, RATE)
+    backing = save(home / "backing.wav", chords(len(sung)), RATE)
+    notes = []
+    voiceswap.convert(dry, as_="speakerA", backing=backing, pitch=3, report=notes.append)
+    assert any(isinstance(e, Note) and e.warning and "leaves the key" in e.text for e in notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"mode": "band"}, "unknown mode 'band'"),
+        ({"mode": "song", "backing": "x.wav"}, "exclude each other"),
+        ({"vocal_gain": 41.0}, "vocal gain is 41.0 dB"),
+        ({"backing_gain": float("nan")}, "backing gain is nan dB"),
+        ({"backing": "none.wav"}, "no such file"),
+    ],
+)
+def test_wrong_options(voice, home, sung, options, says):
+    dry = save(home / "dry.wav", sung, RATE)
+    with pytest.raises(UsageError, match=says):
+        voiceswap.convert(dry, as_="speakerA", **options)
+    assert sorted(p.name for p in home.glob("*.wav")) == ["dry.wav"]

@@ -1,0 +1,264 @@
+"""Songs: is there accompaniment, what is voice and what is not, and both put together again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from voiceswap.errors import AudioError, UsageError
+from voiceswap.jobs.events import Note, Progress, Report
+from voiceswap.jobs.stream import Queue, Source, bent
+from voiceswap.model.separator import SAMPLE_RATE_HZ, Separator, load_separator
+from voiceswap.signal import audio, loudness
+from voiceswap.signal.features import Array
+from voiceswap.storage import atomic
+
+MODES = ("auto", "dry", "song")
+# Accompaniment that is louder than this against the voice is music, not room or noise; but where a quarter of the
+# recording lies so far below its loud parts, nothing fills the pauses between phrases (docs/songs.md).
+ACCOMPANIED_DB = -4.0
+PAUSED_PERCENT, LOUD_PERCENT, PAUSE_DB = 25, 90, 45.0
+# It is looked for in excerpts: a part of this length around each of these shares of the recording.
+NO_ACCOMPANIMENT_DB = -99.0
+EXCERPT_S, EXCERPTS_AT = 12.0, (0.2, 0.5, 0.8)
+# An accompaniment may end so much earlier or later than the song.
+BACKING_SLACK_S = 0.1
+# A mix is louder than a voice alone and was limited when it was made: only what exceeds this is bent.
+MIX_KNEE, MIX_CEILING = 0.97, 0.999
+STEMS = ("vocals", "converted", "accompaniment")
+
+
+@dataclass(frozen=True)
+class SongOptions:
+    """How accompaniment is dealt with.
+
+    Attributes:
+        mode: "song" separates the singing, "dry" takes the whole for a voice, "auto" looks.
+        stems: Folder for vocals.wav, converted.wav and accompaniment.wav; None for nowhere.
+        backing: An accompaniment of the user's own instead of separating.
+        vocal_gain_db: Gain of the converted voice.
+        backing_gain_db: Gain of the accompaniment.
+    """
+
+    mode: str = "auto"
+    stems: Path | None = None
+    backing: Path | None = None
+    vocal_gain_db: float = 0.0
+    backing_gain_db: float = 0.0
+
+
+@dataclass(frozen=True)
+class Song:
+    """A recording taken apart.
+
+    Attributes:
+        voice: What is to be converted.
+        backing: Gives the accompaniment in blocks (n, n_channels) at the voice's rate; None for a dry voice.
+    """
+
+    voice: Source
+    backing: Callable[[], Iterator[Array]] | None
+
+
+@lru_cache(maxsize=1)
+def _separator() -> Separator:
+    return load_separator()
+
+
+def check_options(options: SongOptions) -> None:
+    """Raise UsageError for song options that are wrong or exclude each other."""
+    if options.mode not in MODES:
+        raise UsageError(f"unknown mode {options.mode!r}", f"wanted one of {', '.join(MODES)}")
+    if options.backing is not None and options.mode == "song":
+        raise UsageError("--backing and --song exclude each other", "--backing takes the recording for a dry voice")
+    for name, gain_db in (("vocal", options.vocal_gain_db), ("backing", options.backing_gain_db)):
+        if not abs(gain_db) <= 40:
+            raise UsageError(f"the {name} gain is {gain_db} dB, wanted -40 to 40")
+
+
+@contextmanager
+def opened(mix: Source, options: SongOptions, report: Report) -> Iterator[Song]:
+    """Take a recording apart, if there is accompaniment; its voice lies in a temporary file meanwhile.
+
+    Args:
+        mix: The recording.
+        options: What is wanted.
+        report: Told of what was found, and of the progress.
+
+    Yields:
+        The voice and the accompaniment.
+
+    Raises:
+        AudioError: There is no voice in it, or the accompaniment does not fit.
+    """
+    if options.backing is not None:
+        yield Song(mix, _fitting(options.backing, mix))
+        return
+    if options.mode == "dry":
+        yield Song(mix, None)
+        return
+    if options.mode == "auto":
+        found_db = accompaniment_db(mix, _separator())
+        accompanied = found_db > ACCOMPANIED_DB
+        what = "accompaniment found" if accompanied else "no accompaniment found"
+        done = "the singing is separated" if accompanied else "all of it is converted"
+        other = "--dry takes all for voice" if accompanied else "--song separates nevertheless"
+        report(Note(f"{mix.label}: {what} ({found_db:+.0f} dB against the voice): {done}; {other}"))
+        if not accompanied:
+            yield Song(mix, None)
+            return
+    with tempfile.TemporaryDirectory(prefix="voiceswap-") as folder:
+        yield _separated(mix, Path(folder) / "vocals.w64", report)
+
+
+def accompaniment_db(mix: Source, separator: Separator) -> float:
+    """How loud what is not voice is against what is, in dB, in excerpts; -99 if pauses are silent, or all is."""
+    n_samples, levels = 0, []
+    for block in mix.open():
+        n_samples += len(block)
+        levels.append(loudness.frame_levels_db(block.mean(axis=1), mix.sample_rate_hz))
+    if not n_samples:
+        return NO_ACCOMPANIMENT_DB
+    paused_db, loud_db = np.percentile(np.concatenate(levels), [PAUSED_PERCENT, LOUD_PERCENT])
+    if paused_db < loud_db - PAUSE_DB:
+        return NO_ACCOMPANIMENT_DB
+    half = round(EXCERPT_S * mix.sample_rate_hz / 2)
+    spans = [(round(share * n_samples) - half, round(share * n_samples) + half) for share in EXCERPTS_AT]
+    if n_samples <= 2 * half * len(spans):
+        spans = [(0, n_samples)]
+    voice = rest = 1e-12
+    for first, last in spans:
+        excerpt = _excerpt(mix, first, last)
+        vocals = np.concatenate(list(_vocals(replace(mix, open=partial(_one_block, excerpt)), separator)))
+        n = min(len(vocals), len(excerpt))
+        voice += float(np.square(vocals[:n], dtype=np.float64).sum())
+        rest += float(np.square(excerpt[:n] - vocals[:n], dtype=np.float64).sum())
+    return 10 * float(np.log10(rest / voice)) if max(voice, rest) > 1e-9 * n_samples else NO_ACCOMPANIMENT_DB
+
+
+def _one_block(samples: Array) -> Iterator[Array]:
+    yield samples
+
+
+def _excerpt(source: Source, first: int, last: int) -> Array:
+    parts, position = [], 0
+    for block in source.open():
+        parts.append(block[max(0, first - position) : max(0, last - position)])
+        position += len(block)
+        if position >= last:
+            break
+    return np.concatenate(parts)
+
+
+def _vocals(mix: Source, separator: Separator) -> Iterator[Array]:
+    """The singing at the mix's rate, to a sample or two as long as the mix."""
+    there = audio.Resampler(mix.sample_rate_hz, SAMPLE_RATE_HZ, mix.n_channels)
+    back = audio.Resampler(SAMPLE_RATE_HZ, mix.sample_rate_hz, mix.n_channels)
+
+    def at_its_rate() -> Iterator[Array]:
+        for block in mix.open():
+            yield there.push(block)
+        yield there.finish()
+
+    for block in separator.vocals(at_its_rate()):
+        yield back.push(block)
+    yield back.finish()
+
+
+def _separated(mix: Source, path: Path, report: Report) -> Song:
+    kind = audio.AudioInfo(mix.sample_rate_hz, mix.n_channels, "W64", "FLOAT")
+    n_samples = sum(len(block) for block in mix.open())
+    queue = Queue(_vocals(mix, _separator()), mix.n_channels)
+    n_done = 0
+    with audio.Writer(path, kind) as writer:
+        while n_done < n_samples:
+            report(Progress(Path(mix.label).name, "separating", n_done, n_samples))
+            block = queue.take(min(audio.BLOCK_SAMPLES, n_samples - n_done))
+            writer.write(block)
+            n_done += len(block)
+    voice = replace(mix, open=lambda: audio.blocks(path))
+
+    def backing() -> Iterator[Array]:
+        vocals = Queue(voice.open(), mix.n_channels)
+        for block in mix.open():
+            yield block - vocals.take(len(block))
+
+    return Song(voice, backing)
+
+
+def _fitting(path: Path, song: Source) -> Callable[[], Iterator[Array]]:
+    kind = audio.probe(path)
+    if kind.sample_rate_hz != song.sample_rate_hz or kind.n_channels not in (1, song.n_channels):
+        raise AudioError(
+            f"{path} has {kind.sample_rate_hz} Hz and {kind.n_channels} channels, {song.label} has "
+            f"{song.sample_rate_hz} Hz and {song.n_channels}",
+            "give an accompaniment of the same rate and channels",
+        )
+    ours, theirs = (sum(len(b) for b in blocks) for blocks in (song.open(), audio.blocks(path)))
+    if abs(ours - theirs) > BACKING_SLACK_S * song.sample_rate_hz:
+        raise AudioError(
+            f"{path} is {theirs / song.sample_rate_hz:.2f} s long, {song.label} is {ours / song.sample_rate_hz:.2f} s",
+            "give an accompaniment that begins and ends with the song",
+        )
+
+    def backing() -> Iterator[Array]:
+        for block in audio.blocks(path):
+            yield np.broadcast_to(block, (len(block), song.n_channels))
+
+    return backing
+
+
+def put_together(
+    converted: Iterator[Array], song: Song, options: SongOptions, rate_like: audio.AudioInfo, force: bool
+) -> Generator[Array, None, None]:
+    """The converted voice over its accompaniment, each stem kept where that is wanted.
+
+    Args:
+        converted: The converted voice in blocks (n, n_channels).
+        song: What it came from.
+        options: Gains, and where stems go.
+        rate_like: The recording's kind.
+        force: Whether stems that exist may be replaced.
+
+    Yields:
+        Blocks (n, n_channels) float32, |sample| < 1.
+
+    Raises:
+        UsageError: A stem exists.
+        WriteError: A stem cannot be written.
+    """
+    vocal_gain, backing_gain = (
+        np.float32(10 ** (gain_db / 20)) for gain_db in (options.vocal_gain_db, options.backing_gain_db)
+    )
+    channels = rate_like.n_channels
+    with ExitStack() as stack:
+        writers = _stem_writers(stack, options.stems, rate_like, force)
+        backing = Queue(song.backing(), channels) if song.backing is not None else None
+        vocals = Queue(song.voice.open(), channels) if writers else None
+        for block in converted:
+            rest = backing.take(len(block)) if backing is not None else np.zeros_like(block)
+            if vocals is not None:
+                for writer, stem in zip(writers, (vocals.take(len(block)), block, rest), strict=True):
+                    writer.write(stem)
+            if backing is None:
+                yield bent(block * vocal_gain)
+            else:
+                yield bent(block * vocal_gain + rest * backing_gain, MIX_KNEE, MIX_CEILING)
+
+
+def _stem_writers(stack: ExitStack, folder: Path | None, like: audio.AudioInfo, force: bool) -> list[audio.Writer]:
+    if folder is None:
+        return []
+    atomic.make_folder(folder)
+    paths = [folder / f"{stem}.wav" for stem in STEMS]
+    for path in paths:
+        if path.exists() and not force:
+            raise UsageError(f"{path} exists", "give --force to replace it, or another folder with --stems")
+    kind = audio.AudioInfo(like.sample_rate_hz, like.n_channels, "WAV", "FLOAT")
+    return [stack.enter_context(audio.Writer(path, kind)) for path in paths]

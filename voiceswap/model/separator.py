@@ -1,0 +1,230 @@
+"""The separator: the vocal network of Spleeter's two stems (Hennequin et al., 2020; MIT), a mix in, its singing out.
+
+A U-Net looks at 12 s of a magnitude spectrogram and says for each bin which share of it is voice. What remains of the
+mix is the accompaniment: `mix - vocals`, so that both always add up to the mix.
+
+    window k       |--edge--|--fade--|--------------- ----------------|--fade--|--edge--|
+    window k + 1                                                      |--edge--|--fade--|------ ...
+    mask           ... from k .......................................... fading ... from k + 1
+
+Windows lie on a grid that begins with the recording, so the result does not depend on how the recording is cut into
+blocks. Where two windows overlap, the mask of one fades into that of the other over `fade`, and what a window says of
+its own edges is not heard at all; it is masks that are mixed, not waveforms, so that nothing cancels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import scipy.fft
+from keras import layers, ops
+
+import voiceswap
+from voiceswap.model.layers import HALF, load_arrays
+from voiceswap.storage.folder import Expected, open_folder
+
+Array = np.ndarray
+KIND = "separator"
+WEIGHTS = "vocals"
+MAX_BYTES = 30_000_000
+SHIPPED = Path(voiceswap.__file__).parent / "weights" / "separator"
+# Smaller kernels keep single precision: rounding them moves the mask most, and they weigh little (docs/separation.md).
+HALF_FROM_VALUES = 300_000
+
+SAMPLE_RATE_HZ = 44_100
+FRAME_SAMPLES, HOP_SAMPLES = 4096, 1024
+# The network sees the bins below 11 kHz; those above are masked as the topmost 2 kHz of these are on average.
+N_BINS, TOP_BINS = 1024, 186
+WINDOW_FRAMES = 512
+OVERLAP_FRAMES, EDGE_FRAMES = 128, 16
+CORE_FRAMES = WINDOW_FRAMES - OVERLAP_FRAMES
+CORE_SAMPLES = CORE_FRAMES * HOP_SAMPLES
+# What the first frame of a window lacks of its neighbours before it.
+LEAD_SAMPLES = FRAME_SAMPLES - HOP_SAMPLES
+WINDOW_SAMPLES = (WINDOW_FRAMES - 1) * HOP_SAMPLES + FRAME_SAMPLES
+# The network was trained on loud records and hears more voice in a loud mix: each window is shown to it at these gains.
+GAINS = (1.0, 4.0)
+# The power to which their mean is raised: below 1, less of the voice is lost for a little more accompaniment in it.
+BOLDNESS = 0.7
+
+DOWN_CHANNELS = (16, 32, 64, 128, 256, 512)
+UP_CHANNELS = (256, 128, 64, 32, 16, 1)
+KERNEL, SLOPE, EPSILON = 5, 0.2, 1e-3
+
+HANN = np.hanning(FRAME_SAMPLES + 1)[:-1].astype(np.float32)
+# What squared windows, a hop apart, add up to.
+OVERLAP_SUM = np.float32(1.5)
+
+
+class Affine(layers.Layer):  # type: ignore[misc]
+    """Scales and shifts each channel: batch normalisation whose running mean is 0 and variance 1, as Spleeter's are."""
+
+    def build(self, x_shape: Any) -> None:
+        """Make scale and shift."""
+        self.scale = self.add_weight(name="scale", shape=x_shape[-1:], initializer="ones")
+        self.shift = self.add_weight(name="shift", shape=x_shape[-1:], initializer="zeros")
+
+    def call(self, x: Any) -> Any:
+        """Apply both to `(..., channels)`."""
+        return x * self.scale + self.shift
+
+
+def build() -> keras.Model:
+    """The network, with fresh weights.
+
+    Returns:
+        A model from magnitudes `(batch, n_frames, N_BINS, 2)` of a Hann-windowed transform, `n_frames` a multiple of
+        64, to the voice's share in each, of the same shape, 0 to 1.
+    """
+    magnitudes = keras.Input((None, N_BINS, 2), name="magnitudes")
+    x, skips = magnitudes, []
+    for i, channels in enumerate(DOWN_CHANNELS):
+        if i:
+            x = ops.leaky_relu(Affine(name=f"down_norm_{i - 1}")(x), SLOPE)
+        x = layers.Conv2D(channels, KERNEL, 2, padding="same", name=f"down_{i}")(x)
+        skips.append(x)
+    for i, channels in enumerate(UP_CHANNELS):
+        if i:
+            x = ops.concatenate([skips[-1 - i], x], axis=-1)
+        x = ops.relu(layers.Conv2DTranspose(channels, KERNEL, 2, padding="same", name=f"up_{i}")(x))
+        x = Affine(name=f"up_norm_{i}")(x)
+    share = layers.Conv2D(2, 4, dilation_rate=2, padding="same", activation="sigmoid", name="share")(x)
+    return keras.Model(magnitudes, share, name="separator")
+
+
+def expected_arrays(network: keras.Model) -> Expected:
+    """Names, shapes and safetensors type of the shipped weights."""
+    return {
+        v.path: (shape := tuple(v.shape), HALF if np.prod(shape) >= HALF_FROM_VALUES else "F32")
+        for v in network.weights
+    }
+
+
+class Separator:
+    """The singing in recordings at 44.1 kHz of any length, in flat memory.
+
+    Args:
+        network: What `build` gave, with its weights.
+    """
+
+    def __init__(self, network: keras.Model) -> None:
+        self.network = network
+
+    def vocals(self, blocks: Iterator[Array]) -> Iterator[Array]:
+        """Find the singing.
+
+        Args:
+            blocks: The mix, in blocks (n, n_channels) of any size, float32 in [-1, 1], at `SAMPLE_RATE_HZ`.
+
+        Yields:
+            Blocks (n, n_channels) float32 of the singing alone, of other sizes, in all as many samples as came.
+
+        Example:
+            >>> vocals = np.concatenate(list(load_separator().vocals(iter([mix]))))
+            >>> accompaniment = mix - vocals
+        """
+        before: Array | None = None
+        tail = np.zeros((LEAD_SAMPLES, 1), np.float32)
+        n_skipped = LEAD_SAMPLES
+        for window, n_due in _windows(blocks):
+            spectra = _spectra(window)
+            share = _faded(before, self.share(np.abs(spectra[:, :N_BINS])))
+            before = share[CORE_FRAMES:]
+            summed = _overlapped(spectra[:CORE_FRAMES] * _extended(share[:CORE_FRAMES]))
+            summed[:LEAD_SAMPLES] += tail
+            tail = summed[CORE_SAMPLES:]
+            yield summed[n_skipped:n_due]
+            n_skipped = 0
+
+    def share(self, magnitudes: Array) -> Array:
+        """The voice's share in each bin.
+
+        Args:
+            magnitudes: Shape (WINDOW_FRAMES, N_BINS, n_channels), of a Hann-windowed transform of `FRAME_SAMPLES`.
+
+        Returns:
+            The same shape, or with one channel for all if there are not two, 0 to 1.
+        """
+        stereo = magnitudes.shape[-1] == 2
+        if not stereo:
+            mean = np.sqrt(np.mean(np.square(magnitudes), axis=-1, keepdims=True))
+            magnitudes = np.repeat(mean, 2, axis=-1)
+        shown = np.stack([magnitudes * np.float32(gain) for gain in GAINS])
+        share = np.mean(self.network.predict_on_batch(shown), axis=0) ** np.float32(BOLDNESS)
+        return np.asarray(share if stereo else np.mean(share, axis=-1, keepdims=True))
+
+
+def load_separator(path: Path | None = None) -> Separator:
+    """Open a separator.
+
+    Args:
+        path: Its folder; the shipped one if not given.
+
+    Returns:
+        The separator, its file verified against its sum.
+
+    Raises:
+        ModelError: It is missing, damaged, or no separator.
+    """
+    folder = open_folder(path or SHIPPED, kind=KIND, max_bytes=MAX_BYTES)
+    network = build()
+    load_arrays(network, folder.arrays(WEIGHTS, expected_arrays(network)))
+    return Separator(network)
+
+
+def _windows(blocks: Iterator[Array]) -> Iterator[tuple[Array, int]]:
+    """Windows of `WINDOW_SAMPLES`, `CORE_SAMPLES` apart, the first `LEAD_SAMPLES` before the recording.
+
+    With each comes how many of its samples, from its start, nothing later adds to; zeros lie around the recording.
+    """
+    first = next(blocks, None)
+    if first is None:
+        return
+    held, n_held = [np.zeros((LEAD_SAMPLES, first.shape[1]), np.float32), first], LEAD_SAMPLES + len(first)
+    for block in blocks:
+        held.append(block)
+        n_held += len(block)
+        while n_held >= WINDOW_SAMPLES:
+            joined = np.concatenate(held)
+            yield joined[:WINDOW_SAMPLES], CORE_SAMPLES
+            held, n_held = [joined[CORE_SAMPLES:]], n_held - CORE_SAMPLES
+    joined = np.concatenate(held)
+    while len(joined):
+        missing = max(0, WINDOW_SAMPLES - len(joined))
+        yield np.pad(joined[:WINDOW_SAMPLES], ((0, missing), (0, 0))), min(CORE_SAMPLES, len(joined))
+        joined = joined[CORE_SAMPLES:]
+
+
+def _spectra(window: Array) -> Array:
+    """(WINDOW_SAMPLES, n_channels) to (WINDOW_FRAMES, FRAME_SAMPLES // 2 + 1, n_channels) complex64."""
+    frames = np.lib.stride_tricks.sliding_window_view(window, FRAME_SAMPLES, axis=0)[::HOP_SAMPLES]
+    return np.asarray(scipy.fft.rfft(frames * HANN, axis=-1)).transpose(0, 2, 1)
+
+
+def _overlapped(spectra: Array) -> Array:
+    """(n, n_bins, n_channels) back to samples (n * HOP_SAMPLES + LEAD_SAMPLES, n_channels)."""
+    frames = np.asarray(scipy.fft.irfft(spectra.transpose(0, 2, 1), FRAME_SAMPLES, axis=-1)) * (HANN / OVERLAP_SUM)
+    n_frames, n_channels, _ = frames.shape
+    summed = np.zeros((n_frames + LEAD_SAMPLES // HOP_SAMPLES, HOP_SAMPLES, n_channels), np.float32)
+    for i, part in enumerate(np.split(frames, FRAME_SAMPLES // HOP_SAMPLES, axis=-1)):
+        summed[i : i + n_frames] += part.transpose(0, 2, 1)
+    return summed.reshape(-1, n_channels)
+
+
+def _faded(before: Array | None, share: Array) -> Array:
+    """A window's share, its beginning faded in from the end of the window before."""
+    if before is None:
+        return share
+    faded_frames = OVERLAP_FRAMES - 2 * EDGE_FRAMES
+    new = np.clip((np.arange(OVERLAP_FRAMES, dtype=np.float32) + 0.5 - EDGE_FRAMES) / faded_frames, 0, 1)[:, None, None]
+    return np.concatenate([before * (1 - new) + share[:OVERLAP_FRAMES] * new, share[OVERLAP_FRAMES:]])
+
+
+def _extended(share: Array) -> Array:
+    """The share for all bins of the transform."""
+    n_above = FRAME_SAMPLES // 2 + 1 - N_BINS
+    return np.concatenate([share, np.repeat(share[:, -TOP_BINS:].mean(axis=1, keepdims=True), n_above, axis=1)], axis=1)
