@@ -1,0 +1,41 @@
+"""Pictures of source, conversion and target beside each other, to be looked at.
+
+    python benchmarks/spectrograms.py WORK TARGET SPEAKER OUT.png    # of what quality.py convert made; needs matplotlib
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from voiceswap.config import FeatureConfig
+from voiceswap.signal import audio, features, pitch
+
+CONFIG = FeatureConfig()
+SHOWN_S = 4.0
+
+
+def main(work, target, speaker, out):
+    pairs = json.loads((work / "pairs.json").read_text())
+    pair = next(p for p in pairs if (p["system"], p["target"], p["speaker"]) == ("voiceswap", target, speaker))
+    rows = {"source": pair["source"], f"as {target}": pair["clip"], f"{target}, real": pair["reference"][0]}
+    _, axes = plt.subplots(len(rows), 1, figsize=(9, 7), constrained_layout=True)
+    for axis, (title, path) in zip(axes, rows.items(), strict=True):
+        samples = audio.read(Path(path), CONFIG.mel_rate_hz, max_s=SHOWN_S)
+        mel, f0 = features.decoder_mel(samples, CONFIG), pitch.f0_hz(samples, CONFIG)
+        axis.imshow(mel.T, origin="lower", aspect="auto", extent=(0, len(samples) / CONFIG.mel_rate_hz, 0, 80), vmin=-9)
+        axis.set(title=title, ylabel="mel band", xlim=(0, SHOWN_S))
+        curve = axis.twinx()
+        times_s = (np.arange(len(f0)) + 0.5) / CONFIG.frames_per_s
+        curve.plot(times_s, np.where(f0 > 0, f0, np.nan), "w", linewidth=1.5)
+        curve.set(ylabel="F0, Hz", ylim=(50, 500))
+    axes[-1].set_xlabel("s")
+    plt.savefig(out, dpi=70)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), *sys.argv[2:])
