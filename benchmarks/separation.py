@@ -71,10 +71,6 @@ def part_score(songs):
 def separate_on(song, n_cores):
     """Speed on the first so many of our cores, in times real time."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n_cores])
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(n_cores)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
     mix = sum(stems(song))[: SPEED_S * RATE_HZ]
     found = separator.load_separator()
     for _ in found.vocals(blocks(mix[:RATE_HZ])):
@@ -104,7 +100,10 @@ WORKERS = {"cores": separate_on, "minutes": separate_minutes}
 
 def in_own_process(worker, song, number):
     command = [sys.executable, __file__, f"--{worker}", str(song), str(number)]
-    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    # TensorFlow reads these when it is imported; later is too late.
+    threads = {"TF_NUM_INTRAOP_THREADS": str(number), "TF_NUM_INTEROP_THREADS": "1"} if worker == "cores" else {}
+    environment = os.environ | threads
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, env=environment).stdout)
 
 
 def part_speed(songs):

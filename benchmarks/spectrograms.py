@@ -1,6 +1,6 @@
 """Pictures of source, conversion and target beside each other, to be looked at.
 
-    python benchmarks/spectrograms.py WORK TARGET SPEAKER OUT.png    # of what quality.py convert made; needs matplotlib
+python benchmarks/spectrograms.py WORK TARGET SPEAKER OUT.png    # of what quality.py convert made; needs matplotlib
 """
 
 import json

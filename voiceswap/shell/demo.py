@@ -43,7 +43,7 @@ def run(folder: Path, *, minutes: float, report: Report, stopped: Callable[[], b
     for result in trained:
         if result.status == "stopped":
             return {"lines": ["stopped; the same command goes on"], "scores": {}}
-        made = convert(song, as_=result.name, voices=voices, force=True, report=report, stopped=stopped)[0]
+        made = convert(song, as_=result.name, mode="dry", voices=voices, force=True, report=report, stopped=stopped)[0]
         scores[result.name] = _scores(song, made.output, folder / result.name)
         s = scores[result.name]
         lines.append(
