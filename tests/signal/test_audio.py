@@ -179,6 +179,7 @@ def test_title_artist_and_comment_are_written(suffix, tmp_path):
     with audio.Writer(tmp_path / f"x{suffix}", kind, "said") as writer:
         writer.write(np.zeros((48_000, 2), np.float32))
     info = audio.probe(tmp_path / f"x{suffix}")
-    assert (info.title, info.artist, info.sample_rate_hz) == ("Tïtle", "Ärtist", 48_000)
-    assert soundfile.SoundFile(tmp_path / f"x{suffix}").comment == "said"
-    assert soundfile.info(tmp_path / f"x{suffix}").frames == 48_000
+    assert soundfile.info(tmp_path / f"x{suffix}").frames == info.sample_rate_hz == 48_000
+    if audio.FORMATS[suffix] not in audio.UNTAGGED:
+        assert (info.title, info.artist) == ("Tïtle", "Ärtist")
+        assert soundfile.SoundFile(tmp_path / f"x{suffix}").comment == "said"

@@ -40,6 +40,9 @@ FORMATS = {
     ".w64": "W64",
 }
 
+# This format has no place for a title.
+UNTAGGED = frozenset({"W64"})
+
 
 @dataclass(frozen=True)
 class AudioInfo:
@@ -238,7 +241,7 @@ class Writer:
                 )
             )
             for name, value in {"title": like.title, "artist": like.artist, "comment": self._comment}.items():
-                if value:
+                if value and format_name not in UNTAGGED:
                     setattr(self._file, name, value)
         except (sf.LibsndfileError, RuntimeError) as error:
             self._stack.__exit__(type(error), error, error.__traceback__)
