@@ -39,7 +39,6 @@ FORMATS = {
     ".opus": "OGG",
     ".w64": "W64",
 }
-
 # This format has no place for a title.
 UNTAGGED = frozenset({"W64"})
 
