@@ -93,3 +93,16 @@ def test_the_comb_is_the_mel_of_a_pulse_train(f0):
     difference = (mel - comb[0])[heard]
     assert np.abs(difference - np.median(difference)).max() < 0.5
     assert np.corrcoef(mel[heard], comb[0][heard])[0, 1] > 0.9
+
+
+def test_the_decoder_hears_the_loudness_of_a_phrase_and_not_of_each_sound():
+    mel = np.full((400, CONFIG.n_mels), -4.0, np.float32)
+    mel[200:] += 2.0
+    with_stop = mel.copy()
+    with_stop[100:104] -= 5.0
+    nothing = np.zeros(400)
+    plain, stopped = (features.conditions(m, nothing, nothing > 0, CONFIG)[:, 2] for m in (mel, with_stop))
+    assert plain[300] - plain[60] == pytest.approx(2.0 / features.ENERGY_SCALE, abs=1e-3)
+    assert np.abs(stopped - plain).max() < 0.1 * 5.0 / features.ENERGY_SCALE
+    far = np.abs(np.arange(400) - 101.5) > features.ENERGY_REACH_FRAMES + 2
+    np.testing.assert_array_equal(stopped[far], plain[far])

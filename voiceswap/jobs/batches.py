@@ -98,8 +98,10 @@ def crop(clip: Clip, copy: int, first: int, speaker: int, config: Config) -> Bat
     n_wanted = config.train.crop_frames
     mel = clip.mel[first : first + n_wanted].astype(np.float32)
     content = features.content_at_frames(clip.contents[copy], first, len(mel), config.features)
-    frames = slice(first, first + len(mel))
-    conditions = features.conditions(mel, pitch.carried_on(clip.f0_hz)[frames], clip.f0_hz[frames] > 0, config.features)
+    before = min(first, features.ENERGY_REACH_FRAMES)
+    around = slice(first - before, first + n_wanted + features.ENERGY_REACH_FRAMES)
+    melody, voiced = pitch.carried_on(clip.f0_hz)[around], clip.f0_hz[around] > 0
+    conditions = features.conditions(clip.mel[around], melody, voiced, config.features)[before : before + len(mel)]
     missing = ((0, n_wanted - len(mel)), (0, 0))
     return Batch(
         np.pad(content, missing)[None],

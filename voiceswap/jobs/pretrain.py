@@ -47,6 +47,8 @@ COMPONENTS_S_PER_SPEAKER = 12.0
 FEW_CLIPS = 10
 COPIED_SPEAKERS = 20
 COMPONENTS = ("content/kernel", "content/bias")
+# A decoder that goes on from an earlier base's learns at this share of the rate.
+FURTHER_RATE = 0.5
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,7 @@ def pretrain(
             _make_encoder(begin, people, work, report)
         if "decoder" in parts:
             train = BASE_TRAIN if steps is None else BASE_TRAIN.model_copy(update={"steps": steps})
-            config = begin.config.model_copy(update={"train": train})
-            if not _make_decoder(config, people, work, minutes, seed, report, stopped):
+            if not _make_decoder(begin, train, people, work, minutes, seed, report, stopped):
                 return Pretrained(None, _standing(work), {})
         if "vocoder" in parts:
             _make_vocoder(begin, people, work, report)
@@ -128,9 +129,10 @@ class _Start:
         except ModelError:
             former = load_base(path)
             config, self.encoder, self.vocoder = former.config, former.arrays("encoder"), former.arrays("vocoder")
+            self.decoder: Arrays | None = former.arrays("decoder")
             self.sha256 = former.id
         else:
-            config = Config.from_json(folder.document("config"), str(path))
+            config, self.decoder = Config.from_json(folder.document("config"), str(path)), None
             expected = expected_arrays(encoder.build(config))
             self.encoder = folder.arrays("encoder", {k: v for k, v in expected.items() if k not in COMPONENTS})
             self.vocoder = folder.arrays("vocoder", expected_arrays(vocoder.build(config)))
@@ -196,7 +198,8 @@ def principal_components(vectors: Array, n_components: int) -> tuple[Array, Arra
 
 
 def _make_decoder(
-    config: Config,
+    begin: _Start,
+    train: TrainConfig,
     people: dict[str, list[Path]],
     work: Path,
     minutes: float | None,
@@ -204,6 +207,7 @@ def _make_decoder(
     report: Report,
     stopped: Callable[[], bool],
 ) -> bool:
+    config = begin.config.model_copy(update={"train": train})
     part = _part(work, "encoder")
     model = encoder.build(config)
     load_arrays(model, part.arrays("weights", expected_arrays(model)))
@@ -216,6 +220,11 @@ def _make_decoder(
         if found.clips:
             speech[name] = found
     config = config.model_copy(update={"decoder": config.decoder.model_copy(update={"n_speakers": len(speech)})})
+    start = _fitting(begin.decoder, config)
+    if start is not None:
+        report(Note("decoder: goes on from that of the base it starts from"))
+        slower = {"learning_rate": FURTHER_RATE * config.train.learning_rate}
+        config = config.model_copy(update={"train": config.train.model_copy(update=slower)})
     # Who has few clips is heard whole: the score is taken on the others.
     training = [s.training if len(s.clips) >= FEW_CLIPS else s.clips for s in speech.values()]
     held_out = [s.held_out if len(s.clips) >= FEW_CLIPS else () for s in speech.values()]
@@ -227,10 +236,11 @@ def _make_decoder(
     identity = {
         "config": config.to_json(),
         "encoder": encoder_id,
+        "start": begin.sha256 if start is not None else None,
         "data": {name: s.data_sha256 for name, s in speech.items()},
         "seed": seed,
     }
-    learner = Learner(config, None, seed)
+    learner = Learner(config, start, seed)
     job = loop.Run(
         "decoder", learner, Crops(training, config, seed), judged, work / "run", identity, config.train.steps, minutes
     )
@@ -249,6 +259,15 @@ def _make_decoder(
         }
         _write_part(work, "decoder", config, half, card)
     return outcome.finished
+
+
+def _fitting(arrays: Arrays | None, config: Config) -> Arrays | None:
+    """The arrays if a decoder of these settings can begin with them: the same sizes, as many speakers."""
+    if arrays is None:
+        return None
+    expected = expected_arrays(decoder.build(config))
+    fits = arrays.keys() == expected.keys() and all(arrays[k].shape == tuple(expected[k][0]) for k in arrays)
+    return arrays if fits else None
 
 
 def _make_vocoder(begin: _Start, people: dict[str, list[Path]], work: Path, report: Report) -> None:

@@ -21,7 +21,7 @@ from voiceswap.storage import atomic
 
 MODES = ("auto", "dry", "song")
 # Accompaniment that is louder than this against the voice is music, not room or noise; but where a quarter of the
-# recording lies so far below its loud parts, nothing fills the pauses between phrases (docs/songs.md).
+# recording lies so far below its loud parts, nothing fills the pauses between phrases (docs/design.md).
 ACCOMPANIED_DB = -4.0
 PAUSED_PERCENT, LOUD_PERCENT, PAUSE_DB = 25, 90, 45.0
 # It is looked for in excerpts: a part of this length around each of these shares of the recording.

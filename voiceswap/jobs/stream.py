@@ -194,13 +194,17 @@ def windows(blocks: Iterator[Array], core: int, before: int, after: int) -> Iter
 
 @dataclass(frozen=True)
 class Grid:
-    """Where windows lie: content vectors and mel frames meet only every 5.12 s, so a core is a multiple of that."""
+    """Where windows lie: content vectors and mel frames meet only every 5.12 s, so a core is a multiple of that.
+
+    Of a window's margin, `decoded_frames` serve the decoder alone; `vocoded_frames` go through the vocoder too.
+    """
 
     core_vectors: int
     before_vectors: int
     after_vectors: int
     core_frames: int
-    margin_frames: int
+    decoded_frames: int
+    vocoded_frames: int
 
     @classmethod
     def of(cls, config: Config) -> Grid:
@@ -212,8 +216,14 @@ class Grid:
         n_periods = (config.encoder.window_vectors - 2 * content_rate) // period_vectors
         spare = config.encoder.window_vectors - n_periods * period_vectors
         before = int(BEFORE_SHARE * spare)
-        margin = config.decoder.context_frames + config.vocoder.context_frames + FOLLOW_FRAMES
-        return cls(n_periods * period_vectors, before, spare - before, n_periods * period_frames, margin)
+        decoded = features.ENERGY_REACH_FRAMES + config.decoder.context_frames
+        vocoded = config.vocoder.context_frames + FOLLOW_FRAMES
+        return cls(n_periods * period_vectors, before, spare - before, n_periods * period_frames, decoded, vocoded)
+
+    @property
+    def margin_frames(self) -> int:
+        """Frames to either side of a core that a window must have."""
+        return self.decoded_frames + self.vocoded_frames
 
 
 def converted(source: Source, found: Survey, networks: Networks, shaping: Shaping) -> Iterator[Array]:
@@ -324,7 +334,7 @@ def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping) 
         around = features.conditions(features.decoder_mel(samples, f), melody[frames], voiced[frames], f)
         mel = formants.moved(networks.decode(at_frames, around), shaping.formant_semitones, f)
         # Only so much goes through the vocoder, the slowest part, as this window's core needs.
-        inner, spare = config.decoder.context_frames, grid.margin_frames - config.decoder.context_frames
+        inner, spare = grid.decoded_frames, grid.vocoded_frames
         vocoded = slice(inner, inner + -(-looked.n_core // hop) + 2 * spare)
         made = networks.vocoder(mel[vocoded])
         source_part = samples[vocoded.start * hop : vocoded.stop * hop]

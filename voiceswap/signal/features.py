@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.fft import rfft
+from scipy.ndimage import gaussian_filter1d
 
 from voiceswap.config import FeatureConfig
 
@@ -17,6 +18,9 @@ SILENT_MEL = float(np.log(MEL_FLOOR))
 # The conditions are scaled to about unit size; their zero points are a 150 Hz voice at usual loudness.
 F0_CENTRE_HZ = 150.0
 ENERGY_SCALE, ENERGY_CENTRE = 3.0, 1.2
+# The decoder hears how loud a phrase is, not each sound: that is the speaker's own, and gives the source away
+# (docs/measurements.md). A Gaussian of 10 frames (0.12 s), cut off at three times that.
+ENERGY_SIGMA_FRAMES, ENERGY_REACH_FRAMES = 10, 30
 # Grid and floor of the harmonic comb.
 COMB_STEP_CENTS, COMB_FLOOR = 5.0, -4.0
 
@@ -129,7 +133,7 @@ def conditions(mel: Array, melody_hz: Array, voiced: Array, config: FeatureConfi
     """What goes around the encoder: voicing, melody, loudness, and where the harmonics lie.
 
     Args:
-        mel: Shape (n_frames, n_mels), natural log; only its loudness is used.
+        mel: Shape (n_frames, n_mels), natural log; only its loudness is used, smoothed over `ENERGY_REACH_FRAMES`.
         melody_hz: Shape (n_frames,), F0 carried on through unvoiced frames; 0.0 where there is none at all.
         voiced: Shape (n_frames,), bool.
         config: Framing and bands.
@@ -138,7 +142,9 @@ def conditions(mel: Array, melody_hz: Array, voiced: Array, config: FeatureConfi
         Shape (n_frames, 3 + n_mels), float32: voiced (0 or 1), log F0 over 150 Hz, scaled log energy, harmonic comb.
     """
     pitch = np.where(melody_hz > 0, np.log(np.maximum(melody_hz, 1.0) / F0_CENTRE_HZ), 0.0)
-    energy = np.log(np.exp(mel.astype(np.float32)).mean(axis=-1) + MEL_FLOOR) / ENERGY_SCALE + ENERGY_CENTRE
+    level = np.exp(mel.astype(np.float32)).mean(axis=-1)
+    level = gaussian_filter1d(level, ENERGY_SIGMA_FRAMES, mode="nearest", radius=ENERGY_REACH_FRAMES)
+    energy = np.log(level + MEL_FLOOR) / ENERGY_SCALE + ENERGY_CENTRE
     scalars = np.stack([voiced, pitch, energy], axis=-1).astype(np.float32)
     return np.concatenate([scalars, harmonic_comb(melody_hz, config)], axis=-1)
 

@@ -1,0 +1,61 @@
+"""A tiny base made from two synthesised people: resumable, whole, and a start for the next one."""
+
+import json
+import shutil
+
+import pytest
+
+from conftest import TINY
+from voiceswap.errors import UsageError
+from voiceswap.jobs import pretrain
+from voiceswap.jobs.events import Note
+from voiceswap.model.base import load_base
+
+N_STEPS = 6
+
+
+@pytest.fixture
+def people(home, spoken, use_tiny, monkeypatch):
+    """A folder of two people; what is made has tiny networks."""
+    monkeypatch.setattr(pretrain, "DecoderConfig", lambda: TINY.decoder)
+    monkeypatch.setattr(pretrain, "BASE_TRAIN", TINY.train.model_copy(update={"steps": N_STEPS, "adversary": 0.0}))
+    for name in ("anna", "bert"):
+        shutil.copytree(spoken, home / "people" / name)
+    return home / "people"
+
+
+def made(people, out, **options):
+    notes = []
+    result = pretrain.pretrain(people, out=out, report=lambda e: notes.append(e) if isinstance(e, Note) else None, **options)
+    return result, [n.text for n in notes]
+
+
+def test_a_stopped_pretraining_goes_on_to_the_same_base(people, home):
+    asked = iter([False, False, True])
+    stopped, _ = made(people, home / "work", stopped=lambda: next(asked))
+    assert stopped.path is None and stopped.parts == ("encoder",)
+    resumed, _ = made(people, home / "work", parts=("decoder", "vocoder"))
+    whole, _ = made(people, home / "other")
+    assert load_base(resumed.path).id == load_base(whole.path).id
+    card = json.loads((whole.path / "card.json").read_text())
+    assert card["decoder"]["steps"] == N_STEPS and card["decoder"]["speakers"] == 2
+    log = [json.loads(line)["step"] for line in (whole.path / "training.jsonl").read_text().splitlines()]
+    assert log[-1] == N_STEPS
+
+
+def test_a_base_is_a_start_for_the_next_one(people, home):
+    # The tiny base has two speakers, so that it is no start for a decoder of one.
+    first, notes = made(people, home / "first", leave_out=["bert"])
+    assert not any("goes on" in text for text in notes)
+    second, notes = made(people, home / "second", leave_out=["bert"], start=first.path)
+    assert any("goes on" in text for text in notes)
+    rates = [r.card["decoder"]["settings"]["learning_rate"] for r in (first, second)]
+    assert rates[1] == pytest.approx(pretrain.FURTHER_RATE * rates[0])
+    assert second.card["start_sha256"] == load_base(first.path).id
+
+
+def test_people_that_are_left_out_are_not_heard(people, home):
+    alone, _ = made(people, home / "work", leave_out=["bert"])
+    assert alone.card["decoder"]["speakers"] == 1
+    with pytest.raises(UsageError, match="nobody"):
+        made(people, home / "none", leave_out=["anna", "bert"])
