@@ -50,10 +50,28 @@ def train(
     more: Annotated[bool, typer.Option("--more", help="Train voices that are ready further.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was trained and begin anew.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn.")] = 0,
+    consent: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--consent",
+            help="Who agreed, to what, when; or a file that says so. NAME=... for one of several voices.",
+            metavar="[NAME=]TEXT|FILE",
+        ),
+    ] = None,
+    licence: Annotated[str | None, typer.Option("--licence", help="Under which the voices may be used.")] = None,
     as_json: Json = False,
 ) -> None:
     """Train a voice from each folder of recordings. The same command goes on after a stop."""
     shell = Shell(as_json)
+    from voiceswap.jobs import consent as agreements
+    from voiceswap.storage import paths
+
+    names = [paths.voice_name_of(source) for source in sources]
+    agreed = agreements.split(consent or [], names)
+    unasked = agreements.unasked(names, agreed, paths.voices_folder(voices))
+    for name in unasked if all(source.exists() for source in sources) else ():
+        question = f"Who agreed to a voice {name}, to what, and when? A sentence or a file; Enter to leave it open: "
+        agreed[name] = shell.ask(question)
     from voiceswap.jobs.train import train as job
 
     with shell.working(), StopFlag().listening() as stop:
@@ -64,6 +82,8 @@ def train(
             more=more,
             fresh=fresh,
             seed=seed,
+            consent=agreed,
+            licence=licence,
             report=shell.report,
             stopped=stop,
         )
