@@ -13,7 +13,11 @@ from voiceswap.errors import UsageError, WriteError
 from voiceswap.jobs.record import SOURCE_TYPE, Record
 
 FORMATS = {".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg"}
-SETTINGS = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": True}}
+SETTINGS = {
+    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": True},
+    # Nothing is fetched; and what c2pa holds of a file goes to the disk early: it still takes twice the file's size.
+    "core": {"allowed_network_hosts": [], "backing_store_memory_threshold_in_mb": 16},
+}
 MAX_PEM_BYTES = 1 << 20
 CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 # Whether a signer is to be trusted is for people to say: no list of authorities is consulted.
