@@ -1,5 +1,6 @@
 """What the commands print, refuse and exit with."""
 
+import io
 import json
 import subprocess
 import sys
@@ -7,8 +8,11 @@ import sys
 import pytest
 
 import voiceswap
-from voiceswap.errors import AudioError
-from voiceswap.shell import console
+from conftest import save
+from voiceswap.errors import AudioError, UsageError
+from voiceswap.jobs import consent
+from voiceswap.shell import console, synthetic
+from voiceswap.shell.cli import app
 
 
 def run(*arguments, cwd=None):
@@ -92,3 +96,82 @@ def test_json_is_valid_whatever_the_values(capsys):
     shell.say("not this")
     shell.result({"a": float("nan"), "b": (1, 2)})
     assert json.loads(capsys.readouterr().out) == {"a": None, "b": [1, 2]}
+
+
+class Terminal(io.StringIO):
+    """Someone who types these lines."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def told(home, monkeypatch):
+    """What the job is told of consent, when speakers a and b are trained from here."""
+    calls = []
+    for name in "ab":
+        (home / name).mkdir()
+    monkeypatch.chdir(home)
+    monkeypatch.setattr("voiceswap.jobs.train.train", lambda *sources, **given: calls.append(given["consent"]) or [])
+    return calls
+
+
+def test_consent_is_asked_for_at_a_terminal(told, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", Terminal("Boris, to anything, today\n\n"))
+    app(["train", "a", "b", "--consent", "a=Anna, to songs"], standalone_mode=False)
+    assert told == [{"a": "Anna, to songs", "b": "Boris, to anything, today"}]
+    asked = capsys.readouterr()
+    assert "Who agreed to a voice b, to what, and when?" in asked.err and " a," not in asked.err
+    assert asked.out == ""
+    monkeypatch.setattr("sys.stdin", Terminal(""))
+    app(["train", "a"], standalone_mode=False)
+    assert told[-1] == {"a": ""}
+    assert consent.by_voice(told[-1], ["a"]) == {}
+
+
+def test_consent_is_asked_for_nowhere_else(told, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", Terminal("never read\n"))
+    app(["train", "a", "--json"], standalone_mode=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO("never read\n"))
+    app(["train", "a", "b"], standalone_mode=False)
+    monkeypatch.setattr("sys.stdin", None)
+    app(["train", "a"], standalone_mode=False)
+    monkeypatch.setattr("sys.stdin", Terminal("never read\n"))
+    app(["train", "a", "nobody"], standalone_mode=False)
+    assert [list(filter(None, each.values())) for each in told] == [[]] * 4
+    assert "Who agreed" not in capsys.readouterr().err
+    with pytest.raises(UsageError, match="not said whose consent"):
+        app(["train", "a", "b", "--consent", "everyone"], standalone_mode=False)
+
+
+def test_consent_given_before_is_not_asked_for_again(told, home, monkeypatch):
+    run_folder = home / "voices" / ".runs" / "a"
+    run_folder.mkdir(parents=True)
+    (run_folder / "agreement.json").write_text('{"consent": {"recorded": true, "statement": "Anna"}}')
+    monkeypatch.setattr("sys.stdin", Terminal("Boris\n"))
+    app(["train", "a", "b"], standalone_mode=False)
+    assert told == [{"b": "Boris"}]
+
+
+def test_a_voice_says_whether_there_is_consent(voice, capsys):
+    app(["info", "speakerA"], standalone_mode=False)
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == "no consent is recorded"
+    assert {"licence: None", "name: speakerA"} <= set(said)
+    app(["info", "speakerA", "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["consent"] == {"recorded": False}
+
+
+def test_what_a_recording_says_of_itself(home):
+    path = save(home / "a [b].wav", synthetic.speech(synthetic.BORIS, 1.0).samples)
+    done = run("info", path)
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout == (
+        f"file: {path}, WAV PCM_16, 22050 Hz, 1 channels\n"
+        "it does not say that it was made with voiceswap; voiceswap detect listens for the mark\n"
+    )
+    path.with_name(path.name + ".json").write_text("hello")
+    done = run("info", path)
+    assert done.returncode == 1 and "WRONG: the record beside it cannot be read" in done.stdout
+    (home / "x.wav").write_text("hello")
+    assert run("info", home / "x.wav").returncode == 3

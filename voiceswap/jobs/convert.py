@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import voiceswap
 from voiceswap.errors import AudioError, StoppedError, UsageError, WriteError
+from voiceswap.jobs import credentials, record
+from voiceswap.jobs.consent import is_recorded
 from voiceswap.jobs.dataset import recordings
 from voiceswap.jobs.events import Note, Progress, Report, silent
 from voiceswap.jobs.songs import SongOptions, check_options, opened, put_together
@@ -17,9 +21,20 @@ from voiceswap.jobs.stream import SILENT_DB, Shaping, Source, Survey, converted,
 from voiceswap.jobs.voice import PROTECT, Voice, check_shaping, load
 from voiceswap.signal import audio
 from voiceswap.signal.curve import read_curve, write_curve
-from voiceswap.signal.mark import Marker
+from voiceswap.signal.mark import MIN_MARKED_S, Marker
 from voiceswap.signal.pitch import METHODS, F0Range, f0_range
 from voiceswap.storage import atomic, paths
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is wanted of each result, besides its sound."""
+
+    options: SongOptions
+    mark: bool
+    sidecar: bool
+    signer: credentials.Signer | None
+    force: bool
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,7 @@ class Conversion:
         status: "converted", "skipped" (its output was there) or "failed".
         error: Why it failed, else empty.
         marked: Whether it bears the mark; too short or silent recordings cannot.
+        sidecar: Its record as a file of JSON; None if none was wanted.
         accompanied: Whether the singing was taken out of its accompaniment, or put over one.
         pitch_semitones: How far the melody was moved.
         source_f0: The recording's range; None if hardly anything in it is voiced.
@@ -48,6 +64,7 @@ class Conversion:
     status: str = "converted"
     error: str = ""
     marked: bool = False
+    sidecar: Path | None = None
     accompanied: bool = False
     pitch_semitones: float = 0.0
     source_f0: F0Range | None = None
@@ -73,6 +90,8 @@ def convert(
     vocal_gain: float = 0.0,
     backing_gain: float = 0.0,
     mark: bool = True,
+    sidecar: bool = False,
+    c2pa: tuple[str | Path, str | Path] | None = None,
     voices: str | Path | None = None,
     force: bool = False,
     skip_existing: bool = False,
@@ -98,6 +117,8 @@ def convert(
         vocal_gain: Gain of the converted voice in dB, -40 to 40.
         backing_gain: Gain of the accompaniment in dB, -40 to 40.
         mark: Whether the result is marked as made with voiceswap, inaudibly.
+        sidecar: Whether to write how the result was made beside it, to OUTPUT.json, and not only into its tags.
+        c2pa: A certificate and its private key, two PEM files, to sign wav, flac and mp3 results with.
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
         force: Replace outputs that exist.
         skip_existing: Leave recordings alone whose output exists.
@@ -109,7 +130,8 @@ def convert(
         its status is "failed".
 
     Raises:
-        UsageError: A missing input, an output that exists or is the input, an option out of range, a wrong curve.
+        UsageError: A missing input, an output that exists or is the input, an option out of range, a wrong curve, a
+            certificate that is of no use.
         AudioError: An input that cannot be used.
         ModelError: A voice that cannot be used.
         WriteError: An output that cannot be written; nothing half-written stays.
@@ -133,9 +155,13 @@ def convert(
         raise UsageError("an F0 curve, stems or a backing belong to one recording", "convert them one by one")
     if not many:
         audio.probe(Path(inputs[0]))
+    signer = credentials.Signer(c2pa) if c2pa is not None else None
     voice = load(as_, voices)
     target = Path(out) if out is not None else None
     places = _places([Path(i) for i in inputs], voice.name, target, force=force, skip_existing=skip_existing)
+
+    wanted = _Wanted(options, mark, sidecar, signer, force)
+    report(Note(f"{voice.name}: {voice.consent_line}", warning=not is_recorded(voice.card)))
 
     def shape(found: Survey, in_key: bool) -> Shaping:
         return voice.shaping(found, pitch, formant, protect, in_key=in_key)
@@ -157,7 +183,7 @@ def convert(
             results.append(Conversion(source, output, voice.name, "skipped"))
             continue
         try:
-            results.append(_convert_one(voice, source, output, look, shape, options, mark, force, report, stopped))
+            results.append(_convert_one(voice, source, output, look, shape, wanted, report, stopped))
         except (AudioError, UsageError, WriteError) as error:
             # Alone it is the caller's affair; among many the others are not to suffer.
             if not many:
@@ -199,9 +225,7 @@ def _convert_one(
     output: Path,
     look: Callable[[Source], Survey],
     shape: Callable[[Survey, bool], Shaping],
-    options: SongOptions,
-    mark: bool,
-    force: bool,
+    wanted: _Wanted,
     report: Report,
     stopped: Callable[[], bool],
 ) -> Conversion:
@@ -212,18 +236,35 @@ def _convert_one(
     began = time.monotonic()
     report(Progress(path.name, "listening", 0, 1))
     n_done = 0
-    unmarked = "" if mark else ", not marked"
-    comment = f"voice converted to {voice.name} with voiceswap {voiceswap.__version__}{unmarked}"
-    with opened(Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path)), options, report) as song:
+    if wanted.signer:
+        credentials.check_output(output)
+    if wanted.sidecar:
+        record.check_sidecar(output, force=wanted.force)
+    with opened(Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path)), wanted.options, report) as song:
         found = look(song.voice)
         in_key = song.backing is not None
         shaping = shape(found, in_key)
         for text in _doubts(path, found, shaping, in_key):
             report(Note(text, warning=True))
         voiced = converted(song.voice, found, voice.networks, shaping)
-        mixed = put_together(voiced, song, options, kind, force)
-        marker = Marker(kind.sample_rate_hz, kind.n_channels, voice.tag) if mark else None
-        with audio.Writer(output, kind, comment) as writer, closing(mixed):
+        mixed = put_together(voiced, song, wanted.options, kind, wanted.force)
+        marker = Marker(kind.sample_rate_hz, kind.n_channels, voice.tag) if wanted.mark else None
+        duration_s = found.n_samples / kind.sample_rate_hz
+        made = record.Record(
+            voiceswap.__version__,
+            voice.name,
+            voice.id,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            record.SOURCE_TYPE,
+            record.sha256(path),
+            marked=wanted.mark and duration_s >= MIN_MARKED_S,
+            signed=wanted.signer is not None,
+        )
+        with (
+            _signed(output, made, wanted.signer) as unsigned,
+            audio.Writer(unsigned, kind, record.tags(made)) as writer,
+            closing(mixed),
+        ):
             for block in mixed:
                 if stopped():
                     raise StoppedError(f"stopped; {output} was not written")
@@ -235,14 +276,16 @@ def _convert_one(
                 report(Progress(path.name, "converting", n_done, found.n_samples, times_real_time=speed, left_s=left_s))
             if marker:
                 writer.write(marker.finish())
+    marked = marker is not None and marker.bears_mark
     seconds = time.monotonic() - began
-    duration_s = found.n_samples / kind.sample_rate_hz
     return Conversion(
         path,
         output,
         voice.name,
         accompanied=in_key,
-        marked=marker is not None and marker.bears_mark,
+        marked=marked,
+        # Only now is it known whether there was enough sound for the mark.
+        sidecar=record.write_sidecar(output, replace(made, marked=marked)) if wanted.sidecar else None,
         pitch_semitones=shaping.pitch_semitones,
         source_f0=found.f0_range,
         voice_f0=voice.f0_range,
@@ -250,6 +293,19 @@ def _convert_one(
         seconds=round(seconds, 2),
         times_real_time=round(duration_s / seconds, 2),
     )
+
+
+@contextmanager
+def _signed(output: Path, made: record.Record, signer: credentials.Signer | None) -> Iterator[Path]:
+    """Where to write a result: `output`, or another place from which it gets there with a signature."""
+    if signer is None:
+        yield output
+        return
+    with atomic.replacing(output) as signed, tempfile.TemporaryDirectory(prefix="voiceswap-") as folder:
+        # Under a plain name, since the output's may be as long as the file system allows.
+        unsigned = Path(folder) / f"unsigned{output.suffix}"
+        yield unsigned
+        signer.sign(unsigned, signed, output.name, made)
 
 
 def _doubts(path: Path, found: Survey, shaping: Shaping, in_key: bool) -> Iterator[str]:

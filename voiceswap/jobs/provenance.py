@@ -1,4 +1,4 @@
-"""Was it made with voiceswap? Recordings looked through for the mark."""
+"""Was it made with voiceswap? Recordings looked through for the mark, and for what they say of themselves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceswap.errors import StoppedError
+from voiceswap.jobs import credentials
+from voiceswap.jobs.credentials import Credentials
 from voiceswap.jobs.events import Progress, Report, silent
+from voiceswap.jobs.record import Record, from_tags, read_sidecar
 from voiceswap.signal import audio
 from voiceswap.signal.detect import Detection
 from voiceswap.signal.detect import detect as look
@@ -19,6 +22,56 @@ class Finding:
 
     path: Path
     detection: Detection
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a recording says of itself. None of it is proof but a valid signature, of who signed it.
+
+    Attributes:
+        path: The recording.
+        kind: Rate, channels, format, title and artist.
+        tags: All its tags, as they are: data from anyone.
+        record: How it was made, if it says so.
+        sidecar: What is to be said of the record beside it; empty if there is none.
+        credentials: Its Content Credentials; None if it has none.
+        faults: What contradicts what it says; empty if nothing does.
+    """
+
+    path: Path
+    kind: audio.AudioInfo
+    tags: dict[str, str]
+    record: Record | None
+    sidecar: str
+    credentials: Credentials | None
+    faults: tuple[str, ...]
+
+
+def account(path: Path) -> Account:
+    """Read what a recording says of itself; its sound is not listened to.
+
+    Args:
+        path: A recording of any format that `convert` reads.
+
+    Returns:
+        What it says, and what contradicts it.
+
+    Raises:
+        UsageError: No such file.
+        AudioError: It is no recording.
+    """
+    kind, found = audio.probe(path), audio.tags(path)
+    own = from_tags(found)
+    beside, sidecar = read_sidecar(path)
+    signature = credentials.read(path)
+    faults = []
+    if sidecar and beside is None:
+        faults.append(f"the record beside it {sidecar}")
+    if signature is not None and signature.state == "broken":
+        faults.append(f"changed since it was signed: {', '.join(signature.problems) or 'unsound'}")
+    if own is not None and own.signed and signature is None:
+        faults.append("it was signed, but its signature is gone")
+    return Account(path, kind, found, own or beside, sidecar, signature, tuple(faults))
 
 
 def detect(*inputs: str | Path, report: Report = silent, stopped: Callable[[], bool] = lambda: False) -> list[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from voiceswap.errors import AudioError, ModelError, UsageError
+from voiceswap.jobs import consent as agreements
 from voiceswap.jobs import dataset, loop
 from voiceswap.jobs.batches import Crops, evaluation
 from voiceswap.jobs.events import Found, Note, Report, silent
 from voiceswap.jobs.learner import Learner
-from voiceswap.jobs.voice import Voice, load, write_voice
+from voiceswap.jobs.voice import Voice, load, with_card, write_voice
 from voiceswap.model import decoder
 from voiceswap.model.base import Base, load_base
 from voiceswap.signal import pitch
@@ -24,6 +25,7 @@ from voiceswap.storage import atomic, paths
 
 MIN_SPEECH_S = 30.0
 ENOUGH_SPEECH_S = 180.0
+MAX_LICENCE_CHARACTERS = 500
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ def train(
     fresh: bool = False,
     seed: int = 0,
     base: str | Path | None = None,
+    consent: str | Path | Mapping[str, str | Path] | None = None,
+    licence: str | None = None,
     report: Report = silent,
     stopped: Callable[[], bool] = lambda: False,
 ) -> list[VoiceResult]:
@@ -72,6 +76,10 @@ def train(
         fresh: Forget what was trained and begin anew.
         seed: Of all that is drawn; the same seed and data give the same voice if `minutes` is not given.
         base: The base's folder; the shipped one if not given.
+        consent: Who agreed, to what and when, or the path of a recording or text that says so, of which the card keeps
+            the name and sha256; by the voices' names if there are several. What was given before for the same
+            recordings stays if it is not given.
+        licence: Under which the voices may be used, for their cards; up to 500 characters.
         report: Told of what is found, the plan and the progress.
         stopped: Asked after each step; True ends the training with a checkpoint.
 
@@ -79,7 +87,7 @@ def train(
         One result a source, in their order; fewer if it was stopped.
 
     Raises:
-        UsageError: Nothing to train, a missing folder, or two sources of one name.
+        UsageError: Nothing to train, a missing folder, two sources of one name, or consent that is nobody's.
         AudioError: Less than 30 seconds of speech.
         ModelError: A voice or checkpoint of another base, or damaged.
         BusyError: The voice is being trained by another process.
@@ -99,6 +107,11 @@ def train(
     names = [paths.voice_name_of(Path(source)) for source in sources]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UsageError(f"two sources would make one voice: {', '.join(sorted(twice))}", "rename one of the folders")
+    if licence is not None and len(licence) > MAX_LICENCE_CHARACTERS:
+        raise UsageError(
+            f"the licence has {len(licence)} characters, wanted at most {MAX_LICENCE_CHARACTERS}", "give its name"
+        )
+    agreed = agreements.by_voice(consent, names)
     places = [
         (name, paths.voice_path(folder, name), dataset.recordings(Path(source)))
         for name, source in zip(names, sources, strict=True)
@@ -111,7 +124,8 @@ def train(
         with atomic.locked(run_folder.parent / f".{name}.lock", f"the voice {name}"):
             for swept in (folder, run_folder):
                 atomic.sweep(swept)
-            job = _VoiceTraining(name, path, run_folder, used, seed, report, stopped)
+            told = {"consent": agreed.get(name), "licence": licence}
+            job = _VoiceTraining(name, path, run_folder, used, seed, told, report, stopped)
             results.append(job.run(files, minutes, more=more, fresh=fresh))
         if results[-1].status == "stopped":
             break
@@ -126,14 +140,16 @@ class _VoiceTraining:
         run_folder: Path,
         base: Base,
         seed: int,
+        told: Mapping[str, Any],
         report: Report,
         stopped: Callable[[], bool],
     ) -> None:
         self.name, self.path, self.run_folder, self.base = name, path, run_folder, base
         self.config = decoder.single_speaker(base.config)
-        self.seed, self.report, self.stopped = seed, report, stopped
+        self.seed, self.told, self.report, self.stopped = seed, told, report, stopped
 
     def run(self, files: list[Path], minutes: float | None, *, more: bool, fresh: bool) -> VoiceResult:
+        earlier = agreements.earlier(self.run_folder, self.path)
         if fresh:
             shutil.rmtree(self.run_folder, ignore_errors=True)
         ready = None if fresh else self._ready()
@@ -141,9 +157,12 @@ class _VoiceTraining:
             self.name, files, self.base.encoder, self.base.encoder_id, self.config, paths.cache_folder(), self.report
         )
         self._check(speech)
+        agreement = self._agreement(earlier, speech.data_sha256)
         if ready is not None and not more:
             if ready.card["data_sha256"] == speech.data_sha256:
                 self.report(Note(f"{self.name} is ready; --more trains it further, --fresh begins anew"))
+                if any(ready.card.get(key) != value for key, value in agreement.items()):
+                    ready = with_card(ready, ready.card | agreement)
                 return self._result(ready.card, "ready")
             self.report(Note(f"{self.name} was trained on other recordings; it is trained anew on these"))
             shutil.rmtree(self.run_folder, ignore_errors=True)
@@ -162,8 +181,10 @@ class _VoiceTraining:
             "seed": self.seed,
         }
         job = loop.Run(self.name, learner, crops, judged, self.run_folder, identity, n_steps, minutes)
+        atomic.make_folder(self.run_folder)
+        atomic.write_json(self.run_folder / agreements.FILE_NAME, agreement)
         outcome = loop.run(job, self.report, self.stopped)
-        card = self._card(speech, outcome.state)
+        card = self._card(speech, outcome.state) | agreement
         if outcome.finished:
             write_voice(self.path, self.config, card, outcome.best)
         return self._result(card, "trained" if outcome.finished else "stopped")
@@ -192,6 +213,19 @@ class _VoiceTraining:
             few = f"{self.name} has {speech.speech_s:.0f} s of speech; 3 minutes and more sound better"
             self.report(Note(few, warning=True))
 
+    def _agreement(self, earlier: list[Mapping[str, Any]], data_sha256: str) -> dict[str, Any]:
+        """What the card is to say of consent and licence: as told now, else as told earlier of the same recordings."""
+        same = [kept for kept in earlier if kept.get("data_sha256") == data_sha256]
+        agreed = next((kept["consent"] for kept in same if agreements.is_recorded(kept)), agreements.NONE)
+        licence = next((kept["licence"] for kept in same if isinstance(kept.get("licence"), str)), None)
+        found = {"consent": self.told["consent"] or agreed, "licence": self.told["licence"] or licence}
+        if not agreements.is_recorded(found):
+            old = " of these recordings" if any(map(agreements.is_recorded, earlier)) else ""
+            self.report(
+                Note(f"{self.name}: {agreements.consent_line(found)}{old}; give it with --consent", warning=True)
+            )
+        return found | {"data_sha256": data_sha256}
+
     def _card(self, speech: dataset.Speech, state: loop.RunState) -> dict[str, Any]:
         melody = pitch.f0_range(np.concatenate([c.f0_hz for c in speech.clips]))
         if melody is None:
@@ -202,7 +236,6 @@ class _VoiceTraining:
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
             "speech_s": round(speech.speech_s, 1),
             "n_files": speech.n_files,
-            "data_sha256": speech.data_sha256,
             "f0_range": asdict(melody),
             "steps": state.step,
             "best_step": state.best_step,

@@ -11,6 +11,7 @@ import numpy as np
 
 from voiceswap.config import Config
 from voiceswap.errors import AudioError, ModelError, UsageError
+from voiceswap.jobs.consent import consent_line
 from voiceswap.jobs.stream import Networks, Shaping, Survey, array_source, converted, survey
 from voiceswap.model import decoder
 from voiceswap.model.base import Base, load_base
@@ -40,7 +41,8 @@ class Voice:
         card: Who, from how much speech, F0 range, scores.
         config: The settings it was trained with.
         f0_range: The voice's own range.
-        tag: 0 to 65535: what the mark in its conversions says.
+        id: The sha256 of its weights, in hexadecimal.
+        tag: 0 to 65535: what the mark in its conversions says, the first four digits of `id`.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -58,8 +60,13 @@ class Voice:
         if not f.f0_min_hz <= self.f0_range.mid_hz <= f.f0_max_hz:
             raise ModelError(f"{self.path / 'card.json'} has the F0 {self.f0_range.mid_hz} Hz", "train the voice again")
         self._folder = folder
-        # Sixteen bits that name these very weights, for the mark.
-        self.tag = int(str(folder.manifest["files"]["weights.safetensors"]["sha256"])[:4], 16)
+        self.id = str(folder.manifest["files"]["weights.safetensors"]["sha256"])
+        self.tag = int(self.id[:4], 16)
+
+    @property
+    def consent_line(self) -> str:
+        """What its card says of consent, or that it says nothing."""
+        return consent_line(self.card)
 
     @cached_property
     def networks(self) -> Networks:
@@ -71,8 +78,12 @@ class Voice:
                 f"train it again: voiceswap train FOLDER_OF_{self.name} --fresh",
             )
         model = decoder.build(self.config)
-        load_arrays(model, self._folder.arrays("weights", expected_arrays(model)))
+        load_arrays(model, self.arrays(model))
         return with_decoder(base, model)
+
+    def arrays(self, model: keras.Model) -> Arrays:
+        """Its weights as they are stored, for the decoder `model`; raises ModelError if they do not fit."""
+        return self._folder.arrays("weights", expected_arrays(model))
 
     def convert(
         self,
@@ -170,6 +181,12 @@ def load(name_or_folder: str | Path, voices: str | Path | None = None) -> Voice:
     """
     folder = paths.voices_folder(Path(voices) if voices is not None else None)
     return Voice(open_folder(paths.find_voice(name_or_folder, folder), kind=VOICE_KIND, max_bytes=VOICE_MAX_BYTES))
+
+
+def with_card(voice: Voice, card: dict[str, Any]) -> Voice:
+    """Write a voice anew with another card, and open it; raises WriteError."""
+    write_voice(voice.path, voice.config, card, voice.arrays(decoder.build(voice.config)))
+    return load(voice.path)
 
 
 def write_voice(path: Path, config: Config, card: dict[str, Any], arrays: Arrays) -> None:

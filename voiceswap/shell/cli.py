@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,10 +51,28 @@ def train(
     more: Annotated[bool, typer.Option("--more", help="Train voices that are ready further.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was trained and begin anew.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn.")] = 0,
+    consent: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--consent",
+            help="Who agreed, to what, when; or a file that says so. NAME=... for one of several voices.",
+            metavar="[NAME=]TEXT|FILE",
+        ),
+    ] = None,
+    licence: Annotated[str | None, typer.Option("--licence", help="Under which the voices may be used.")] = None,
     as_json: Json = False,
 ) -> None:
     """Train a voice from each folder of recordings. The same command goes on after a stop."""
     shell = Shell(as_json)
+    from voiceswap.jobs import consent as agreements
+    from voiceswap.storage import paths
+
+    names = [paths.voice_name_of(source) for source in sources]
+    agreed = agreements.split(consent or [], names)
+    unasked = agreements.unasked(names, agreed, paths.voices_folder(voices))
+    for name in unasked if all(source.exists() for source in sources) else ():
+        question = f"Who agreed to a voice {name}, to what, and when? A sentence or a file; Enter to leave it open: "
+        agreed[name] = shell.ask(question)
     from voiceswap.jobs.train import train as job
 
     with shell.working(), StopFlag().listening() as stop:
@@ -64,6 +83,8 @@ def train(
             more=more,
             fresh=fresh,
             seed=seed,
+            consent=agreed,
+            licence=licence,
             report=shell.report,
             stopped=stop,
         )
@@ -101,6 +122,11 @@ def convert(
     vocal_gain: Annotated[float, typer.Option("--vocal-gain", help="Gain of the converted voice, dB.")] = 0.0,
     backing_gain: Annotated[float, typer.Option("--backing-gain", help="Gain of the accompaniment, dB.")] = 0.0,
     mark: Annotated[bool, typer.Option("--mark/--no-mark", help="Mark the result, inaudibly, as converted.")] = True,
+    sidecar: Annotated[bool, typer.Option("--sidecar", help="Write how it was made to OUTPUT.json, too.")] = False,
+    c2pa: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--c2pa", help="Sign wav, flac or mp3 results (C2PA): two PEM files.", metavar="CERT KEY"),
+    ] = None,
     voices: Voices = None,
     force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
     skip_existing: Annotated[
@@ -132,6 +158,8 @@ def convert(
             vocal_gain=vocal_gain,
             backing_gain=backing_gain,
             mark=mark,
+            sidecar=sidecar,
+            c2pa=c2pa,
             voices=voices,
             force=force,
             skip_existing=skip_existing,
@@ -191,18 +219,55 @@ def list_voices(voices: Voices = None, as_json: Json = False) -> None:
 
 @app.command()
 def info(
-    voice: Annotated[str, typer.Argument(help="The voice: its name, or its folder.", metavar="VOICE")],
+    what: Annotated[
+        str, typer.Argument(help="A voice: its name, or its folder. Or a recording.", metavar="VOICE|FILE")
+    ],
     voices: Voices = None,
     as_json: Json = False,
 ) -> None:
-    """Show a voice's card."""
+    """Show a voice's card, or what a recording says of how it was made: exit code 1 if that cannot be true."""
     shell = Shell(as_json)
+    from voiceswap.storage import paths
+
+    if os.path.isfile(what) and what not in paths.list_voices(paths.voices_folder(voices)):
+        _show_recording(shell, Path(what))
+        return
+    from voiceswap.jobs.consent import NONE
     from voiceswap.jobs.voice import load
 
-    loaded = load(voice, voices)
+    loaded = load(what, voices)
     for key, value in loaded.card.items():
-        shell.say(f"{key}: {value}")
-    shell.result({"path": loaded.path} | loaded.card)
+        if key != "consent":
+            shell.fact(key, value)
+    shell.say(loaded.consent_line)
+    shell.result({"path": loaded.path, "consent": NONE} | loaded.card)
+
+
+def _show_recording(shell: Shell, path: Path) -> None:
+    from voiceswap.jobs.credentials import TOOL
+    from voiceswap.jobs.provenance import account
+
+    found = account(path)
+    kind = found.kind
+    shell.fact("file", f"{path}, {kind.format} {kind.subtype}, {kind.sample_rate_hz} Hz, {kind.n_channels} channels")
+    for name in ("title", "artist"):
+        if name in found.tags:
+            shell.fact(name, found.tags[name])
+    for name, value in vars(found.record).items() if found.record is not None else ():
+        shell.fact(name, value)
+    if found.sidecar:
+        shell.fact("record beside it", found.sidecar)
+    if found.credentials is not None:
+        signer = f", signed by {found.credentials.signer}" if found.credentials.signer else ""
+        state = "there may be some: " + TOOL if found.credentials.state == "unlooked" else found.credentials.state
+        shell.fact("content credentials", f"{state}{signer}")
+    if found.record is None:
+        shell.say("it does not say that it was made with voiceswap; voiceswap detect listens for the mark")
+    for fault in found.faults:
+        shell.fact("WRONG", fault)
+    shell.result(found)
+    if found.faults:
+        raise typer.Exit(1)
 
 
 @app.command()

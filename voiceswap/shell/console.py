@@ -26,9 +26,13 @@ INTERRUPTED = 130
 TERMINATED = 143
 
 
-def visible(text: object) -> str:
-    """Text without control characters or lone surrogates: file names are data, never commands to the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in str(text))
+def visible(text: object, *, one_line: bool = False) -> str:
+    """Text without control characters or lone surrogates: file names are data, never commands to the terminal.
+
+    With `one_line`, without new lines either: what a stranger wrote cannot pass for a line of ours.
+    """
+    kept = "" if one_line else "\n"
+    return "".join(c if c.isprintable() or c == kept else f"\\x{ord(c):02x}" for c in str(text))
 
 
 class Shell:
@@ -51,10 +55,23 @@ class Shell:
         if not self.as_json:
             print(visible(text))
 
+    def fact(self, name: str, value: object) -> None:
+        """One line "name: value" for a person, whatever is in them."""
+        self.say(visible(f"{name}: {value}", one_line=True))
+
     def result(self, value: Any) -> None:
         """The one JSON document; nothing without --json."""
         if self.as_json:
             print(json.dumps(plain(value), ensure_ascii=True, allow_nan=False, indent=1))
+
+    def ask(self, question: str) -> str:
+        """The answer of a person at a terminal, "" for none; where nobody can answer, nobody is asked."""
+        if self.as_json or sys.stdin is None or not sys.stdin.isatty():
+            return ""
+        # On stderr, as input() would write to stdout.
+        sys.stderr.write(visible(question))
+        sys.stderr.flush()
+        return sys.stdin.readline().strip()
 
     def report(self, event: Any) -> None:
         """Show what a job tells: jobs.events."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ BLOCK_SAMPLES = 65_536
 WRITE_SAMPLES = 8_192
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000
 MAX_CHANNELS = 64
-MAX_TAG_CHARACTERS = 500
+MAX_TAG_CHARACTERS, MAX_COMMENT_CHARACTERS, MAX_TAGS = 500, 5000, 50
 # Float files may exceed full scale; beyond this it is not audio.
 MAX_ABS = 1e3
 # What only FFmpeg reads; playlists and other formats that name further files are never opened.
@@ -72,6 +72,28 @@ def probe(path: Path) -> AudioInfo:
         tags = file.copy_metadata()
         title, artist = (tags.get(name, "")[:MAX_TAG_CHARACTERS] for name in ("title", "artist"))
         return AudioInfo(file.samplerate, file.channels, file.format, file.subtype, title, artist)
+
+
+def tags(path: Path) -> dict[str, str]:
+    """What a file says of itself in words.
+
+    Args:
+        path: A file.
+
+    Returns:
+        Its title, artist, comment, software, date and the like, by those names, as far as it has them: data from
+        anyone, with whatever characters.
+
+    Raises:
+        UsageError: No such file.
+        AudioError: As `probe`.
+    """
+    with _opened(path) as file:
+        found = {str(name)[:MAX_TAG_CHARACTERS]: str(text) for name, text in file.copy_metadata().items() if text}
+    return {
+        name: text[: MAX_COMMENT_CHARACTERS if name == "comment" else MAX_TAG_CHARACTERS]
+        for name, text in list(found.items())[:MAX_TAGS]
+    }
 
 
 def blocks(path: Path, block_samples: int = BLOCK_SAMPLES) -> Iterator[Array]:
@@ -216,11 +238,12 @@ class Writer:
     Args:
         path: Where to; the ending chooses the format.
         like: The source's kind: its rate, channels, title, artist and, where the format knows it, subtype are kept.
-        comment: What to say of it in its tags.
+        tags: What to say of it besides, by soundfile's names: "comment", "software", "date" ...
     """
 
-    def __init__(self, path: Path, like: AudioInfo, comment: str = "") -> None:
-        self._path, self._like, self._comment = path, like, comment
+    def __init__(self, path: Path, like: AudioInfo, tags: Mapping[str, str] | None = None) -> None:
+        self._path, self._like = path, like
+        self._tags = {"title": like.title, "artist": like.artist, **(tags or {})}
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -239,7 +262,7 @@ class Writer:
                     self._temporary, "w", like.sample_rate_hz, like.n_channels, subtype=subtype, format=format_name
                 )
             )
-            for name, value in {"title": like.title, "artist": like.artist, "comment": self._comment}.items():
+            for name, value in self._tags.items():
                 if value and format_name not in UNTAGGED:
                     setattr(self._file, name, value)
         except (sf.LibsndfileError, RuntimeError) as error:
@@ -282,7 +305,9 @@ class _Track:
         try:
             # An open file, not its name: FFmpeg is to open nothing by itself.
             data = self._stack.enter_context(path.open("rb"))
-            container = self._stack.enter_context(av.open(data, options={"format_whitelist": CONTAINER_FORMATS}))
+            # Tags in a wrong encoding are no reason to refuse the sound.
+            options = {"format_whitelist": CONTAINER_FORMATS}
+            container = self._stack.enter_context(av.open(data, options=options, metadata_errors="replace"))
             if not container.streams.audio:
                 raise RuntimeError("it has no sound track")
             stream = container.streams.audio[0]

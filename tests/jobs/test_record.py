@@ -1,0 +1,117 @@
+"""What a result says of itself is read back, from every format; what strangers say does no harm."""
+
+import hashlib
+import json
+import re
+
+import numpy as np
+import pytest
+import soundfile
+
+import voiceswap
+from conftest import save
+from voiceswap.errors import UsageError
+from voiceswap.jobs import record
+from voiceswap.jobs.provenance import account
+from voiceswap.shell import synthetic
+from voiceswap.shell.cli import app
+
+SPOKEN = synthetic.speech(synthetic.BORIS, 3.0, seed=3, sample_rate_hz=24_000).samples
+
+
+@pytest.fixture
+def source(home):
+    return save(home / "a.wav", SPOKEN, 24_000)
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "opus", "mp3", "aiff"])
+def test_every_format_says_how_it_was_made(voice, source, ending):
+    with soundfile.SoundFile(source, "r+") as file:
+        file.title, file.artist = "A song", "Boris"
+    (made,) = voiceswap.convert(source, as_="speakerA", out=source.with_name(f"b.{ending}"))
+    found = account(made.output)
+    assert (found.kind.title, found.kind.artist) == ("A song", "Boris")
+    kept = found.record
+    assert (kept.voiceswap, kept.voice, kept.voice_id) == (voiceswap.__version__, "speakerA", voice.id)
+    assert kept.source_sha256 == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert kept.digital_source_type.endswith("/trainedAlgorithmicMedia")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", kept.made)
+    assert kept.marked and made.marked and not kept.signed
+    assert found.faults == () and found.credentials is None and found.sidecar == ""
+    assert voiceswap.__version__ in found.tags["software"] or ending == "mp3"
+
+
+def test_the_record_beside_a_result(voice, source):
+    (made,) = voiceswap.convert(source, as_="speakerA", out=source.with_name("b.w64"), sidecar=True, mark=False)
+    assert made.sidecar == source.with_name("b.w64.json")
+    value = json.loads(made.sidecar.read_text())
+    assert value["sha256"] == hashlib.sha256(made.output.read_bytes()).hexdigest()
+    assert value["marked"] is False and value["voice_id"] == voice.id
+    found = account(made.output)
+    assert found.sidecar == "agrees" and found.record.voice == "speakerA" and not found.record.marked
+    before = made.sidecar.read_bytes()
+    made.output.unlink()
+    with pytest.raises(UsageError, match=r"b\.w64\.json exists"):
+        voiceswap.convert(source, as_="speakerA", out=made.output, sidecar=True)
+    assert made.sidecar.read_bytes() == before and not made.output.exists()
+    voiceswap.convert(source, as_="speakerA", out=made.output, sidecar=True, force=True)
+    assert made.sidecar.read_bytes() != before
+    made.output.write_bytes(made.output.read_bytes()[:-1] + b"\1")
+    assert account(made.output).faults == ("the record beside it is of another file, or this one was changed",)
+
+
+def test_only_the_record_beside_it_knows_of_too_much_silence(voice, home):
+    quiet = np.concatenate([SPOKEN[:20_000], np.zeros(48_000)])
+    (made,) = voiceswap.convert(save(home / "a.wav", quiet, 24_000), as_="speakerA", sidecar=True)
+    assert not made.marked and account(made.output).record.marked
+    assert json.loads(made.sidecar.read_text())["marked"] is False
+    (short,) = voiceswap.convert(save(home / "b.wav", SPOKEN[:20_000], 24_000), as_="speakerA")
+    assert not account(short.output).record.marked
+
+
+HOSTILE = [
+    "\x1b[2J\x1b]0;owned\x07 hello\nvoice: nobody",
+    '{"voiceswap": "1"',
+    '{"voiceswap": {"a": 1}}',
+    '{"voiceswap":' + "[" * 4000,
+    '{"voiceswap": "1", "voice": 7, "marked": "yes", "made": null, "more": [NaN]}',
+    '{"voiceswap": "1", "voiceswap": "2"}',
+    json.dumps({"voiceswap": "\x1b[31m9\n\u202e", "voice": "x" * 4000, "marked": True}),
+    "x" * 100_000,
+]
+
+
+@pytest.mark.parametrize("comment", HOSTILE)
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
+def test_hostile_tags_do_no_harm(home, capsys, comment, ending):
+    path = home / f"x.{ending}"
+    with soundfile.SoundFile(path, "w", 24_000, 1) as file:
+        file.title, file.comment, file.artist = "\x1b[31mred\r\nWRONG: all", comment, "\x07"
+        file.write(SPOKEN)
+    app(["info", str(path)], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert all(c.isprintable() for c in said.replace("\n", "")) and len(said) < 9000
+    assert not any(line.startswith(("WRONG", "voice: nobody")) for line in said.splitlines())
+    app(["info", str(path), "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["faults"] == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"voiceswap": "1"', "[" * 10_000, '"x"', "x" * 70_000])
+def test_an_unreadable_record_beside_a_recording_is_told(source, text):
+    source.with_name("a.wav.json").write_text(text)
+    assert account(source).faults == ("the record beside it cannot be read",)
+
+
+def test_bytes_that_are_no_text_do_no_harm(home):
+    path = home / "x.flac"
+    with soundfile.SoundFile(path, "w", 24_000, 1) as file:
+        file.comment = "AAAAAAAA"
+        file.write(SPOKEN)
+    path.write_bytes(path.read_bytes().replace(b"AAAAAAAA", b"\xff\xfe\x80\xc0\x9b2J\xff"))
+    assert account(path).record is None
+
+
+def test_what_a_tag_holds_is_what_was_put_in():
+    made = record.Record("1.0", "Zoë = {x}; y", "0" * 64, marked=True)
+    assert record.from_tags(record.tags(made)) == made
+    assert "not marked" in record.tags(record.Record("1.0"))["comment"]
