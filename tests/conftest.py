@@ -12,6 +12,31 @@ import pytest
 from voiceswap.config import Config, DecoderConfig, EncoderConfig, TrainConfig, VocoderConfig
 from voiceswap.shell import synthetic
 
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also the checks of tier N, at their larger numbers")
+    parser.addoption("--soak", action="store_true", help="also the checks of tier S, at the largest numbers")
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        for marker, chosen in (("slow", ("slow", "soak")), ("soak", ("soak",))):
+            if item.get_closest_marker(marker) and not any(config.getoption(option) for option in chosen):
+                item.add_marker(pytest.mark.skip(reason=f"only with --{marker}"))
+
+
+@pytest.fixture
+def tier(request):
+    """Picks a figure by the tier that runs: default, --slow or --soak."""
+
+    def pick(default, slow, soak=None):
+        if request.config.getoption("soak"):
+            return slow if soak is None else soak
+        return slow if request.config.getoption("slow") else default
+
+    return pick
+
+
 TINY = Config(
     encoder=EncoderConfig(width=16, n_heads=2, n_layers=1, content_dim=8, window_vectors=400),
     decoder=DecoderConfig(width=16, dilations=(1, 2), speaker_dim=4, n_speakers=2),

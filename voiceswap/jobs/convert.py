@@ -73,6 +73,7 @@ def convert(
     vocal_gain: float = 0.0,
     backing_gain: float = 0.0,
     mark: bool = True,
+    strict: bool = False,
     voices: str | Path | None = None,
     force: bool = False,
     skip_existing: bool = False,
@@ -98,6 +99,7 @@ def convert(
         vocal_gain: Gain of the converted voice in dB, -40 to 40.
         backing_gain: Gain of the accompaniment in dB, -40 to 40.
         mark: Whether the result is marked as made with voiceswap, inaudibly.
+        strict: Refuse a damaged or cut recording; else what is left of it is converted, with a warning.
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
         force: Replace outputs that exist.
         skip_existing: Leave recordings alone whose output exists.
@@ -157,7 +159,9 @@ def convert(
             results.append(Conversion(source, output, voice.name, "skipped"))
             continue
         try:
-            results.append(_convert_one(voice, source, output, look, shape, options, mark, force, report, stopped))
+            results.append(
+                _convert_one(voice, source, output, look, shape, options, mark, strict, force, report, stopped)
+            )
         except (AudioError, UsageError, WriteError) as error:
             # Alone it is the caller's affair; among many the others are not to suffer.
             if not many:
@@ -201,12 +205,15 @@ def _convert_one(
     shape: Callable[[Survey, bool], Shaping],
     options: SongOptions,
     mark: bool,
+    strict: bool,
     force: bool,
     report: Report,
     stopped: Callable[[], bool],
 ) -> Conversion:
+    damage: list[str] = []
+
     def blocks() -> Iterator[audio.Array]:
-        return audio.blocks(path)
+        return audio.blocks(path, damaged=None if strict else damage.append)
 
     kind = audio.probe(path)
     began = time.monotonic()
@@ -218,7 +225,7 @@ def _convert_one(
         found = look(song.voice)
         in_key = song.backing is not None
         shaping = shape(found, in_key)
-        for text in _doubts(path, found, shaping, in_key):
+        for text in [*damage[:1], *_doubts(path, found, shaping, in_key)]:
             report(Note(text, warning=True))
         voiced = converted(song.voice, found, voice.networks, shaping)
         mixed = put_together(voiced, song, options, kind, force)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceswap.errors import StoppedError
-from voiceswap.jobs.events import Progress, Report, silent
+from voiceswap.jobs.events import Note, Progress, Report, silent
 from voiceswap.signal import audio
 from voiceswap.signal.detect import Detection
 from voiceswap.signal.detect import detect as look
@@ -46,7 +46,8 @@ def detect(*inputs: str | Path, report: Report = silent, stopped: Callable[[], b
     for i, path in enumerate(map(Path, inputs)):
         report(Progress(path.name, "detecting", i, len(inputs)))
         kind = audio.probe(path)
-        findings.append(Finding(path, look(_interruptible(audio.blocks(path), stopped), kind.sample_rate_hz)))
+        blocks = audio.blocks(path, damaged=lambda text: report(Note(text, warning=True)))
+        findings.append(Finding(path, look(_interruptible(blocks, stopped), kind.sample_rate_hz)))
     return findings
 
 

@@ -101,6 +101,7 @@ def convert(
     vocal_gain: Annotated[float, typer.Option("--vocal-gain", help="Gain of the converted voice, dB.")] = 0.0,
     backing_gain: Annotated[float, typer.Option("--backing-gain", help="Gain of the accompaniment, dB.")] = 0.0,
     mark: Annotated[bool, typer.Option("--mark/--no-mark", help="Mark the result, inaudibly, as converted.")] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse damaged recordings.")] = False,
     voices: Voices = None,
     force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
     skip_existing: Annotated[
@@ -132,6 +133,7 @@ def convert(
             vocal_gain=vocal_gain,
             backing_gain=backing_gain,
             mark=mark,
+            strict=strict,
             voices=voices,
             force=force,
             skip_existing=skip_existing,
