@@ -21,8 +21,7 @@ STEP_SAMPLES = 4_096
 # What only FFmpeg reads; playlists and other formats that name further files are never opened.
 CONTAINERS = frozenset({".m4a", ".m4b", ".mp4", ".mov", ".webm", ".mkv", ".aac"})
 CONTAINER_FORMATS = "mov,mp4,m4a,matroska,webm,aac"
-# A track may end a little before its file does.
-CONTAINER_SLACK_S = 0.2
+MATROSKA_SEGMENT = b"\x18\x53\x80\x67"
 # libsndfile's log: what a header claims for its samples, and what there is if that is less.
 CLAIMED = re.compile(r"^\s*(?:data|SSND|Data Size|Data size)\s*: (\d+)(?: \(should be (\d+)\))?", re.MULTILINE)
 # What programs write that do not know the length yet: no claim.
@@ -95,12 +94,19 @@ class Track:
         self.damage = f"damaged after {at_s:.1f} s: {why or 'the rest of it is missing'}; {share}"
 
 
+class _Forward(sf.SoundFile):  # type: ignore[misc]
+    """Read from front to back: soundfile seeks after each block, and fails where a FLAC does not say its length."""
+
+    def seekable(self) -> bool:
+        return False
+
+
 class _Plain:
     """What libsndfile reads."""
 
     def __init__(self, path: Path) -> None:
         # As bytes, since a name need not be valid text.
-        self._file = sf.SoundFile(path if os.name == "nt" else os.fsencode(path))
+        self._file = _Forward(path if os.name == "nt" else os.fsencode(path))
         self.sample_rate_hz, self.n_channels = self._file.samplerate, self._file.channels
         self.format, self.subtype = self._file.format, self._file.subtype
         self.tags: dict[str, str] = self._file.copy_metadata()
@@ -117,8 +123,7 @@ class _Plain:
         if file.format in ("MP3", "MPEG") and not _counts_frames(self._path):
             return None
         if n_read < file.frames < UNKNOWN:
-            # The decoder's delay may be left out at the end of an mp3.
-            return file.frames - n_read if file.format != "MP3" or file.frames - n_read > 2 * 1152 else None
+            return file.frames - n_read
         size = self._path.stat().st_size
         for claimed, there in ((int(m[1]), m[2]) for m in CLAIMED.finditer(file.extra_info)):
             present = int(there) if there else size
@@ -171,12 +176,13 @@ class _Container:
             self.tags = {key.lower(): value for key, value in container.metadata.items()}
             self._resampler = av.AudioResampler(format="flt", layout=stream.layout.name, rate=stream.rate)
             self._frames = container.decode(stream)
-            self._claimed_s = 0.0
-            if self.format != "AAC":  # There, the length is a guess.
-                if stream.duration and stream.time_base:
-                    self._claimed_s = float(stream.duration * stream.time_base)
-                elif container.duration and len(container.streams) == 1:
-                    self._claimed_s = container.duration / av.time_base
+            claimed_s = (container.duration or 0) / av.time_base
+            self._left = UNKNOWN
+            if stream.duration and self.format != "AAC":  # There, the length is a guess.
+                claimed_s = float(stream.duration * stream.time_base)
+                # Encoders fill up their last frame.
+                self._left = round(claimed_s * stream.rate)
+            self._claimed, self._cut = round(claimed_s * stream.rate), _is_cut(path)
         except (av.FFmpegError, RuntimeError, ValueError) as error:
             self._stack.close()
             raise RuntimeError(reason(error)) from error
@@ -195,15 +201,41 @@ class _Container:
                 raise RuntimeError(reason(error)) from error
             self._frames = _raising(RuntimeError(reason(error)))
         joined = np.concatenate(held)
-        self._held = joined[n_samples:]
-        return joined[:n_samples]
+        n_taken = min(n_samples, self._left)
+        self._held = joined[n_taken:]
+        self._left -= min(n_taken, len(joined))
+        return joined[:n_taken]
 
     def lost_samples(self, n_read: int) -> int | None:
-        lost_s = self._claimed_s - n_read / self.sample_rate_hz
-        return round(lost_s * self.sample_rate_hz) if lost_s > CONTAINER_SLACK_S else None
+        return max(1, self._claimed - n_read) if self._cut or self._claimed - n_read > self.sample_rate_hz else None
 
     def close(self) -> None:
         self._stack.close()
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether an mp4 or a Matroska file promises more bytes than it has."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(4096)
+        if head[4:8] != b"ftyp":
+            at = head.find(MATROSKA_SEGMENT) + 4
+            if at < 4 or at >= len(head) or not head[at]:
+                return False
+            # The number of leading zeros says how many more bytes the length has; all ones: nobody knew it.
+            n_more = 8 - head[at].bit_length()
+            promised = int.from_bytes(head[at : at + 1 + n_more], "big") & ((1 << (7 * (n_more + 1))) - 1)
+            return promised != (1 << (7 * (n_more + 1))) - 1 and at + 1 + n_more + promised > size
+        position = 0
+        while position < size:
+            file.seek(position)
+            box = file.read(16)
+            promised = int.from_bytes(box[:4], "big")
+            promised = int.from_bytes(box[8:16], "big") if promised == 1 else promised or size - position
+            if promised < 8:
+                return True
+            position += promised
+        return position > size
 
 
 def _raising(error: Exception) -> Iterator[Any]:
