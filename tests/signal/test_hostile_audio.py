@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+import re
 import resource
 import struct
 import subprocess
@@ -147,22 +148,31 @@ def lying(kind, whole, tmp_path):
 
 @pytest.mark.parametrize(
     "kind",
-    ["4 GiB", "3 GiB", "flac 2^36", "flac unknown", "rate 0", "rate 1", "rate 3999", "rate 2^31-1"]
-    + ["channels 0", "channels 65", "channels 65535"],
+    [
+        "4 GiB",
+        "3 GiB",
+        "flac 2^36",
+        "flac unknown",
+        "rate 0",
+        "rate 1",
+        "rate 3999",
+        "rate 2^31-1",
+        "channels 0",
+        "channels 65",
+        "channels 65535",
+    ],
 )
 def test_r12_lying_headers_cost_no_memory(kind, whole, tmp_path):
     path = lying(kind, whole, tmp_path)
     audio.probe(whole["wav"])
     before_kb, there_kb = peak_kb(), decoder_peak_kb()
-    damage = []
-    try:
-        n = n_read(path, damage)
-        assert kind in ("4 GiB", "3 GiB", "flac 2^36", "flac unknown")
-        assert n == len(SOUND)
+    if kind.startswith(("rate", "channels")):
+        with pytest.raises(AudioError, match=re.escape(path.name)):
+            n_read(path)
+    else:
+        damage = []
+        assert n_read(path, damage) == len(SOUND)
         assert bool(damage) == (kind in ("3 GiB", "flac 2^36"))
-    except AudioError as error:
-        assert kind.startswith(("rate", "channels"))
-        assert str(path) in error.message
     assert peak_kb() - before_kb < 100_000
     assert decoder_peak_kb() - there_kb < 100_000
 
@@ -197,6 +207,7 @@ def kinds(everything):
     return plain[::37] + packed[1::9]
 
 
+@pytest.mark.timeout(0)
 def test_r14_every_kind_is_read_at_its_length_and_pitch(tier, tmp_path):
     features = FeatureConfig()
     t = np.arange(RATE) / RATE
@@ -224,6 +235,8 @@ def test_r14_every_kind_is_read_at_its_length_and_pitch(tier, tmp_path):
         assert abs(n / kind.sample_rate_hz * rate - len(at_rate)) <= slack, (*label, n, len(at_rate))
         heard = audio.read(path, features.mel_rate_hz)
         f0 = pitch.f0_hz(heard, features, "dio")
+        # DIO finds nothing in so regular a sound with the noise of some encodings; Harvest takes ten times as long.
+        f0 = f0 if f0.any() else pitch.f0_hz(heard, features, "harvest")
         cents = 1200 * np.log2(np.median(f0[f0 > 0]) / 150)
         assert abs(cents) < 5, (*label, cents)
         n_read_kinds += 1
@@ -288,6 +301,7 @@ def mutated(data, draw):
     return bytes(data)
 
 
+@pytest.mark.timeout(0)
 def test_r18_mutated_recordings_neither_crash_nor_hang_nor_raise_anything_else(whole, tier, tmp_path):
     short = {kind: encoded(tmp_path / f"short.{kind}", SOUND[: RATE // 4]).read_bytes() for kind in whole}
     draw = random.Random(1)
@@ -356,3 +370,12 @@ def test_r19_what_names_further_files_opens_none_and_no_socket(tmp_path):
     paths = [str(p) for p in sorted(tmp_path.iterdir()) if p != secret]
     done = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True)
     assert done.stdout == "True [] []\n"
+
+
+def test_r18_an_mp4_whose_track_has_no_known_codec_is_refused(whole, tmp_path):
+    """Found by the mutations: PyAV's stream has no rate then, and says so with an AttributeError."""
+    data = whole["mp4"].read_bytes()
+    assert data.count(b"mp4a") == 1
+    (tmp_path / "x.mp4").write_bytes(data.replace(b"mp4a", b"zzzz"))
+    with pytest.raises(AudioError, match="is not a recording that can be read"):
+        audio.probe(tmp_path / "x.mp4")

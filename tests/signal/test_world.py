@@ -4,6 +4,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 from voiceswap.config import FeatureConfig
 
 FUZZ = textwrap.dedent(
@@ -46,10 +48,9 @@ FUZZ = textwrap.dedent(
 )
 
 
+@pytest.mark.timeout(0)
 def test_r20_world_survives_whatever_it_is_given(tier):
     n = tier(60, 20_000)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", FUZZ, str(n), "1"], capture_output=True, text=True, timeout=4000
-    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", FUZZ, str(n), "1"], capture_output=True, text=True)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "done"), (done.stdout[-80:], done.stderr[-2000:])
     assert FeatureConfig().mel_rate_hz >= 8000

@@ -38,6 +38,9 @@ FORMATS = {
     ".opus": "OGG",
     ".w64": "W64",
 }
+# Formats whose length tells their size, and bytes a sample.
+UNPACKED = frozenset({".wav", ".aiff", ".w64"})
+BYTES = {"PCM_S8": 1, "PCM_U8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 # This format has no place for a title.
 UNTAGGED = frozenset({"W64"})
 
@@ -225,10 +228,11 @@ class Writer:
         path: Where to; the ending chooses the format.
         like: The source's kind: its rate, channels, title, artist and, where the format knows it, subtype are kept.
         comment: What to say of it in its tags.
+        n_samples: How many samples a channel there will be, for the message if the disk is full.
     """
 
-    def __init__(self, path: Path, like: AudioInfo, comment: str = "") -> None:
-        self._path, self._like, self._comment = path, like, comment
+    def __init__(self, path: Path, like: AudioInfo, comment: str = "", n_samples: int | None = None) -> None:
+        self._path, self._like, self._comment, self._n_samples = path, like, comment, n_samples
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -276,10 +280,14 @@ class Writer:
         except sf.LibsndfileError as failure:
             raise self._failed(failure) from failure
 
+    def _n_bytes(self) -> int | None:
+        width = BYTES.get(self._like.subtype) if self._path.suffix.lower() in UNPACKED else None
+        return None if self._n_samples is None or width is None else self._n_samples * self._like.n_channels * width
+
     def _failed(self, error: Exception) -> WriteError:
         return WriteError(
             f"cannot write {self._path} ({self._like.n_channels} channels, {self._like.sample_rate_hz} Hz): "
-            f"{reason(error)}",
+            f"{reason(error)}{atomic.room(self._path, self._n_bytes())}",
             "is the disk full, or can this format not hold this rate? Try -o with another folder or ending",
         )
 

@@ -53,7 +53,7 @@ class Track:
     def __init__(self, path: Path) -> None:
         try:
             self._reader = _Container(path) if path.suffix.lower() in CONTAINERS else _Plain(path)
-        except (sf.LibsndfileError, RuntimeError, OSError, TypeError, ValueError, MemoryError) as error:
+        except Exception as error:  # Damaged files make PyAV raise AttributeError, too.
             raise Refused(reason(error)) from error
         self.sample_rate_hz, self.n_channels = self._reader.sample_rate_hz, self._reader.n_channels
         self.format, self.subtype, self.tags = self._reader.format, self._reader.subtype, self._reader.tags
@@ -68,7 +68,7 @@ class Track:
         while wanted and not self._ended:
             try:
                 part = self._reader.read(min(wanted, STEP_SAMPLES))
-            except (sf.LibsndfileError, RuntimeError, ValueError, OSError, MemoryError) as error:
+            except Exception as error:
                 self._end(reason(error))
                 break
             if not len(part):
@@ -123,7 +123,7 @@ class _Plain:
         if file.format in ("MP3", "MPEG") and not _counts_frames(self._path):
             return None
         if n_read < file.frames < UNKNOWN:
-            return file.frames - n_read
+            return int(file.frames) - n_read
         size = self._path.stat().st_size
         for claimed, there in ((int(m[1]), m[2]) for m in CLAIMED.finditer(file.extra_info)):
             present = int(there) if there else size
@@ -183,10 +183,9 @@ class _Container:
                 # Encoders fill up their last frame.
                 self._left = round(claimed_s * stream.rate)
             self._claimed, self._cut = round(claimed_s * stream.rate), _is_cut(path)
-        except (av.FFmpegError, RuntimeError, ValueError) as error:
+        except Exception:
             self._stack.close()
-            raise RuntimeError(reason(error)) from error
-        self._errors = av.FFmpegError
+            raise
         self._held = np.zeros((0, self.n_channels), np.float32)
 
     def read(self, n_samples: int) -> Array:
@@ -196,10 +195,10 @@ class _Container:
                 for part in self._resampler.resample(frame):
                     held.append(part.to_ndarray().reshape(-1, self.n_channels).astype(np.float32))
                     n_held += len(held[-1])
-        except (self._errors, ValueError) as error:
+        except Exception as error:
             if n_held == 0:
-                raise RuntimeError(reason(error)) from error
-            self._frames = _raising(RuntimeError(reason(error)))
+                raise
+            self._frames = _raising(error)
         joined = np.concatenate(held)
         n_taken = min(n_samples, self._left)
         self._held = joined[n_taken:]
