@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -9,8 +10,47 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 import numpy as np
 import pytest
 
+import forks
 from voiceswap.config import Config, DecoderConfig, EncoderConfig, TrainConfig, VocoderConfig
 from voiceswap.shell import synthetic
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also the checks of tier N, at their larger numbers")
+    parser.addoption("--soak", action="store_true", help="also the checks of tier S, at the largest numbers")
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        for marker, chosen in (("slow", ("slow", "soak")), ("soak", ("soak",))):
+            if item.get_closest_marker(marker) and not any(config.getoption(option) for option in chosen):
+                item.add_marker(pytest.mark.skip(reason=f"only with --{marker}"))
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    """R39: whoever asks for a connection, in any test, fails it."""
+
+    def refuse(*arguments, **options):
+        raise AssertionError(f"a connection was asked for: {arguments}")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    for name in ("getaddrinfo", "gethostbyname", "create_connection"):
+        monkeypatch.setattr(socket, name, refuse)
+
+
+@pytest.fixture
+def tier(request):
+    """Picks a figure by the tier that runs: default, --slow or --soak."""
+
+    def pick(default, slow, soak=None):
+        if request.config.getoption("soak"):
+            return slow if soak is None else soak
+        return slow if request.config.getoption("slow") else default
+
+    return pick
+
 
 TINY = Config(
     encoder=EncoderConfig(width=16, n_heads=2, n_layers=1, content_dim=8, window_vectors=400),
@@ -110,6 +150,14 @@ def voice(home, trained, use_tiny):
 
     shutil.copytree(trained / "speakerA", home / "voices" / "speakerA")
     return voiceswap.load("speakerA")
+
+
+@pytest.fixture(scope="session")
+def mother(tiny_base, tmp_path_factory):
+    """Starts commands, with the tiny base, in processes of their own: forks.Mother."""
+    mother = forks.Mother(tiny_base, tmp_path_factory.mktemp("commands"))
+    yield mother
+    mother.close()
 
 
 @pytest.fixture

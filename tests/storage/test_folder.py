@@ -20,8 +20,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
@@ -205,7 +203,7 @@ WEIGHTS: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize(("data", "reason"), WEIGHTS.values(), ids=WEIGHTS)
-def test_hostile_weights_are_refused(data: bytes, reason: str, tmp_path: Path) -> None:
+def test_r22_hostile_weights_are_refused(data: bytes, reason: str, tmp_path: Path) -> None:
     path = make(tmp_path / "zoe")
     (path / "weights.safetensors").write_bytes(data)
     reseal(path)
@@ -257,7 +255,7 @@ DOCUMENTS: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize(("data", "reason"), DOCUMENTS.values(), ids=DOCUMENTS)
 @pytest.mark.parametrize("name", ["config.json", "manifest.json"])
-def test_hostile_json_is_refused(data: bytes, reason: str, name: str, tmp_path: Path) -> None:
+def test_r22_hostile_json_is_refused(data: bytes, reason: str, name: str, tmp_path: Path) -> None:
     path = make(tmp_path / "zoe")
     (path / name).write_bytes(data)
     if name == "config.json":
@@ -343,7 +341,7 @@ for name in ("../x", "/etc/passwd", "a\\b", "..", "", "C:x", "a\0", "manifest.js
 
 
 @pytest.mark.parametrize(("spoil", "reason"), FOLDERS.values(), ids=FOLDERS)
-def test_hostile_folders_are_refused(spoil: Callable[[Path], object], reason: str, tmp_path: Path) -> None:
+def test_r22_hostile_folders_are_refused(spoil: Callable[[Path], object], reason: str, tmp_path: Path) -> None:
     path = make(tmp_path / "zoe")
     spoil(path)
     assert_refused(path, reason)
@@ -357,7 +355,7 @@ from voiceswap.storage.folder import open_folder
 import encodings.idna, encodings.utf_16, json.decoder
 expected = {"kernel": ((2, 3, 4), "F16"), "bias": ((5,), "F32"), "step": ((), "I64")}
 folders = sorted(Path(sys.argv[1]).glob("*/zoe"))
-quiet = {"os.listdir", "object.__getattr__"}
+quiet = {"os.listdir", "object.__getattr__", "builtins.id"}
 events, allowed = [], [""]
 
 def watch(event, arguments):
@@ -379,7 +377,7 @@ print(n_refused, len(folders), events)
 """
 
 
-def test_reading_hostile_folders_opens_nothing_else_and_starts_nothing(tmp_path: Path) -> None:
+def test_r22_reading_hostile_folders_opens_nothing_else_and_starts_nothing(tmp_path: Path) -> None:
     for i, (weights, _) in enumerate(WEIGHTS.values()):
         path = make(tmp_path / f"weights-{i}" / "zoe")
         (path / "weights.safetensors").write_bytes(weights)
@@ -419,31 +417,41 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(tmp_path_factory.mktemp("victim") / "zoe")
 
 
-@settings(max_examples=200, deadline=None, database=None)
-@given(data=st.data())
-def test_flipped_bits_and_cut_files_never_change_what_is_read(victim: Path, data: st.DataObject) -> None:
-    file = data.draw(st.sampled_from(sorted(victim.iterdir())))
-    before = file.read_bytes()
-    damaged = bytearray(before)
-    if data.draw(st.booleans()):
-        del damaged[data.draw(st.integers(0, len(before) - 1)) :]
-    else:
-        damaged[data.draw(st.integers(0, len(before) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    file.write_bytes(damaged)
-    try:
-        if file.name == "manifest.json":
-            # It has no sum itself, but lists all else: what passes must be the same voice.
-            try:
-                config, arrays = use(victim)
-            except ModelError:
-                return
-            assert config == CONFIG
-            assert all(np.array_equal(arrays[name], array) for name, array in ARRAYS.items())
+def test_r6_every_flipped_bit_and_every_cut_is_noticed(victim: Path, tier: Callable[..., int]) -> None:
+    draw = random.Random(6)
+    for _ in range(tier(300, 2000)):
+        file = draw.choice(sorted(victim.iterdir()))
+        before = file.read_bytes()
+        damaged = bytearray(before)
+        if draw.random() < 0.5:
+            del damaged[draw.randrange(len(before)) :]
         else:
-            with pytest.raises(ModelError, match=r"bytes, wanted|has sha256"):
-                opened(victim)
-    finally:
+            damaged[draw.randrange(len(before))] ^= 1 << draw.randrange(8)
+        file.write_bytes(damaged)
+        with pytest.raises(ModelError) as caught:
+            opened(victim)
+        assert caught.value.exit_code == 4
         file.write_bytes(before)
+    opened(victim)
+
+
+def test_r6_every_bit_of_a_manifest_counts(victim: Path) -> None:
+    file = victim / "manifest.json"
+    before = file.read_bytes()
+    for at in range(len(before)):
+        damaged = bytearray(before)
+        damaged[at] ^= 1 << at % 8
+        file.write_bytes(damaged)
+        with pytest.raises(ModelError):
+            opened(victim)
+    file.write_bytes(before)
+
+
+def test_a_folder_from_before_manifests_had_a_sum_is_read(tmp_path: Path) -> None:
+    path = make(tmp_path / "zoe")
+    reseal(path)
+    assert "sum" not in json.loads((path / "manifest.json").read_text())
+    assert use(path)[0] == CONFIG
 
 
 # Dying and concurrent writers
@@ -468,9 +476,9 @@ def saved_step(path: Path) -> int:
     return step
 
 
-def test_killed_saves_never_leave_a_torn_folder(tmp_path: Path) -> None:
+def test_r2_killed_saves_never_leave_a_torn_folder(tmp_path: Path, tier: Callable[..., int]) -> None:
     path, rng = tmp_path / "voices" / "zoe", random.Random(1)
-    for _ in range(10):
+    for _ in range(tier(10, 300)):
         with subprocess.Popen([sys.executable, "-c", SAVES, path], stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()
@@ -484,7 +492,7 @@ def test_killed_saves_never_leave_a_torn_folder(tmp_path: Path) -> None:
     assert saved_step(path) >= 1
 
 
-def test_reader_always_sees_a_whole_folder_while_another_saves(tmp_path: Path) -> None:
+def test_r8_reader_always_sees_a_whole_folder_while_another_saves(tmp_path: Path) -> None:
     path = tmp_path / "zoe"
     make(path, n=0)
     stop = threading.Event()

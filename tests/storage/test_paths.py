@@ -63,7 +63,7 @@ def make_voice(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", [n for group in REFUSED.values() for n in group], ids=ascii)
-def test_hostile_names_are_refused_in_one_clean_line(name: str, tmp_path: Path) -> None:
+def test_r24_hostile_names_are_refused_in_one_clean_line(name: str, tmp_path: Path) -> None:
     for make in (
         paths.check_voice_name,
         lambda n: paths.voice_path(tmp_path, n),
@@ -79,7 +79,7 @@ def test_hostile_names_are_refused_in_one_clean_line(name: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ALLOWED)
-def test_good_names_are_stored_as_they_are_inside_the_voices_folder(name: str, tmp_path: Path) -> None:
+def test_r24_good_names_are_stored_as_they_are_inside_the_voices_folder(name: str, tmp_path: Path) -> None:
     voices = tmp_path / "voices"
     assert paths.check_voice_name(name) == name
     assert paths.voice_path(voices, name) == voices / name
@@ -90,7 +90,7 @@ def test_good_names_are_stored_as_they_are_inside_the_voices_folder(name: str, t
     assert os.listdir(tmp_path) == ["voices"]
 
 
-def test_there_are_enough_hostile_names() -> None:
+def test_r24_there_are_enough_hostile_names() -> None:
     assert sum(map(len, REFUSED.values())) >= 40
 
 
@@ -100,7 +100,7 @@ def test_decomposed_names_are_composed() -> None:
 
 @settings(max_examples=300, deadline=None, database=None)
 @given(st.text(max_size=110))
-def test_any_name_is_refused_or_is_one_component_of_a_path(name: str) -> None:
+def test_r24_any_name_is_refused_or_is_one_component_of_a_path(name: str) -> None:
     voices = Path("/voices")
     try:
         path = paths.voice_path(voices, name)
@@ -124,7 +124,7 @@ def test_any_name_is_refused_or_is_one_component_of_a_path(name: str) -> None:
     ],
 )
 @pytest.mark.parametrize("place", ["", ".runs"], ids=["voice", "run"])
-def test_twins_are_refused_and_the_other_is_named(first: str, second: str, place: str, tmp_path: Path) -> None:
+def test_r24_twins_are_refused_and_the_other_is_named(first: str, second: str, place: str, tmp_path: Path) -> None:
     (tmp_path / place / first).mkdir(parents=True)
     with pytest.raises(UsageError, match=f"the voice {second} cannot be told from") as caught:
         paths.voice_path(tmp_path, second)

@@ -32,6 +32,7 @@ class _Wanted:
 
     options: SongOptions
     mark: bool
+    strict: bool
     sidecar: bool
     signer: credentials.Signer | None
     force: bool
@@ -92,6 +93,7 @@ def convert(
     mark: bool = True,
     sidecar: bool = False,
     c2pa: tuple[str | Path, str | Path] | None = None,
+    strict: bool = False,
     voices: str | Path | None = None,
     force: bool = False,
     skip_existing: bool = False,
@@ -119,6 +121,7 @@ def convert(
         mark: Whether the result is marked as made with voiceswap, inaudibly.
         sidecar: Whether to write how the result was made beside it, to OUTPUT.json, and not only into its tags.
         c2pa: A certificate and its private key, two PEM files, to sign wav, flac and mp3 results with.
+        strict: Refuse a damaged or cut recording; else what is left of it is converted, with a warning.
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
         force: Replace outputs that exist.
         skip_existing: Leave recordings alone whose output exists.
@@ -160,7 +163,7 @@ def convert(
     target = Path(out) if out is not None else None
     places = _places([Path(i) for i in inputs], voice.name, target, force=force, skip_existing=skip_existing)
 
-    wanted = _Wanted(options, mark, sidecar, signer, force)
+    wanted = _Wanted(options, mark, strict, sidecar, signer, force)
     report(Note(f"{voice.name}: {voice.consent_line}", warning=not is_recorded(voice.card)))
 
     def shape(found: Survey, in_key: bool) -> Shaping:
@@ -229,8 +232,10 @@ def _convert_one(
     report: Report,
     stopped: Callable[[], bool],
 ) -> Conversion:
+    damage: list[str] = []
+
     def blocks() -> Iterator[audio.Array]:
-        return audio.blocks(path)
+        return audio.blocks(path, damaged=None if wanted.strict else damage.append)
 
     kind = audio.probe(path)
     began = time.monotonic()
@@ -244,7 +249,7 @@ def _convert_one(
         found = look(song.voice)
         in_key = song.backing is not None
         shaping = shape(found, in_key)
-        for text in _doubts(path, found, shaping, in_key):
+        for text in [*damage[:1], *_doubts(path, found, shaping, in_key)]:
             report(Note(text, warning=True))
         voiced = converted(song.voice, found, voice.networks, shaping)
         mixed = put_together(voiced, song, wanted.options, kind, wanted.force)
@@ -262,7 +267,7 @@ def _convert_one(
         )
         with (
             _signed(output, made, wanted.signer) as unsigned,
-            audio.Writer(unsigned, kind, record.tags(made)) as writer,
+            audio.Writer(unsigned, kind, record.tags(made), found.n_samples) as writer,
             closing(mixed),
         ):
             for block in mixed:

@@ -17,10 +17,11 @@ from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs.events import Note, Progress, Report
 from voiceswap.model.encoder import ContentEncoder
 from voiceswap.signal import audio, features, loudness, pitch, world
+from voiceswap.signal.tracks import CONTAINERS
 from voiceswap.storage import atomic
 
 Array = np.ndarray
-SUFFIXES = audio.CONTAINERS | set(audio.FORMATS) | {".wave", ".oga", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64"}
+SUFFIXES = CONTAINERS | set(audio.FORMATS) | {".wave", ".oga", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64"}
 # Changes whenever the same recording would give other features.
 CACHE_VERSION = 2
 HELD_OUT_EVERY = 10

@@ -8,7 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+import voiceswap
 from voiceswap.errors import ModelError, VoiceswapError
 from voiceswap.jobs.batches import Batch, Crops
 from voiceswap.jobs.events import Note, Plan, Progress, Report
@@ -98,10 +102,7 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
     while state.step < state.n_steps and state.step - state.best_step < t.patience * t.evaluate_every:
         losses.append(job.learner.step(job.crops.batch(state.step), state.step, state.n_steps))
         if not math.isfinite(losses[-1]):
-            raise VoiceswapError(
-                f"training of {job.name} broke down: the loss at step {state.step} is {losses[-1]}",
-                f"the checkpoint before it is kept in {job.folder}; look for odd recordings, or use --fresh",
-            )
+            raise _broke_down(job, state.step, f"the loss is {losses[-1]}")
         now = time.monotonic()
         state = replace(state, step=state.step + 1, trained_s=before_s + now - began)
         done = state.step - first_step
@@ -131,6 +132,13 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
     return Outcome(state, best, finished=True)
 
 
+def _broke_down(job: Run, step: int, what: str) -> VoiceswapError:
+    return VoiceswapError(
+        f"training of {job.name} broke down at step {step}: {what}",
+        f"the last sound checkpoint is kept in {job.folder}; look for odd recordings, or use --fresh",
+    )
+
+
 def _begun(job: Run) -> tuple[RunState, Arrays]:
     score = job.learner.score(job.held_out)
     return RunState(0, job.n_steps, 0, score, score, score, 0.0), job.learner.weights()
@@ -153,12 +161,13 @@ def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays] | None:
     step, checkpoint = found
     run_json = checkpoint.document("run")
     theirs, ours = run_json["identity"], json.loads(json.dumps(job.identity))
-    different = sorted(k for k in theirs.keys() | ours.keys() if theirs.get(k) != ours.get(k))
-    if different:
+    if theirs != ours:
         raise ModelError(
-            f"the training of {job.name} that was begun differs in {', '.join(different)}",
+            f"the training of {job.name} that was begun differs in {'; '.join(_differences(theirs, ours))}",
             "give the recordings and options it was begun with, or begin anew with --fresh",
         )
+    if (made_by := checkpoint.manifest["voiceswap_version"]) != voiceswap.__version__:
+        report(Note(f"{job.name} was begun with voiceswap {made_by}", warning=True))
     job.learner.restore(checkpoint.arrays("state", job.learner.expected_state()))
     weights = job.learner.weights()
     best = checkpoint.arrays("best", {name: (a.shape, "F32") for name, a in weights.items()})
@@ -168,20 +177,31 @@ def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays] | None:
     return replace(state, n_steps=max(state.n_steps, job.n_steps) if job.minutes is None else state.n_steps), best
 
 
+def _differences(theirs: Any, ours: Any, key: str = "") -> list[str]:
+    """What differs between two values of plain JSON, field by field."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        keys = sorted(theirs.keys() | ours.keys())
+        return [text for k in keys for text in _differences(theirs.get(k), ours.get(k), f"{key}.{k}" if key else k)]
+    return [] if theirs == ours else [f"{key} (then {str(theirs)[:40]}, now {str(ours)[:40]})"]
+
+
 def _save(job: Run, state: RunState, best: Arrays) -> None:
     path = folder.step_path(job.folder, state.step)
     if path.exists():
         return
+    learnt = job.learner.state()
+    # The loss of a step is that before its update: the weights may have broken though it is finite.
+    if not all(np.isfinite(array).all() for array in learnt.values()):
+        raise _broke_down(job, state.step - 1, "some weights are not finite")
     folder.write_folder(
         path,
         kind=CHECKPOINT_KIND,
         documents={"run": {"state": asdict(state), "identity": job.identity}},
-        arrays={"state": job.learner.state(), "best": best},
+        arrays={"state": learnt, "best": best},
     )
     folder.prune(job.folder)
 
 
 def _log(run_folder: Path, state: RunState, loss: float) -> None:
     line = {"step": state.step, "loss": loss, "held_out": state.last_score, "trained_s": round(state.trained_s, 1)}
-    with (run_folder / METRICS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    atomic.append_line(run_folder / METRICS, json.dumps(line))

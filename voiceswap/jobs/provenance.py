@@ -9,7 +9,7 @@ from pathlib import Path
 from voiceswap.errors import StoppedError
 from voiceswap.jobs import credentials
 from voiceswap.jobs.credentials import Credentials
-from voiceswap.jobs.events import Progress, Report, silent
+from voiceswap.jobs.events import Note, Progress, Report, silent
 from voiceswap.jobs.record import Record, from_tags, read_sidecar
 from voiceswap.signal import audio
 from voiceswap.signal.detect import Detection
@@ -99,7 +99,8 @@ def detect(*inputs: str | Path, report: Report = silent, stopped: Callable[[], b
     for i, path in enumerate(map(Path, inputs)):
         report(Progress(path.name, "detecting", i, len(inputs)))
         kind = audio.probe(path)
-        findings.append(Finding(path, look(_interruptible(audio.blocks(path), stopped), kind.sample_rate_hz)))
+        blocks = audio.blocks(path, damaged=lambda text: report(Note(text, warning=True)))
+        findings.append(Finding(path, look(_interruptible(blocks, stopped), kind.sample_rate_hz)))
     return findings
 
 

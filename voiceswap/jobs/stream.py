@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voiceswap.config import Config
-from voiceswap.errors import AudioError
+from voiceswap.errors import AudioError, ModelError
 from voiceswap.model.encoder import ContentEncoder
 from voiceswap.model.vocoder import Vocoder
 from voiceswap.signal import audio, features, formants, loudness, pitch
@@ -237,6 +237,9 @@ def converted(source: Source, found: Survey, networks: Networks, shaping: Shapin
 
     Yields:
         Blocks (n, n_channels) float32 at the source's rate, |sample| < 1; in all as many samples as the source has.
+
+    Raises:
+        ModelError: The voice's weights lead to samples that are not finite.
     """
     made = Queue(_made(source, found, networks, shaping))
     rate = source.sample_rate_hz
@@ -341,6 +344,8 @@ def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping) 
         followed = made * loudness.follow_gain(made, source_part, f.mel_rate_hz)
         kept = shaping.protect * _unvoiced_share(voiced[frames][vocoded], hop)
         mixed = (followed * (1 - kept) + source_part * kept) / gain
+        if not np.isfinite(mixed).all():
+            raise ModelError("the voice gives samples that are no numbers", "get it anew, or train it again")
         yield mixed[spare * hop : spare * hop + looked.n_core]
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from voiceswap.errors import AudioError, ModelError, UsageError
+from voiceswap.errors import AudioError, ModelError, StoppedError, UsageError
 from voiceswap.jobs import consent as agreements
 from voiceswap.jobs import dataset, loop
 from voiceswap.jobs.batches import Crops, evaluation
-from voiceswap.jobs.events import Found, Note, Report, silent
+from voiceswap.jobs.events import Event, Found, Note, Report, silent
 from voiceswap.jobs.learner import Learner
 from voiceswap.jobs.voice import Voice, load, with_card, write_voice
 from voiceswap.model import decoder
@@ -92,6 +92,7 @@ def train(
         ModelError: A voice or checkpoint of another base, or damaged.
         BusyError: The voice is being trained by another process.
         WriteError: Something cannot be written.
+        StoppedError: `stopped` said so before the training had begun.
 
     Example:
         >>> import voiceswap
@@ -154,12 +155,12 @@ class _VoiceTraining:
             shutil.rmtree(self.run_folder, ignore_errors=True)
         ready = None if fresh else self._ready()
         speech = dataset.prepare(
-            self.name, files, self.base.encoder, self.base.encoder_id, self.config, paths.cache_folder(), self.report
+            self.name, files, self.base.encoder, self.base.encoder_id, self.config, paths.cache_folder(), self._told
         )
         self._check(speech)
         agreement = self._agreement(earlier, speech.data_sha256)
         if ready is not None and not more:
-            if ready.card["data_sha256"] == speech.data_sha256:
+            if ready.card.get("data_sha256") == speech.data_sha256:
                 self.report(Note(f"{self.name} is ready; --more trains it further, --fresh begins anew"))
                 if any(ready.card.get(key) != value for key, value in agreement.items()):
                     ready = with_card(ready, ready.card | agreement)
@@ -188,6 +189,14 @@ class _VoiceTraining:
         if outcome.finished:
             write_voice(self.path, self.config, card, outcome.best)
         return self._result(card, "trained" if outcome.finished else "stopped")
+
+    def _told(self, event: Event) -> None:
+        # Reading many recordings takes a while, and nothing is lost by ending it.
+        if self.stopped():
+            raise StoppedError(
+                f"stopped while the recordings of {self.name} were read", "the same command begins again"
+            )
+        self.report(event)
 
     def _ready(self) -> Voice | None:
         if not self.path.exists():

@@ -54,13 +54,15 @@ class Voice:
             self.base_id = str(self.card["base"])
             ranges = self.card["f0_range"]
             self.f0_range = F0Range(*(float(ranges[key]) for key in ("low_hz", "mid_hz", "high_hz")))
+        except UsageError as error:
+            raise ModelError(f"{self.path / 'card.json'}: {error.message}", "train the voice again") from error
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{self.path / 'card.json'} lacks a sound {error}", "train the voice again") from error
-        f = self.config.features
-        if not f.f0_min_hz <= self.f0_range.mid_hz <= f.f0_max_hz:
-            raise ModelError(f"{self.path / 'card.json'} has the F0 {self.f0_range.mid_hz} Hz", "train the voice again")
+        f, found = self.config.features, self.f0_range
+        if not f.f0_min_hz <= found.low_hz <= found.mid_hz <= found.high_hz <= f.f0_max_hz:
+            raise ModelError(f"{self.path / 'card.json'} has the F0 range {found}", "train the voice again")
         self._folder = folder
-        self.id = str(folder.manifest["files"]["weights.safetensors"]["sha256"])
+        self.id = folder.sum_of("weights.safetensors")
         self.tag = int(self.id[:4], 16)
 
     @property
@@ -77,6 +79,12 @@ class Voice:
                 f"the voice {self.name} was made with base {self.base_id}, this voiceswap has base {base.id}",
                 f"train it again: voiceswap train FOLDER_OF_{self.name} --fresh",
             )
+        # A network is as large as its settings say: only those of the base are built.
+        for section in ("features", "encoder", "decoder", "vocoder"):
+            if getattr(self.config, section) != getattr(decoder.single_speaker(base.config), section):
+                raise ModelError(
+                    f"{self.path / 'config.json'}: {section} is not as in its base", "train the voice again"
+                )
         model = decoder.build(self.config)
         load_arrays(model, self.arrays(model))
         return with_decoder(base, model)
@@ -124,10 +132,10 @@ class Voice:
         audio.check_kind("the samples", sample_rate_hz, 1 if samples.ndim == 1 else samples.shape[1])
         block = samples.astype(np.float32).reshape(len(samples), -1)
         audio.check_samples("the samples", block, 0, sample_rate_hz)
-        source = array_source(block, sample_rate_hz)
+        source, networks = array_source(block, sample_rate_hz), self.networks
         found = survey(source, self.config)
         shaping = self.shaping(found, pitch, formant, protect)
-        made = np.concatenate(list(converted(source, found, self.networks, shaping)))
+        made = np.concatenate(list(converted(source, found, networks, shaping)))
         if mark:
             marker = Marker(sample_rate_hz, made.shape[1], self.tag)
             made = np.concatenate([marker.push(made), marker.finish()])

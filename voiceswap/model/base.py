@@ -38,9 +38,9 @@ class Base:
         self._folder = folder
         self.config = Config.from_json(folder.document("config"), str(folder.path / "config.json"))
         self.card: dict[str, Any] = folder.document("card")
-        sums = {part: folder.manifest["files"][f"{part}.safetensors"]["sha256"] for part in PARTS}
+        sums = {part: folder.sum_of(f"{part}.safetensors") for part in PARTS}
         self.id = hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()[:12]
-        self.encoder_id = str(sums["encoder"])[:12]
+        self.encoder_id = sums["encoder"][:12]
 
     @cached_property
     def encoder(self) -> encoder.ContentEncoder:

@@ -127,6 +127,7 @@ def convert(
         tuple[Path, Path] | None,
         typer.Option("--c2pa", help="Sign wav, flac or mp3 results (C2PA): two PEM files.", metavar="CERT KEY"),
     ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse damaged recordings.")] = False,
     voices: Voices = None,
     force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
     skip_existing: Annotated[
@@ -160,6 +161,7 @@ def convert(
             mark=mark,
             sidecar=sidecar,
             c2pa=c2pa,
+            strict=strict,
             voices=voices,
             force=force,
             skip_existing=skip_existing,

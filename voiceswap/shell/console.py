@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
-from voiceswap.errors import VoiceswapError
+from voiceswap.errors import StoppedError, VoiceswapError
 
 PLAIN_EVERY_S = 15.0
 NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -187,6 +187,9 @@ class StopFlag:
         former = {s: signal.signal(s, caught) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield self
+        except StoppedError as error:
+            error.exit_code = self.exit_code
+            raise
         finally:
             for number, handler in former.items():
                 signal.signal(number, handler)

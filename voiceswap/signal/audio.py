@@ -1,11 +1,11 @@
-"""Decoding, encoding and resampling, in blocks: the only place that touches soundfile, PyAV and soxr."""
+"""Decoding, encoding and resampling, in blocks; with `tracks` the only place that touches soundfile, PyAV and soxr."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,9 +16,11 @@ import soundfile as sf
 import soxr
 
 from voiceswap.errors import AudioError, UsageError, WriteError
+from voiceswap.signal import child
+from voiceswap.signal.tracks import Array as Array
+from voiceswap.signal.tracks import Refused, Track, reason
 from voiceswap.storage import atomic
 
-Array = np.ndarray
 BLOCK_SAMPLES = 65_536
 # libvorbis overflows its stack when it is given a minute at once.
 WRITE_SAMPLES = 8_192
@@ -27,9 +29,6 @@ MAX_CHANNELS = 64
 MAX_TAG_CHARACTERS, MAX_COMMENT_CHARACTERS, MAX_TAGS = 500, 5000, 50
 # Float files may exceed full scale; beyond this it is not audio.
 MAX_ABS = 1e3
-# What only FFmpeg reads; playlists and other formats that name further files are never opened.
-CONTAINERS = frozenset({".m4a", ".m4b", ".mp4", ".mov", ".webm", ".mkv", ".aac"})
-CONTAINER_FORMATS = "mov,mp4,m4a,matroska,webm,aac"
 FORMATS = {
     ".wav": "WAV",
     ".flac": "FLAC",
@@ -39,6 +38,9 @@ FORMATS = {
     ".opus": "OGG",
     ".w64": "W64",
 }
+# Formats whose length tells their size, and bytes a sample.
+UNPACKED = frozenset({".wav", ".aiff", ".w64"})
+BYTES = {"PCM_S8": 1, "PCM_U8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 # This format has no place for a title.
 UNTAGGED = frozenset({"W64"})
 
@@ -68,10 +70,9 @@ def probe(path: Path) -> AudioInfo:
         UsageError: No such file.
         AudioError: Not a regular file, empty, not audio, or with a rate or channel count that no recording has.
     """
-    with _opened(path) as file:
-        tags = file.copy_metadata()
-        title, artist = (tags.get(name, "")[:MAX_TAG_CHARACTERS] for name in ("title", "artist"))
-        return AudioInfo(file.samplerate, file.channels, file.format, file.subtype, title, artist)
+    with closing(_opened(path)) as track:
+        title, artist = (track.tags.get(name, "")[:MAX_TAG_CHARACTERS] for name in ("title", "artist"))
+        return AudioInfo(track.sample_rate_hz, track.n_channels, track.format, track.subtype, title, artist)
 
 
 def tags(path: Path) -> dict[str, str]:
@@ -88,20 +89,24 @@ def tags(path: Path) -> dict[str, str]:
         UsageError: No such file.
         AudioError: As `probe`.
     """
-    with _opened(path) as file:
-        found = {str(name)[:MAX_TAG_CHARACTERS]: str(text) for name, text in file.copy_metadata().items() if text}
+    with closing(_opened(path)) as track:
+        found = {str(name)[:MAX_TAG_CHARACTERS]: str(text) for name, text in track.tags.items() if text}
     return {
         name: text[: MAX_COMMENT_CHARACTERS if name == "comment" else MAX_TAG_CHARACTERS]
         for name, text in list(found.items())[:MAX_TAGS]
     }
 
 
-def blocks(path: Path, block_samples: int = BLOCK_SAMPLES) -> Iterator[Array]:
+def blocks(
+    path: Path, block_samples: int = BLOCK_SAMPLES, *, damaged: Callable[[str], object] | None = None
+) -> Iterator[Array]:
     """A recording, block by block.
 
     Args:
         path: A file.
         block_samples: Samples a channel in each block, but for the last.
+        damaged: Told how much of a damaged or cut recording is lost, after all that could be read of it; without it, or
+            where nobody can tell how much it is, that is an error.
 
     Yields:
         Shape (n, n_channels), float32, finite.
@@ -110,21 +115,27 @@ def blocks(path: Path, block_samples: int = BLOCK_SAMPLES) -> Iterator[Array]:
         UsageError: No such file.
         AudioError: As `probe`; or damaged, or with samples that are not finite or absurd.
     """
-    with _opened(path) as file:
+    with closing(_opened(path)) as track:
         position = 0
         while True:
             try:
-                block = file.read(block_samples, dtype="float32", always_2d=True)
-            except (sf.LibsndfileError, RuntimeError) as error:
-                at_s = position / file.samplerate
-                raise AudioError(
-                    f"{path} is damaged after {at_s:.1f} s: {_reason(error)}", "copy it anew, or re-encode it"
-                ) from error
-            if not len(block):
-                return
-            check_samples(str(path), block, position, file.samplerate)
-            yield block
+                block = track.read(block_samples)
+            except Refused as error:
+                raise _damaged(f"{path} is damaged after {position / track.sample_rate_hz:.1f} s: {error}") from error
+            if len(block):
+                check_samples(str(path), block, position, track.sample_rate_hz)
+                yield block
             position += len(block)
+            if track.damage and (damaged is None or track.lost_s is None or not position):
+                raise _damaged(f"{path} is {track.damage}")
+            if len(block) < block_samples:
+                break
+        if damaged is not None and track.damage:
+            damaged(f"{path} is {track.damage}")
+
+
+def _damaged(message: str) -> AudioError:
+    return AudioError(message, "copy it anew, or re-encode it")
 
 
 def parts(path: Path, sample_rate_hz: int, part_s: float) -> Iterator[Array]:
@@ -239,10 +250,13 @@ class Writer:
         path: Where to; the ending chooses the format.
         like: The source's kind: its rate, channels, title, artist and, where the format knows it, subtype are kept.
         tags: What to say of it besides, by soundfile's names: "comment", "software", "date" ...
+        n_samples: How many samples a channel there will be, for the message if the disk is full.
     """
 
-    def __init__(self, path: Path, like: AudioInfo, tags: Mapping[str, str] | None = None) -> None:
-        self._path, self._like = path, like
+    def __init__(
+        self, path: Path, like: AudioInfo, tags: Mapping[str, str] | None = None, n_samples: int | None = None
+    ) -> None:
+        self._path, self._like, self._n_samples = path, like, n_samples
         self._tags = {"title": like.title, "artist": like.artist, **(tags or {})}
         self._stack = ExitStack()
 
@@ -259,7 +273,12 @@ class Writer:
         try:
             self._file = self._stack.enter_context(
                 sf.SoundFile(
-                    self._temporary, "w", like.sample_rate_hz, like.n_channels, subtype=subtype, format=format_name
+                    self._temporary if os.name == "nt" else os.fsencode(self._temporary),
+                    "w",
+                    like.sample_rate_hz,
+                    like.n_channels,
+                    subtype=subtype,
+                    format=format_name,
                 )
             )
             for name, value in self._tags.items():
@@ -286,68 +305,19 @@ class Writer:
         except sf.LibsndfileError as failure:
             raise self._failed(failure) from failure
 
+    def _n_bytes(self) -> int | None:
+        width = BYTES.get(self._like.subtype) if self._path.suffix.lower() in UNPACKED else None
+        return None if self._n_samples is None or width is None else self._n_samples * self._like.n_channels * width
+
     def _failed(self, error: Exception) -> WriteError:
         return WriteError(
             f"cannot write {self._path} ({self._like.n_channels} channels, {self._like.sample_rate_hz} Hz): "
-            f"{_reason(error)}",
+            f"{reason(error)}{atomic.room(self._path, self._n_bytes())}",
             "is the disk full, or can this format not hold this rate? Try -o with another folder or ending",
         )
 
 
-class _Track:
-    """The first sound track of a file that only FFmpeg reads, with as much of soundfile's interface as is used here."""
-
-    def __init__(self, path: Path) -> None:
-        import av  # its libraries take a while to load: only for these files
-
-        self._errors = av.FFmpegError
-        self._stack = ExitStack()
-        try:
-            # An open file, not its name: FFmpeg is to open nothing by itself.
-            data = self._stack.enter_context(path.open("rb"))
-            # Tags in a wrong encoding are no reason to refuse the sound.
-            options = {"format_whitelist": CONTAINER_FORMATS}
-            container = self._stack.enter_context(av.open(data, options=options, metadata_errors="replace"))
-            if not container.streams.audio:
-                raise RuntimeError("it has no sound track")
-            stream = container.streams.audio[0]
-            self.samplerate, self.channels = stream.rate, stream.channels
-            self.format, self.subtype = container.format.name.split(",")[0].upper(), stream.codec_context.name.upper()
-            self._tags = {key.lower(): value for key, value in container.metadata.items()}
-            self._resampler = av.AudioResampler(format="flt", layout=stream.layout.name, rate=stream.rate)
-            self._frames = container.decode(stream)
-        except (self._errors, RuntimeError, ValueError) as error:
-            self._stack.close()
-            raise RuntimeError(_reason(error)) from error
-        self._held = np.zeros((0, self.channels), np.float32)
-
-    def copy_metadata(self) -> dict[str, str]:
-        return self._tags
-
-    def read(self, n_frames: int, dtype: str, always_2d: bool) -> Array:
-        held, n_held = [self._held], len(self._held)
-        try:
-            while n_held < n_frames and (frame := next(self._frames, None)) is not None:
-                for part in self._resampler.resample(frame):
-                    held.append(part.to_ndarray().reshape(-1, self.channels).astype(dtype))
-                    n_held += len(held[-1])
-        except (self._errors, ValueError) as error:
-            raise RuntimeError(_reason(error)) from error
-        joined = np.concatenate(held)
-        self._held = joined[n_frames:]
-        return joined[:n_frames]
-
-    def close(self) -> None:
-        self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _opened(path: Path) -> sf.SoundFile | _Track:
+def _opened(path: Path) -> Track | child.Remote:
     path = Path(path)
     hint = "wanted a recording: wav, flac, ogg, opus, mp3, m4a, mp4, webm, aiff, caf, w64"
     try:
@@ -355,22 +325,22 @@ def _opened(path: Path) -> sf.SoundFile | _Track:
     except FileNotFoundError as error:
         raise UsageError(f"no such file: {path}", "check the spelling, and the folder you are in") from error
     except (OSError, ValueError) as error:
-        raise AudioError(f"cannot open {path}: {_reason(error)}", hint) from error
+        raise AudioError(f"cannot open {path}: {reason(error)}", hint) from error
     if not stat.S_ISREG(kind.st_mode):
         what = "a folder" if stat.S_ISDIR(kind.st_mode) else "not a regular file"
         raise AudioError(f"{path} is {what}", hint)
     if not kind.st_size:
         raise AudioError(f"{path} is empty (0 bytes)", hint)
     try:
-        file = _Track(path) if path.suffix.lower() in CONTAINERS else sf.SoundFile(path)
-    except (sf.LibsndfileError, RuntimeError, OSError, TypeError) as error:
-        raise AudioError(f"{path} is not a recording that can be read: {_reason(error)}", hint) from error
+        track = child.opened(path)
+    except Refused as error:
+        raise AudioError(f"{path} is not a recording that can be read: {error}", hint) from error
     try:
-        check_kind(str(path), file.samplerate, file.channels)
+        check_kind(str(path), track.sample_rate_hz, track.n_channels)
     except AudioError:
-        file.close()
+        track.close()
         raise
-    return file
+    return track
 
 
 def check_kind(label: str, sample_rate_hz: int, n_channels: int) -> None:
@@ -394,8 +364,3 @@ def check_samples(label: str, block: Array, position: int, sample_rate_hz: int) 
             f"{(position + first) / sample_rate_hz:.3f} s",
             "it is damaged: export it again, as 16- or 24-bit",
         )
-
-
-def _reason(error: BaseException) -> str:
-    text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-    return str(text).rstrip(". ").replace("\n", " ")[:120]

@@ -11,7 +11,7 @@ import pyworld
 
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import UsageError
-from voiceswap.signal import audio
+from voiceswap.signal import audio, world
 from voiceswap.signal.features import Array
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _by_swift(samples: Array, config: FeatureConfig, _method: str) -> tuple[Arra
 
 
 def _by_world(samples: Array, config: FeatureConfig, method: str) -> tuple[Array, Array, Array]:
-    x, rate = samples.astype(np.float64), config.mel_rate_hz
+    x, rate = world.safe(samples), config.mel_rate_hz
     limits = {"f0_floor": config.f0_min_hz, "f0_ceil": config.f0_max_hz}
     if method == "harvest":
         f0, times_s = pyworld.harvest(x, rate, **limits)

@@ -8,6 +8,8 @@ import pyworld
 from voiceswap.config import FeatureConfig
 from voiceswap.signal.features import Array
 
+MAX_ABS = 1e3
+
 
 def warp(samples: Array, config: FeatureConfig, *, f0_ratio: float, envelope_ratio: float) -> Array:
     """The same words as another throat would say them.
@@ -21,9 +23,9 @@ def warp(samples: Array, config: FeatureConfig, *, f0_ratio: float, envelope_rat
     Returns:
         Shape (n_samples,), float32; ratios of 1 give WORLD's copy.
     """
+    x, rate, n_fft = safe(samples), config.mel_rate_hz, config.n_fft
     if len(samples) < 2 * config.n_fft:
-        return samples.copy()
-    x, rate, n_fft = samples.astype(np.float64), config.mel_rate_hz, config.n_fft
+        return x.astype(np.float32)
     f0, times_s = pyworld.dio(x, rate, f0_floor=config.f0_min_hz, f0_ceil=config.f0_max_hz)
     f0 = pyworld.stonemask(x, f0, times_s, rate)
     envelope = pyworld.cheaptrick(x, f0, times_s, rate, fft_size=n_fft)
@@ -34,3 +36,8 @@ def warp(samples: Array, config: FeatureConfig, *, f0_ratio: float, envelope_rat
     envelope = np.ascontiguousarray(envelope[:, low] * (1 - share) + envelope[:, low + 1] * share)
     warped = pyworld.synthesize(f0 * f0_ratio, envelope, aperiodicity, rate)[: len(samples)]
     return np.pad(warped, (0, len(samples) - len(warped))).astype(np.float32)
+
+
+def safe(samples: Array) -> Array:
+    """Samples as WORLD's native code can bear them, float64: it answers NaN with NaN, and is not made for 1e6."""
+    return np.nan_to_num(samples.astype(np.float64), posinf=0.0, neginf=0.0).clip(-MAX_ABS, MAX_ABS)

@@ -32,11 +32,12 @@ def temporary_name(path: Path) -> Path:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, n_bytes: int | None = None) -> Iterator[Path]:
     """A temporary path beside `path`; what was written to it takes the name when the block ends well.
 
     Args:
         path: The final file.
+        n_bytes: How much is to be written, for the message, where that is known.
 
     Yields:
         A path with the same ending in the same folder.
@@ -46,7 +47,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = Path(f"{temporary_name(path)}{path.suffix}")
     try:
-        with _writing(path):
+        with _writing(path, n_bytes):
             yield temporary
             _sync(temporary)
             _rename(temporary, path)
@@ -57,13 +58,19 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole; raises WriteError."""
-    with replacing(path) as temporary:
+    with replacing(path, len(data)) as temporary:
         temporary.write_bytes(data)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write plain JSON whole; raises WriteError."""
     write_bytes(path, to_json(value))
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a text file; raises WriteError."""
+    with _writing(path), path.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
 
 
 def to_json(value: Any) -> bytes:
@@ -78,11 +85,12 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path, n_bytes: int | None = None) -> Iterator[Path]:
     """A temporary folder that becomes `path` when the block ends well, in place of a former one.
 
     Args:
         path: The final folder.
+        n_bytes: How much is to be written, for the message, where that is known.
 
     Yields:
         An empty folder beside it; what is written there must be plain files.
@@ -92,7 +100,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     temporary = temporary_name(path)
     try:
-        with _writing(path):
+        with _writing(path, n_bytes):
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.mkdir()
             yield temporary
@@ -251,18 +259,20 @@ def _in_use(temporary: Path, pid: int) -> bool:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(path: Path, n_bytes: int | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise WriteError(
-            f"cannot write {path}: {(error.strerror or str(error)).lower()}{_free(path)}",
+            f"cannot write {path}: {(error.strerror or str(error)).lower()}{room(path, n_bytes)}",
             "free some space, or choose a folder that you may write to",
         ) from error
 
 
-def _free(path: Path) -> str:
+def room(path: Path, n_bytes: int | None) -> str:
+    """How much a write needs, where that is known, and how much is free, for a message."""
+    needed = f"{n_bytes / 1e6:.1f} MB needed, " if n_bytes is not None else ""
     for folder in path.absolute().parents:
         with suppress(OSError):
-            return f" ({shutil.disk_usage(folder).free / 1e6:.0f} MB free)"
+            return f" ({needed}{shutil.disk_usage(folder).free / 1e6:.0f} MB free)"
     return ""

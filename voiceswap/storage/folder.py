@@ -69,7 +69,8 @@ def write_folder(
         "voiceswap_version": voiceswap.__version__,
         "files": {name: {"sha256": _sha256(data), "bytes": len(data)} for name, data in files.items()},
     }
-    with atomic.new_folder(path) as temporary:
+    manifest["sum"] = _sha256(atomic.to_json(manifest))
+    with atomic.new_folder(path, sum(map(len, files.values()))) as temporary:
         for name, data in files.items():
             (temporary / name).write_bytes(data)
         (temporary / MANIFEST).write_bytes(atomic.to_json(manifest))
@@ -125,6 +126,11 @@ class Folder:
             return load(data)
         except SafetensorError as error:
             raise ModelError(f"{where} cannot be read: {error}", HINT) from error
+
+    def sum_of(self, name: str) -> str:
+        """The sha256 of a file, in hexadecimal; raises ModelError if there is none of that name."""
+        self._data(name)
+        return str(self.manifest["files"][name]["sha256"])
 
     def _data(self, name: str) -> bytes:
         if name not in self.files:
@@ -195,8 +201,13 @@ def _opened(path: Path, kind: str, max_bytes: int) -> Folder:
         raise ModelError(f"{path} has no {MANIFEST}, so it is no {kind}", "is this the right folder?")
     if (size := _file_bytes(where)) > MAX_JSON_BYTES:
         raise ModelError(f"{where} has {size} bytes, wanted at most {MAX_JSON_BYTES}", HINT)
-    manifest = strict_json(where.read_bytes(), str(where))
+    written = where.read_bytes()
+    manifest = strict_json(written, str(where))
     _check_manifest(manifest, kind, where)
+    if "sum" in manifest:  # The first voices had none.
+        summed = {key: value for key, value in manifest.items() if key != "sum"}
+        if manifest["sum"] != _sha256(atomic.to_json(summed)) or written != atomic.to_json(manifest):
+            raise ModelError(f"{where} is not as it was written", HINT)
     listed: dict[str, dict[str, Any]] = manifest["files"]
     if missing := sorted(listed.keys() - present):
         raise ModelError(f"{path} lacks {missing[0][:80]!r}", HINT)
@@ -225,7 +236,7 @@ def _check_manifest(manifest: Any, kind: str, where: Path) -> None:
     if manifest.get("kind") != kind:
         found = str(manifest.get("kind"))[:40]
         raise ModelError(f"{where.parent} is a {found!r}, wanted a {kind}", "is this the right folder?")
-    if different := sorted(manifest.keys() ^ MANIFEST_KEYS):
+    if different := sorted((manifest.keys() - {"sum"}) ^ MANIFEST_KEYS):
         raise ModelError(f"{where} lacks or should not have {different[0][:80]!r}", HINT)
     for name, entry in manifest["files"].items():
         types = [type(entry.get(key)) for key in ("sha256", "bytes")] if isinstance(entry, dict) else []
