@@ -26,7 +26,9 @@ def people(home, spoken, use_tiny, monkeypatch):
 
 def made(people, out, **options):
     notes = []
-    result = pretrain.pretrain(people, out=out, report=lambda e: notes.append(e) if isinstance(e, Note) else None, **options)
+    result = pretrain.pretrain(
+        people, out=out, report=lambda e: notes.append(e) if isinstance(e, Note) else None, **options
+    )
     return result, [n.text for n in notes]
 
 

@@ -233,7 +233,7 @@ def _make_decoder(
         raise UsageError(f"nobody has {FEW_CLIPS} clips of speech", "the held-out score needs at least one such person")
     total_minutes = sum(s.speech_s for s in speech.values()) / 60
     report(Note(f"decoder: {total_minutes:.0f} minutes of speech of {len(speech)} people"))
-    identity = {
+    identity: dict[str, object] = {
         "config": config.to_json(),
         "encoder": encoder_id,
         "start": begin.sha256 if start is not None else None,
