@@ -61,6 +61,10 @@ for line in sys.stdin:
 """
 
 
+# A process with threads cannot be forked safely: the mother has but one.
+ALONE = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
+
+
 class Command:
     """A command that runs."""
 
@@ -101,7 +105,7 @@ class Mother:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+            env=os.environ | ALONE | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         )
         assert json.loads(self._process.stdout.readline()) == {"ready": 1}
 
