@@ -3,7 +3,9 @@
 import os
 import signal
 
+import numpy as np
 import pytest
+import soundfile
 
 import voiceswap
 from conftest import save
@@ -66,7 +68,9 @@ def test_r21_jobs_give_what_one_after_the_other_gives(voice, home, use_tiny, mon
     for a, b in zip(one, two, strict=True):
         assert b.output == home / "two" / a.output.relative_to(home / "one")
         assert a.output.exists() == b.output.exists() == (a.status == "converted")
-        assert a.status == "failed" or a.output.read_bytes() == b.output.read_bytes()
+        if a.status == "converted":
+            # Not the bytes: the tags say when a file was made.
+            np.testing.assert_array_equal(soundfile.read(a.output)[0], soundfile.read(b.output)[0])
     assert any("cut.wav is damaged after" in getattr(e, "text", "") for e in told)
     again = convert(home / "in", as_="speakerA", out=home / "two", mode="dry", jobs=2, skip_existing=True)
     assert sorted(r.status for r in again) == ["failed", "skipped", "skipped", "skipped"]

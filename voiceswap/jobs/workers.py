@@ -18,6 +18,7 @@ from typing import Any
 
 Json = dict[str, Any]
 POLL_S = 0.2
+END_S = 10.0
 
 
 def spread(
@@ -52,7 +53,9 @@ def spread(
                 n_left -= 1
     finally:
         for worker in workers:
-            worker.end()
+            worker.terminate()
+        for worker in workers:
+            worker.wait()
 
 
 class _Worker:
@@ -111,14 +114,17 @@ class _Worker:
         self._process.stdin.write(json.dumps(value).encode() + b"\n")
         self._process.stdin.flush()
 
-    def end(self) -> None:
+    def terminate(self) -> None:
+        # Gently, so that what is half written is removed.
         self._ended = True
+        if self._process is not None:
+            self._process.terminate()
+
+    def wait(self) -> None:
         process = self._process
         if process is not None:
-            # Gently, so that what is half written is removed.
-            process.terminate()
             try:
-                process.wait(timeout=10)
+                process.wait(timeout=END_S)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -130,14 +136,23 @@ def work(action: Callable[[Json, Json, Callable[[], bool]], Json]) -> None:
         action: Does a task, given what all share and whether it is to stop.
     """
     stops: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: stops.append(number) if not stops else os._exit(143))
+    busy = [False]
+
+    def caught(number: int, _frame: Any) -> None:
+        if stops or not busy[0]:
+            os._exit(143)
+        stops.append(number)
+
+    signal.signal(signal.SIGTERM, caught)
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     shared: Json | None = None
     for line in iter(sys.stdin.buffer.readline, b""):
         if shared is None:
             shared = json.loads(line)
             continue
+        busy[0] = True
         answers.write(json.dumps(action(shared, json.loads(line), lambda: bool(stops))).encode() + b"\n")
         answers.flush()
+        busy[0] = False
         if stops:
             return
