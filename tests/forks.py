@@ -86,7 +86,7 @@ class Command:
             self.code = self._mother.ask({"wait": self.pid})["code"]
         return self.code
 
-    def wait_for(self, found, most_s=250.0):
+    def wait_for(self, found, most_s=1500.0):
         """Wait until `found()` is true; fails if the command ends first."""
         ends = time.monotonic() + most_s
         while not found():

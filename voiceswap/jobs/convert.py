@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import voiceswap
-from voiceswap.errors import AudioError, StoppedError, UsageError, WriteError
+from voiceswap.errors import AudioError, StoppedError, UsageError, VoiceswapError, WriteError
 from voiceswap.jobs import credentials, record
 from voiceswap.jobs.consent import is_recorded
-from voiceswap.jobs.dataset import recordings
-from voiceswap.jobs.events import Note, Progress, Report, silent
+from voiceswap.jobs.events import Event, Note, Progress, Report, silent
+from voiceswap.jobs.many import Conversion, Tasks, as_answer, places_of
 from voiceswap.jobs.songs import SongOptions, check_options, opened, put_together
 from voiceswap.jobs.stream import SILENT_DB, Shaping, Source, Survey, converted, survey
 from voiceswap.jobs.voice import PROTECT, Voice, check_shaping, load
 from voiceswap.signal import audio
 from voiceswap.signal.curve import read_curve, write_curve
 from voiceswap.signal.mark import MIN_MARKED_S, Marker
-from voiceswap.signal.pitch import METHODS, F0Range, f0_range
-from voiceswap.storage import atomic, paths
+from voiceswap.signal.pitch import METHODS, f0_range
+from voiceswap.storage import atomic
+
+MAX_JOBS = 64
+WORKER = "from voiceswap.jobs import convert, workers; workers.work(convert.task)"
 
 
 @dataclass(frozen=True)
@@ -36,43 +42,6 @@ class _Wanted:
     sidecar: bool
     signer: credentials.Signer | None
     force: bool
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """What became of one recording.
-
-    Attributes:
-        source: The recording.
-        output: The result.
-        voice: The voice's name.
-        status: "converted", "skipped" (its output was there) or "failed".
-        error: Why it failed, else empty.
-        marked: Whether it bears the mark; too short or silent recordings cannot.
-        sidecar: Its record as a file of JSON; None if none was wanted.
-        accompanied: Whether the singing was taken out of its accompaniment, or put over one.
-        pitch_semitones: How far the melody was moved.
-        source_f0: The recording's range; None if hardly anything in it is voiced.
-        voice_f0: The voice's range.
-        duration_s: Length.
-        seconds: Time it took.
-        times_real_time: Length over time taken.
-    """
-
-    source: Path
-    output: Path
-    voice: str
-    status: str = "converted"
-    error: str = ""
-    marked: bool = False
-    sidecar: Path | None = None
-    accompanied: bool = False
-    pitch_semitones: float = 0.0
-    source_f0: F0Range | None = None
-    voice_f0: F0Range | None = None
-    duration_s: float = 0.0
-    seconds: float = 0.0
-    times_real_time: float = 0.0
 
 
 def convert(
@@ -97,6 +66,7 @@ def convert(
     voices: str | Path | None = None,
     force: bool = False,
     skip_existing: bool = False,
+    jobs: int = 1,
     report: Report = silent,
     stopped: Callable[[], bool] = lambda: False,
 ) -> list[Conversion]:
@@ -125,6 +95,7 @@ def convert(
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
         force: Replace outputs that exist.
         skip_existing: Leave recordings alone whose output exists.
+        jobs: How many of several recordings at once, 1 to 64; each takes a process with about a gigabyte.
         report: Told of the progress.
         stopped: Asked after each block; True ends it without an output.
 
@@ -151,6 +122,8 @@ def convert(
         mode, Path(stems) if stems else None, Path(backing) if backing else None, vocal_gain, backing_gain
     )
     check_options(options)
+    if not 1 <= jobs <= MAX_JOBS:
+        raise UsageError(f"jobs is {jobs}, wanted 1 to {MAX_JOBS}")
     if f0_method not in METHODS:
         raise UsageError(f"unknown F0 method {f0_method!r}", f"wanted one of {', '.join(METHODS)}")
     many = len(inputs) > 1 or Path(inputs[0]).is_dir()
@@ -161,10 +134,11 @@ def convert(
     signer = credentials.Signer(c2pa) if c2pa is not None else None
     voice = load(as_, voices)
     target = Path(out) if out is not None else None
-    places = _places([Path(i) for i in inputs], voice.name, target, force=force, skip_existing=skip_existing)
+    places = places_of([Path(i) for i in inputs], voice.name, target, force=force, skip_existing=skip_existing)
 
     wanted = _Wanted(options, mark, strict, sidecar, signer, force)
-    report(Note(f"{voice.name}: {voice.consent_line}", warning=not is_recorded(voice.card)))
+    consent = f"{voice.name}: {voice.consent_line}"
+    report(Note(consent, warning=not is_recorded(voice.card)))
 
     def shape(found: Survey, in_key: bool) -> Shaping:
         return voice.shaping(found, pitch, formant, protect, in_key=in_key)
@@ -178,6 +152,15 @@ def convert(
             found = replace(found, f0_hz=melody, f0_range=f0_range(melody))
         return found
 
+    if jobs > 1 and many and sys.executable:
+        certificate = [os.path.abspath(file) for file in c2pa] if c2pa is not None else None
+        shared: dict[str, object] = {"as_": os.path.abspath(voice.path), "pitch": pitch, "formant": formant}
+        shared |= {"protect": protect, "f0_method": f0_method, "mode": mode, "vocal_gain": vocal_gain}
+        shared |= {"backing_gain": backing_gain, "mark": mark, "sidecar": sidecar, "c2pa": certificate}
+        shared |= {"strict": strict, "force": force}
+        left_out = [skip_existing and output.exists() for _, output in places]
+        tasks = Tasks(WORKER, shared, voice.name, places, left_out, told={consent})
+        return tasks.done(jobs, report, stopped)
     results = []
     for i, (source, output) in enumerate(places):
         if many:
@@ -196,30 +179,30 @@ def convert(
     return results
 
 
-def _places(
-    inputs: Sequence[Path], voice_name: str, out: Path | None, *, force: bool, skip_existing: bool
-) -> list[tuple[Path, Path]]:
-    """Each recording with its output; those of a folder keep their places below `out`."""
-    many = len(inputs) > 1 or inputs[0].is_dir()
-    if out is not None and many:
-        atomic.make_folder(out)
-    places = []
-    for given in inputs:
-        # What an earlier call made of the same folder is no source.
-        found = recordings(given) if given.is_dir() else [given]
-        for source in (f for f in found if not (given.is_dir() and f.stem.endswith(f".{voice_name}"))):
-            suffix = audio.written_suffix(source)
-            folder = out
-            if out is not None and given.is_dir():
-                folder = out / source.parent.relative_to(given)
-                atomic.make_folder(folder)
-            allowed = force or skip_existing
-            output = paths.output_path(source, voice_name, folder, force=allowed, many=many, suffix=suffix)
-            places.append((source, output))
-    outputs = [output for _, output in places]
-    if twice := {o for o in outputs if outputs.count(o) > 1}:
-        raise UsageError(f"two inputs would become {min(twice)}", "convert them in two calls")
-    return places
+def task(shared: dict[str, Any], one: dict[str, Any], stopped: Callable[[], bool]) -> dict[str, Any]:
+    """Convert one of many recordings, in a worker.
+
+    Args:
+        shared: Options of `convert`.
+        one: Source and output.
+        stopped: As `convert`.
+
+    Returns:
+        The Conversion's fields and what there is to warn of, or why it failed.
+    """
+    warnings: list[str] = []
+
+    def report(event: Event) -> None:
+        if isinstance(event, Note) and event.warning:
+            warnings.append(event.text)
+
+    try:
+        (made,) = convert(one["source"], out=one["output"], **shared, report=report, stopped=stopped)
+    except (AudioError, UsageError, WriteError, StoppedError) as error:
+        return {"failure": error.message, "warnings": warnings}
+    except VoiceswapError as error:
+        return {"fatal": error.message, "hint": error.hint}
+    return as_answer(made) | {"warnings": warnings}
 
 
 def _convert_one(
@@ -237,7 +220,7 @@ def _convert_one(
     def blocks() -> Iterator[audio.Array]:
         return audio.blocks(path, damaged=None if wanted.strict else damage.append)
 
-    kind = audio.probe(path)
+    kind, networks = audio.probe(path), voice.networks
     began = time.monotonic()
     report(Progress(path.name, "listening", 0, 1))
     n_done = 0
@@ -251,7 +234,7 @@ def _convert_one(
         shaping = shape(found, in_key)
         for text in [*damage[:1], *_doubts(path, found, shaping, in_key)]:
             report(Note(text, warning=True))
-        voiced = converted(song.voice, found, voice.networks, shaping)
+        voiced = converted(song.voice, found, networks, shaping)
         mixed = put_together(voiced, song, wanted.options, kind, wanted.force)
         marker = Marker(kind.sample_rate_hz, kind.n_channels, voice.tag) if wanted.mark else None
         duration_s = found.n_samples / kind.sample_rate_hz

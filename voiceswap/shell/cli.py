@@ -133,6 +133,7 @@ def convert(
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave out what is converted already.")
     ] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="How many recordings at once, a process each.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Convert recordings, or folders of them, into a voice: song.wav becomes song.VOICE.wav."""
@@ -165,6 +166,7 @@ def convert(
             voices=voices,
             force=force,
             skip_existing=skip_existing,
+            jobs=jobs,
             report=shell.report,
             stopped=stop,
         )

@@ -9,6 +9,7 @@ from voiceswap.config import FeatureConfig
 from voiceswap.signal.features import Array
 
 MAX_ABS = 1e3
+SHORTEST_FRAME_PERIODS = 1.1
 
 
 def warp(samples: Array, config: FeatureConfig, *, f0_ratio: float, envelope_ratio: float) -> Array:
@@ -34,7 +35,9 @@ def warp(samples: Array, config: FeatureConfig, *, f0_ratio: float, envelope_rat
     low = np.minimum(position.astype(int), n_fft // 2 - 1)
     share = position - low
     envelope = np.ascontiguousarray(envelope[:, low] * (1 - share) + envelope[:, low + 1] * share)
-    warped = pyworld.synthesize(f0 * f0_ratio, envelope, aperiodicity, rate)[: len(samples)]
+    # Its synthesis writes a period's noise into a frame, whether or not it fits: a longer one corrupts the heap.
+    moved = np.where(f0 > 0, np.maximum(f0 * f0_ratio, SHORTEST_FRAME_PERIODS * rate / n_fft), 0.0)
+    warped = pyworld.synthesize(moved, envelope, aperiodicity, rate)[: len(samples)]
     return np.pad(warped, (0, len(samples) - len(warped))).astype(np.float32)
 
 
