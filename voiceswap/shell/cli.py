@@ -12,6 +12,7 @@ import typer
 import voiceswap
 from voiceswap.errors import UsageError
 from voiceswap.shell.console import Shell, StopFlag, guarded, range_text
+from voiceswap.shell.quiet import load_tensorflow
 
 app = typer.Typer(
     name="voiceswap",
@@ -73,6 +74,7 @@ def train(
     for name in unasked if all(source.exists() for source in sources) else ():
         question = f"Who agreed to a voice {name}, to what, and when? A sentence or a file; Enter to leave it open: "
         agreed[name] = shell.ask(question)
+    load_tensorflow()
     from voiceswap.jobs.train import train as job
 
     with shell.working(), StopFlag().listening() as stop:
@@ -141,6 +143,7 @@ def convert(
     shell = Shell(as_json)
     if song and dry:
         raise UsageError("--song and --dry exclude each other", "leave both out to have it found")
+    load_tensorflow()
     from voiceswap.jobs.convert import convert as job
     from voiceswap.jobs.voice import PROTECT
 
@@ -238,6 +241,7 @@ def info(
     if os.path.isfile(what) and what not in paths.list_voices(paths.voices_folder(voices)):
         _show_recording(shell, Path(what))
         return
+    load_tensorflow()
     from voiceswap.jobs.consent import NONE
     from voiceswap.jobs.voice import load
 
@@ -289,6 +293,7 @@ def pretrain(
 ) -> None:
     """Make a base from recordings of many people. The same command goes on after a stop."""
     shell = Shell(as_json)
+    load_tensorflow()
     from voiceswap.jobs.pretrain import PARTS
     from voiceswap.jobs.pretrain import pretrain as job
 
@@ -314,6 +319,7 @@ def pretrain(
 def doctor(voices: Voices = None, as_json: Json = False) -> None:
     """Look whether everything that a conversion needs works here."""
     shell = Shell(as_json)
+    load_tensorflow()
     from voiceswap.shell.doctor import examine
 
     checks = examine(voices)
@@ -335,6 +341,7 @@ def demo(
 ) -> None:
     """Synthesise two speakers and a song, train both voices, convert the song."""
     shell = Shell(as_json)
+    load_tensorflow()
     from voiceswap.shell.demo import run
 
     with shell.working(), StopFlag().listening() as stop:
