@@ -285,8 +285,13 @@ def pretrain(
     folders: Annotated[list[Path], typer.Argument(help="Folders that hold one folder a person.", metavar="FOLDER...")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The working folder; the base comes into its folder base.")],
     start: Annotated[Path | None, typer.Option("--start", help="Weights to start from; else the shipped base.")] = None,
-    part: Annotated[list[str] | None, typer.Option("--part", help="encoder, decoder or vocoder; else all.")] = None,
+    part: Annotated[
+        list[str] | None, typer.Option("--part", help="encoder, decoder, vocoder, fast_vocoder; else all.")
+    ] = None,
     minutes: Minutes = None,
+    content_dim: Annotated[
+        int | None, typer.Option("--content-dim", help="How many components of the content; else as in the start.")
+    ] = None,
     leave_out: Annotated[list[str] | None, typer.Option("--leave-out", help="A person to leave out.")] = None,
     credits_file: Annotated[Path | None, typer.Option("--credits", help="A text to keep beside the weights.")] = None,
     as_json: Json = False,
@@ -304,6 +309,7 @@ def pretrain(
             start=start,
             parts=tuple(part or PARTS),
             minutes=minutes,
+            content_dim=content_dim,
             leave_out=tuple(leave_out or ()),
             credits=credits_file,
             report=shell.report,
