@@ -31,7 +31,9 @@ def main(out):
     lstm.load_state_dict({k.removeprefix("lstm."): v for k, v in state.items() if k.startswith("lstm.")})
     linear.load_state_dict({k.removeprefix("linear."): v for k, v in state.items() if k.startswith("linear.")})
     # Powers of mel bands as speech has them: uneven, from nothing to a few units.
-    seen = np.exp(np.random.default_rng(0).normal(-5, 3, (N_PARTIALS, N_FRAMES, N_BANDS))).clip(0, 20).astype(np.float32)
+    seen = (
+        np.exp(np.random.default_rng(0).normal(-5, 3, (N_PARTIALS, N_FRAMES, N_BANDS))).clip(0, 20).astype(np.float32)
+    )
     with torch.no_grad():
         raw = torch.relu(linear(lstm(torch.tensor(seen))[1][0][-1]))
         vectors = (raw / raw.norm(dim=1, keepdim=True)).numpy()

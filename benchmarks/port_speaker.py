@@ -23,7 +23,8 @@ CARD = {
 }
 CREDITS = """# Credits and licences of these weights
 - Resemblyzer's voice encoder: Apache licence 2.0, Copyright Resemble AI, Corentin Jemine;
-  https://github.com/resemble-ai/Resemblyzer, package Resemblyzer 0.1.4. Trained on LibriSpeech, VoxCeleb1 and VoxCeleb2.
+  https://github.com/resemble-ai/Resemblyzer, package Resemblyzer 0.1.4.
+  Trained on LibriSpeech, VoxCeleb1 and VoxCeleb2.
 - After L. Wan, Q. Wang, A. Papir, I. Lopez Moreno: Generalized end-to-end loss for speaker verification, ICASSP 2018.
 - Changed: the two biases of each layer added up, rounded to half precision; the loss's two numbers left out.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,8 +16,8 @@ from voiceswap.model.speaker import SAMPLE_RATE_HZ, WIDTH, SpeakerEncoder, direc
 from voiceswap.signal import audio
 
 Array = np.ndarray
-# So much of each of so many recordings, evenly picked, says who speaks; more of it moves the direction no further.
-MOST_RECORDINGS, MOST_OF_ONE_S, MOST_S = 40, 60.0, 240.0
+# So many recordings, evenly picked, and so much of them altogether say who speaks.
+MOST_RECORDINGS, MOST_S = 40, 240.0
 
 
 @dataclass(frozen=True)
@@ -42,25 +41,20 @@ def speaker_encoder() -> SpeakerEncoder:
     return load_speaker_encoder()
 
 
-def of_recordings(files: Sequence[Path]) -> Identity:
+def of_recordings(files: Sequence[Path]) -> Identity | None:
     """Who speaks in recordings of one person.
 
     Args:
         files: Recordings; those that cannot be read, or hold no speech, are left out.
 
     Returns:
-        The person's identity.
-
-    Raises:
-        AudioError: There is no speech in any of them.
+        The person's identity; None if no speech was heard.
     """
     chosen = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, MOST_RECORDINGS).astype(int))]
-    each_s = min(MOST_OF_ONE_S, max(MOST_S / len(chosen), 1.0))
-    if len(chosen) == 1:
-        each_s = MOST_S
+    each_s = MOST_S / len(chosen)
     heard = [vector for vector in (_direction_of(file, each_s) for file in chosen) if np.isfinite(vector).all()]
     if not heard:
-        raise AudioError(f"no speech in {files[0]} and {len(files) - 1} more", "give recordings of someone speaking")
+        return None
     together = np.stack(heard)
     vector = direction(together)
     # Each against the others: a recording is always like itself.
@@ -77,8 +71,10 @@ def _direction_of(file: Path, most_s: float) -> Array:
     return direction(speaker_encoder().pieces(samples))
 
 
-def to_card(found: Identity) -> dict[str, Any]:
+def to_card(found: Identity | None) -> dict[str, Any] | None:
     """An identity as a voice's card keeps it: plain JSON values, under a kilobyte."""
+    if found is None:
+        return None
     vector = base64.b64encode(found.vector.astype("<f2").tobytes()).decode()
     own = round(found.own, 4) if np.isfinite(found.own) else None
     return {"encoder": speaker_encoder().name, "vector": vector, "own": own, "n_recordings": found.n_recordings}
@@ -109,6 +105,6 @@ def from_card(card: dict[str, Any], where: str) -> Identity | None:
         length = float(np.linalg.norm(vector))
         if vector.shape != (WIDTH,) or not abs(length - 1) < 0.01:
             raise ValueError(f"{vector.shape} numbers of length {length}")
-    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{where} lacks a sound speaker: {str(error)[:80]}", "train the voice again") from error
     return Identity(vector / length, own, n_recordings)
