@@ -29,8 +29,8 @@ FRAME_SAMPLES, HOP_SAMPLES, N_MELS = 400, 160, 40
 WIDTH, N_LAYERS = 256, 3
 # It hears pieces of 1.6 s, begun every 0.77 s; a last one counts if three quarters of it are there.
 PIECE_FRAMES, STEP_FRAMES, MIN_SHARE = 160, 77, 0.75
-# Its mel is one of power, not its logarithm: it was trained on recordings raised to at least this level, their pauses cut
-# out. What lies so far below the speech is a pause, but for some frames of 20 ms around it.
+# Its mel is one of power, not its logarithm: it was trained on recordings raised to at least this level, without pauses
+# (what lies so far below the speech), but for some frames of 20 ms around it.
 LEVEL_DB = -30.0
 PAUSE_DB, KEPT_FRAMES = 25.0, 7
 
