@@ -22,6 +22,7 @@ import soundfile
 
 import voiceswap
 from voiceswap.jobs.stream import Shaping, array_source, converted, survey
+from voiceswap.model.base import VOCODERS, load_base
 from voiceswap.signal import audio
 
 TRAINED = ("en_kathleen", "nl_flemishguy")
@@ -69,7 +70,7 @@ def part_stages(data, work, folder):
     voice = voiceswap.load(VOICE, voices=work / "voices")
     samples = speech(data, 60.0)
     source = array_source(samples[:, None], RATE_HZ)
-    spent = dict.fromkeys(("encoder", "decoder", "vocoder"), 0.0)
+    spent = dict.fromkeys(("encoder", "decoder", "vocoder", "fast vocoder"), 0.0)
 
     def timed(name, function):
         def wrapped(*arguments):
@@ -81,18 +82,23 @@ def part_stages(data, work, folder):
         return wrapped
 
     networks = voice.networks
-    list(converted(source, survey(source, voice.config), networks, Shaping()))
-    watched = replace(
-        networks, decode=timed("decoder", networks.decode), vocoder=timed("vocoder", networks.vocoder.__call__)
-    )
+    vocoders = [v for v in VOCODERS if v == "best" or load_base().has_fast_vocoder]
+    for vocoder in vocoders:
+        list(converted(source, survey(source, voice.config), networks, Shaping(vocoder=vocoder)))
+    names = {"best": "vocoder", "fast": "fast vocoder"}
+    timed_vocoders = {v: timed(names[v], networks.vocoder_of(v).__call__) for v in vocoders}
+    watched = replace(networks, decode=timed("decoder", networks.decode), vocoder_of=timed_vocoders.__getitem__)
     networks.encoder.window = timed("encoder", networks.encoder.window)
     began = time.monotonic()
     found = survey(source, voice.config)
     spent["survey"] = time.monotonic() - began
-    list(converted(source, found, watched, Shaping()))
-    spent["whole"] = time.monotonic() - began
-    spent["all but the vocoder"] = spent["whole"] - spent["vocoder"]
-    return {name: round(60.0 / seconds, 2) for name, seconds in spent.items()}
+    for vocoder in reversed(vocoders):
+        spent["encoder"] = spent["decoder"] = 0.0
+        began = time.monotonic()
+        list(converted(source, found, watched, Shaping(vocoder=vocoder)))
+        spent[f"whole, {vocoder}"] = spent["survey"] + time.monotonic() - began
+    spent["all but the vocoder"] = spent["whole, best"] - spent["vocoder"]
+    return {name: round(60.0 / seconds, 2) for name, seconds in spent.items() if seconds}
 
 
 def part_cold(data, work, folder):

@@ -7,6 +7,7 @@ import pytest
 from conftest import TINY
 from voiceswap.jobs.pretrain import principal_components
 from voiceswap.model import adversary, base, decoder, encoder, layers, vocoder
+from voiceswap.signal import features
 
 RANDOM = np.random.default_rng(0)
 
@@ -91,3 +92,27 @@ def test_principal_components_are_those_of_an_svd():
     np.testing.assert_allclose(cosines, 1.0, atol=1e-6)
     # Half-whitened: variances fall with the square root of what they were.
     np.testing.assert_allclose(made.std(axis=0) ** 2 / made.std(axis=0)[0] ** 2, singular[:4] / singular[0], rtol=1e-6)
+
+
+def test_the_quick_end_in_blocks_is_the_quick_end_in_one_piece():
+    best, fast = vocoder.build(TINY), vocoder.build_fast(TINY)
+    sound = vocoder.Vocoder(vocoder.joined(best, fast, TINY), TINY)
+    mel = (RANDOM.normal(size=(2 * vocoder.BLOCK_FRAMES + 7, 80)) - 5).astype(np.float32)
+    samples = sound(mel)
+    assert samples.shape == (len(mel) * TINY.features.hop_samples,)
+    around = TINY.vocoder.context_frames
+    padded = np.pad(mel, ((around, around), (0, 0)), constant_values=features.SILENT_MEL)
+    whole = np.asarray(fast(vocoder.trunk(best, TINY)(padded[None])))[0]
+    hop = TINY.features.hop_samples
+    np.testing.assert_allclose(samples, np.clip(whole, -1, 1)[around * hop : -around * hop], atol=1e-5)
+
+
+def test_the_trunk_is_the_beginning_of_the_vocoder():
+    """Fed to what comes after it, its output gives the vocoder's."""
+    best = vocoder.build(TINY)
+    begun = vocoder.trunk(best, TINY)
+    mel = (RANDOM.normal(size=(1, 20, 80)) - 5).astype(np.float32)
+    assert begun(mel).shape == (1, 20 * TINY.vocoder.trunk_rate, TINY.vocoder.trunk_channels)
+    stage = best.get_layer("stage_0").output
+    rest = keras.Model(stage, best.output)
+    np.testing.assert_allclose(rest(begun(mel)), best(mel), atol=1e-6)

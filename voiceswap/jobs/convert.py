@@ -22,7 +22,7 @@ from voiceswap.jobs.many import Conversion, Tasks, as_answer, places_of
 from voiceswap.jobs.scores import Judge, file_source, tapped
 from voiceswap.jobs.songs import SongOptions, check_options, opened, put_together
 from voiceswap.jobs.stream import SILENT_DB, Shaping, Source, Survey, converted, survey
-from voiceswap.jobs.voice import PROTECT, Voice, check_shaping, load
+from voiceswap.jobs.voice import PROTECT, VOCODER, Voice, check_shaping, load
 from voiceswap.signal import audio
 from voiceswap.signal.curve import read_curve, write_curve
 from voiceswap.signal.mark import MIN_MARKED_S, Marker
@@ -54,6 +54,7 @@ def convert(
     pitch: float | None = None,
     formant: float = 0.0,
     protect: float = PROTECT,
+    vocoder: str = VOCODER,
     f0_method: str = METHODS[0],
     f0: str | Path | None = None,
     f0_out: str | Path | None = None,
@@ -85,6 +86,7 @@ def convert(
         pitch: Semitones to move the melody by, -48 to 48; found from both ranges if not given.
         formant: Semitones to move the voice's formants by, -12 to 12.
         protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1.
+        vocoder: "best", or "fast", which is quicker.
         f0_method: How the melody is found: "swift", "dio" or "harvest".
         f0: A curve to follow instead, a file of time_s,f0_hz; of the source, before it is moved by `pitch`.
         f0_out: Where to write the source's melody, in the same form; an existing file is replaced.
@@ -125,7 +127,7 @@ def convert(
     """
     if not inputs:
         raise UsageError("nothing to convert", "name at least one recording")
-    check_shaping(pitch, formant, protect)
+    check_shaping(pitch, formant, protect, vocoder)
     options = SongOptions(
         mode, Path(stems) if stems else None, Path(backing) if backing else None, vocal_gain, backing_gain
     )
@@ -156,7 +158,7 @@ def convert(
     report(Note(consent, warning=not is_recorded(voice.card)))
 
     def shape(found: Survey, in_key: bool) -> Shaping:
-        return voice.shaping(found, pitch, formant, protect, in_key=in_key)
+        return voice.shaping(found, pitch, formant, protect, vocoder, in_key=in_key)
 
     def look(source: Source) -> Survey:
         found = survey(source, voice.config, f0_method)
@@ -172,7 +174,7 @@ def convert(
         shared: dict[str, object] = {"as_": os.path.abspath(voice.path), "pitch": pitch, "formant": formant}
         shared |= {"protect": protect, "f0_method": f0_method, "mode": mode, "vocal_gain": vocal_gain}
         shared |= {"backing_gain": backing_gain, "mark": mark, "sidecar": sidecar, "c2pa": certificate}
-        shared |= {"strict": strict, "force": force}
+        shared |= {"strict": strict, "force": force, "vocoder": vocoder}
         left_out = [skip_existing and output.exists() for _, output in places]
         tasks = Tasks(WORKER, shared, voice.name, places, left_out, told={consent})
         return tasks.done(jobs, report, stopped)

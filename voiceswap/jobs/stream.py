@@ -77,11 +77,18 @@ class Survey:
 
 @dataclass(frozen=True)
 class Networks:
-    """What a window goes through; `decode` maps frames of content and conditions to a mel of as many frames."""
+    """What a window goes through.
+
+    Attributes:
+        encoder: Listens to what is said.
+        decode: From frames of content and conditions to a mel of as many frames.
+        vocoder_of: Gives the vocoder "best" or "fast".
+        config: The settings of all.
+    """
 
     encoder: ContentEncoder
     decode: Callable[[Array, Array], Array]
-    vocoder: Vocoder
+    vocoder_of: Callable[[str], Vocoder]
     config: Config
 
 
@@ -93,11 +100,13 @@ class Shaping:
         pitch_semitones: How far the melody moves.
         formant_semitones: How far the voice's formants move.
         protect: 0 to 1: how much of the source's own breaths, plosives and sibilants stays.
+        vocoder: "best" or "fast".
     """
 
     pitch_semitones: float = 0.0
     formant_semitones: float = 0.0
     protect: float = 0.0
+    vocoder: str = "best"
 
 
 def array_source(samples: Array, sample_rate_hz: int, block_samples: int = 1 << 16) -> Source:
@@ -312,7 +321,7 @@ def _made(source: Source, found: Survey, networks: Networks, shaping: Shaping, w
 def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping, watch: Watch | None) -> Iterator[Array]:
     """The mono result at `mel_rate_hz`, a core at a time."""
     config, f = networks.config, networks.config.features
-    grid = Grid.of(config)
+    grid, vocoder = Grid.of(config), networks.vocoder_of(shaping.vocoder)
     hop, vector = f.hop_samples, 2 * f.content_hop_samples
     gain = np.float32(10 ** ((f.speech_level_db - found.level_db) / 20))
     beyond = (grid.margin_frames, 2 * grid.core_frames + grid.margin_frames)
@@ -349,7 +358,7 @@ def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping, 
         # Only so much goes through the vocoder, the slowest part, as this window's core needs.
         inner, spare = grid.decoded_frames, grid.vocoded_frames
         vocoded = slice(inner, inner + -(-looked.n_core // hop) + 2 * spare)
-        made = networks.vocoder(mel[vocoded])
+        made = vocoder(mel[vocoded])
         source_part = samples[vocoded.start * hop : vocoded.stop * hop]
         followed = made * loudness.follow_gain(made, source_part, f.mel_rate_hz)
         kept = shaping.protect * _unvoiced_share(voiced[frames][vocoded], hop)

@@ -14,7 +14,7 @@ from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.jobs.consent import consent_line
 from voiceswap.jobs.stream import Networks, Shaping, Survey, array_source, converted, survey
 from voiceswap.model import decoder
-from voiceswap.model.base import Base, load_base
+from voiceswap.model.base import VOCODERS, Base, load_base
 from voiceswap.model.layers import Arrays, expected_arrays, load_arrays
 from voiceswap.signal import audio
 from voiceswap.signal.mark import Marker
@@ -27,6 +27,8 @@ VOICE_MAX_BYTES = 10_000_000
 MAX_SEMITONES, MAX_FORMANT = 48.0, 12.0
 # How much of the source's unvoiced sound stays if nobody says: docs/measurements.md.
 PROTECT = 0.0
+# Which vocoder if nobody says.
+VOCODER = "best"
 
 
 class Voice:
@@ -101,6 +103,7 @@ class Voice:
         *,
         formant: float = 0.0,
         protect: float = PROTECT,
+        vocoder: str = VOCODER,
         mark: bool = True,
     ) -> np.ndarray:
         """Convert samples into this voice.
@@ -111,6 +114,7 @@ class Voice:
             pitch: Semitones to move the melody by, -48 to 48; found from both ranges if not given.
             formant: Semitones to move the voice's formants by, -12 to 12.
             protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1.
+            vocoder: "best", or "fast", which is quicker.
             mark: Whether the result is marked as made with voiceswap, inaudibly.
 
         Returns:
@@ -118,7 +122,7 @@ class Voice:
 
         Raises:
             AudioError: Samples of another shape, not finite, or too few.
-            UsageError: A pitch, formant or protect out of range.
+            UsageError: A pitch, formant or protect out of range, an unknown vocoder.
             ModelError: The voice belongs to another base, or is damaged.
 
         Example:
@@ -126,7 +130,7 @@ class Voice:
             >>> speaker_b = voiceswap.load("speakerB")  # doctest: +SKIP
             >>> converted = speaker_b.convert(samples, 44_100)  # doctest: +SKIP
         """
-        check_shaping(pitch, formant, protect)
+        check_shaping(pitch, formant, protect, vocoder)
         if samples.ndim not in (1, 2):
             raise AudioError(f"the samples have shape {samples.shape}", "wanted (n,) or (n, n_channels) in [-1, 1]")
         audio.check_kind("the samples", sample_rate_hz, 1 if samples.ndim == 1 else samples.shape[1])
@@ -134,7 +138,7 @@ class Voice:
         audio.check_samples("the samples", block, 0, sample_rate_hz)
         source, networks = array_source(block, sample_rate_hz), self.networks
         found = survey(source, self.config)
-        shaping = self.shaping(found, pitch, formant, protect)
+        shaping = self.shaping(found, pitch, formant, protect, vocoder)
         made = np.concatenate(list(converted(source, found, networks, shaping)))
         if mark:
             marker = Marker(sample_rate_hz, made.shape[1], self.tag)
@@ -142,7 +146,14 @@ class Voice:
         return made.reshape(samples.shape)
 
     def shaping(
-        self, found: Survey, pitch: float | None, formant: float, protect: float, *, in_key: bool = False
+        self,
+        found: Survey,
+        pitch: float | None,
+        formant: float,
+        protect: float,
+        vocoder: str = VOCODER,
+        *,
+        in_key: bool = False,
     ) -> Shaping:
         """How a surveyed source is carried over into this voice.
 
@@ -151,7 +162,7 @@ class Voice:
         semitones = transposition(found.f0_range, self.f0_range) if pitch is None else pitch
         if in_key and pitch is None:
             semitones = 12.0 * round(semitones / 12)
-        return Shaping(semitones, formant, protect)
+        return Shaping(semitones, formant, protect, vocoder)
 
 
 def with_decoder(base: Base, model: keras.Model) -> Networks:
@@ -161,11 +172,13 @@ def with_decoder(base: Base, model: keras.Model) -> Networks:
     def decode(content: np.ndarray, conditions: np.ndarray) -> np.ndarray:
         return np.asarray(model.predict_on_batch([content[None], conditions[None], nobody])[0])
 
-    return Networks(base.encoder, decode, base.vocoder, base.config)
+    return Networks(base.encoder, decode, base.vocoder_of, base.config)
 
 
-def check_shaping(pitch: float | None, formant: float, protect: float) -> None:
-    """Raise UsageError for a pitch, formant or protect out of range."""
+def check_shaping(pitch: float | None, formant: float, protect: float, vocoder: str = VOCODER) -> None:
+    """Raise UsageError for a pitch, formant or protect out of range, or an unknown vocoder."""
+    if vocoder not in VOCODERS:
+        raise UsageError(f"unknown vocoder {vocoder!r}", f"wanted one of {', '.join(VOCODERS)}")
     if pitch is not None and not abs(pitch) <= MAX_SEMITONES:
         raise UsageError(f"pitch is {pitch} semitones, wanted {-MAX_SEMITONES:.0f} to {MAX_SEMITONES:.0f}")
     if not abs(formant) <= MAX_FORMANT:

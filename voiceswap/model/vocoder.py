@@ -1,4 +1,11 @@
-"""The vocoder: HiFi-GAN's generator (Kong et al., 2020; MIT), mel in, samples out."""
+"""The vocoder: HiFi-GAN's generator (Kong et al., 2020; MIT), mel in, samples out; and its quick end.
+
+    mel -> conv_in -> stage 0 -> stage 1 -> stage 2 -> stage 3 -> samples      "best"
+                              -> quick end ----------------------> samples      "fast"
+
+After the first stage the waveform is as good as decided; most of the work is still to come. The quick end learns to do
+it at the rate of the first stage.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +45,7 @@ def build(config: Config) -> keras.Model:
             _residual(x, channels, width, size.block_dilations, f"stage_{i}_kernel_{width}")
             for width in size.block_kernels
         ]
-        x = sum(branches[1:], branches[0]) / len(branches)
+        x = layers.Identity(name=f"stage_{i}")(sum(branches[1:], branches[0]) / len(branches))
     x = layers.Conv1D(1, 7, padding="same", name="conv_out")(ops.leaky_relu(x, LAST_SLOPE))
     samples = ops.squeeze(ops.tanh(x), axis=-1)
     return keras.Model(mel, samples, name="vocoder")
@@ -51,6 +58,50 @@ def _residual(x: Any, channels: int, width: int, dilations: tuple[int, ...], nam
         y = ops.leaky_relu(y, SLOPE)
         x = x + layers.Conv1D(channels, width, padding="same", name=f"{name}_plain_{i}")(y)
     return x
+
+
+def trunk(best: keras.Model, config: Config) -> keras.Model:
+    """The stages of the vocoder that the quick end goes on from.
+
+    Args:
+        best: What `build` gave.
+        config: The settings it was built with.
+
+    Returns:
+        A model from a mel `(batch, n_frames, n_mels)` to `(batch, n_frames * trunk_rate, trunk_channels)`.
+    """
+    return keras.Model(best.input, best.get_layer(f"stage_{config.vocoder.fast.shared_stages - 1}").output)
+
+
+def build_fast(config: Config) -> keras.Model:
+    """The quick end, with fresh weights.
+
+    Args:
+        config: Sizes are read from its `features` and `vocoder` sections.
+
+    Returns:
+        A model from what the trunk gave, `(batch, n_positions, trunk_channels)`, to samples `(batch, n_samples)`.
+    """
+    size, fast = config.vocoder, config.vocoder.fast
+    begun = keras.Input((None, size.trunk_channels), name="trunk")
+    x = layers.Conv1D(fast.width, 7, padding="same", name="conv_in")(ops.leaky_relu(begun, SLOPE))
+    for i, dilation in enumerate(fast.dilations):
+        y = ops.leaky_relu(x, SLOPE)
+        y = layers.Conv1D(fast.width, 3, padding="same", dilation_rate=dilation, name=f"dilated_{i}")(y)
+        y = ops.leaky_relu(y, SLOPE)
+        x = x + layers.Conv1D(fast.width, 3, padding="same", name=f"plain_{i}")(y)
+    x = layers.Conv1D(fast.wide, 1, name="wide")(ops.leaky_relu(x, SLOPE))
+    hop = config.features.hop_samples // size.trunk_rate
+    overlapping = layers.Conv1DTranspose(1, fast.overlap * hop, hop, padding="same", use_bias=False, name="conv_out")(
+        ops.leaky_relu(x, SLOPE)
+    )
+    return keras.Model(begun, ops.squeeze(overlapping, axis=-1), name="fast_vocoder")
+
+
+def joined(best: keras.Model, fast: keras.Model, config: Config) -> keras.Model:
+    """The quick vocoder as a whole: the trunk of `best`, then the quick end."""
+    begun = trunk(best, config)
+    return keras.Model(begun.input, ops.clip(fast(begun.output), -1.0, 1.0))
 
 
 class Vocoder:

@@ -12,6 +12,7 @@ import typer
 import voiceswap
 from voiceswap.errors import UsageError
 from voiceswap.shell.console import Shell, StopFlag, guarded, range_text
+from voiceswap.shell.quiet import load_tensorflow
 
 app = typer.Typer(
     name="voiceswap",
@@ -73,6 +74,7 @@ def train(
     for name in unasked if all(source.exists() for source in sources) else ():
         question = f"Who agreed to a voice {name}, to what, and when? A sentence or a file; Enter to leave it open: "
         agreed[name] = shell.ask(question)
+    load_tensorflow()
     from voiceswap.jobs.train import train as job
 
     with shell.working(), StopFlag().listening() as stop:
@@ -112,6 +114,7 @@ def convert(
         float | None,
         typer.Option("--protect", help="How much of the source's own breaths and sibilants stays, 0 to 1."),
     ] = None,
+    vocoder: Annotated[str, typer.Option("--vocoder", help="best, or fast, which is quicker.")] = "best",
     f0_method: Annotated[str, typer.Option("--f0-method", help="swift, dio or harvest.")] = "swift",
     f0: Annotated[Path | None, typer.Option("--f0", help="A curve to follow: a file of time_s,f0_hz.")] = None,
     f0_out: Annotated[Path | None, typer.Option("--f0-out", help="Where to write the source's curve.")] = None,
@@ -145,6 +148,7 @@ def convert(
     shell = Shell(as_json)
     if song and dry:
         raise UsageError("--song and --dry exclude each other", "leave both out to have it found")
+    load_tensorflow()
     from voiceswap.jobs.convert import convert as job
     from voiceswap.jobs.voice import PROTECT
     from voiceswap.shell.scores import report_lines
@@ -157,6 +161,7 @@ def convert(
             pitch=pitch,
             formant=formant,
             protect=PROTECT if protect is None else protect,
+            vocoder=vocoder,
             f0_method=f0_method,
             f0=f0,
             f0_out=f0_out,
@@ -284,6 +289,7 @@ def info(
     if os.path.isfile(what) and what not in paths.list_voices(paths.voices_folder(voices)):
         _show_recording(shell, Path(what))
         return
+    load_tensorflow()
     from voiceswap.jobs.consent import NONE
     from voiceswap.jobs.voice import load
 
@@ -337,6 +343,7 @@ def pretrain(
 ) -> None:
     """Make a base from recordings of many people. The same command goes on after a stop."""
     shell = Shell(as_json)
+    load_tensorflow()
     from voiceswap.jobs.pretrain import PARTS
     from voiceswap.jobs.pretrain import pretrain as job
 
@@ -362,6 +369,7 @@ def pretrain(
 def doctor(voices: Voices = None, as_json: Json = False) -> None:
     """Look whether everything that a conversion needs works here."""
     shell = Shell(as_json)
+    load_tensorflow()
     from voiceswap.shell.doctor import examine
 
     checks = examine(voices)
@@ -383,6 +391,7 @@ def demo(
 ) -> None:
     """Synthesise two speakers and a song, train both voices, convert the song."""
     shell = Shell(as_json)
+    load_tensorflow()
     from voiceswap.shell.demo import run
 
     with shell.working(), StopFlag().listening() as stop:

@@ -1,0 +1,35 @@
+"""What TensorFlow writes about itself is left out, and nothing else."""
+
+import os
+import subprocess
+import sys
+
+from voiceswap.shell import quiet
+
+
+def test_native_lines_about_itself_are_held_back(capfd):
+    with quiet.without_lines(quiet.ABOUT_ITSELF):
+        os.write(2, b"I0000 00:00:1795477520.723592   29618 port.cc:153] oneDNN custom operations are on.\n")
+        os.write(2, b"2026-05-03 14:44:05.157831: I external/cudart_stub.cc:32] Could not find cuda drivers\n")
+        os.write(2, b"Out of memory\n")
+        os.write(2, b"WARNING: the disk is full\n")
+    os.write(2, b"I0000 00:00:1 later\n")
+    assert capfd.readouterr().err == "Out of memory\nWARNING: the disk is full\nI0000 00:00:1 later\n"
+
+
+def test_what_was_written_before_a_failure_is_shown(capfd):
+    try:
+        with quiet.without_lines(quiet.ABOUT_ITSELF):
+            os.write(2, b"no such library\n")
+            raise ImportError
+    except ImportError:
+        assert capfd.readouterr().err == "no such library\n"
+
+
+def test_a_command_says_what_it_has_to_say_and_nothing_else(tmp_path):
+    env = {k: v for k, v in os.environ.items() if k != quiet.LOG_LEVEL}
+    command = [sys.executable, "-m", "voiceswap", "convert", "nothere.wav", "--as", "anna"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "error: no such file: nothere.wav"
+    assert len(done.stderr.splitlines()) == 3
