@@ -92,6 +92,9 @@ def verdict(name: str, to_target: float, to_source: float, n_nearer: int = 0, n_
         to_source: Similarity to the source, nan if it is not known.
         n_nearer: How many of the conversions are nearer to their source.
         n_clips: How many there are.
+
+    Returns:
+        The sentence, without a full stop.
     """
     both = f"similarity {to_target:.2f} to {name}, {to_source:.2f} to the source"
     if math.isnan(to_target) or math.isnan(to_source):
@@ -126,6 +129,9 @@ class Judge:
 
         Args:
             without_words: What to say if there is no recogniser; "" for nothing.
+
+        Returns:
+            The lines.
         """
         lines = []
         if self.target is None:
