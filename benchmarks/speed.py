@@ -22,7 +22,7 @@ import soundfile
 
 import voiceswap
 from voiceswap.jobs.stream import Shaping, array_source, converted, survey
-from voiceswap.model.base import VOCODERS, load_base
+from voiceswap.model.base import VOCODERS
 from voiceswap.signal import audio
 
 TRAINED = ("en_kathleen", "nl_flemishguy")
@@ -82,17 +82,16 @@ def part_stages(data, work, folder):
         return wrapped
 
     networks = voice.networks
-    vocoders = [v for v in VOCODERS if v == "best" or load_base().has_fast_vocoder]
-    for vocoder in vocoders:
+    for vocoder in VOCODERS:
         list(converted(source, survey(source, voice.config), networks, Shaping(vocoder=vocoder)))
     names = {"best": "vocoder", "fast": "fast vocoder"}
-    timed_vocoders = {v: timed(names[v], networks.vocoder_of(v).__call__) for v in vocoders}
+    timed_vocoders = {v: timed(names[v], networks.vocoder_of(v).__call__) for v in VOCODERS}
     watched = replace(networks, decode=timed("decoder", networks.decode), vocoder_of=timed_vocoders.__getitem__)
     networks.encoder.window = timed("encoder", networks.encoder.window)
     began = time.monotonic()
     found = survey(source, voice.config)
     spent["survey"] = time.monotonic() - began
-    for vocoder in reversed(vocoders):
+    for vocoder in reversed(VOCODERS):
         spent["encoder"] = spent["decoder"] = 0.0
         began = time.monotonic()
         list(converted(source, found, watched, Shaping(vocoder=vocoder)))

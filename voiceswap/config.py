@@ -81,25 +81,14 @@ class DecoderConfig(_Section):
         return (self.kernel_frames // 2) * sum(self.dilations) + 1
 
 
-class FastVocoderConfig(_Section):
-    """The quick end of a vocoder: it stands in for all but the first stages, at the rate that these come to."""
-
-    shared_stages: Count = 1
-    width: Count = 192
-    wide: Count = 512
-    dilations: Annotated[Sizes, Field(min_length=1, max_length=32)] = (1, 1, 2, 2, 3)
-    overlap: Count = 4
-
-
 class VocoderConfig(_Section):
-    """HiFi-GAN's generator, version 1 (Kong et al., 2020), and the quick end that may stand in for its later stages."""
+    """HiFi-GAN's generator, version 1 (Kong et al., 2020)."""
 
     channels: Count = 512
     upsample_rates: Annotated[Sizes, Field(min_length=1, max_length=8)] = (8, 8, 2, 2)
     upsample_kernels: Annotated[Sizes, Field(min_length=1, max_length=8)] = (16, 16, 4, 4)
     block_kernels: Annotated[Sizes, Field(min_length=1, max_length=8)] = (3, 7, 11)
     block_dilations: Annotated[Sizes, Field(min_length=1, max_length=8)] = (1, 3, 5)
-    fast: FastVocoderConfig = FastVocoderConfig()
 
     @model_validator(mode="after")
     def _stages_match(self) -> VocoderConfig:
@@ -107,37 +96,18 @@ class VocoderConfig(_Section):
             raise ValueError("upsample_rates and upsample_kernels must have the same length")
         if self.channels % 2 ** len(self.upsample_rates):
             raise ValueError(f"channels {self.channels} must halve at each of {len(self.upsample_rates)} stages")
-        if self.fast.shared_stages > len(self.upsample_rates):
-            raise ValueError(f"fast.shared_stages is {self.fast.shared_stages} of {len(self.upsample_rates)} stages")
         return self
 
     @property
-    def trunk_rate(self) -> int:
-        """How many positions a frame has after the stages that both vocoders share."""
-        return math.prod(self.upsample_rates[: self.fast.shared_stages])
-
-    @property
-    def trunk_channels(self) -> int:
-        """How many channels the shared stages end in."""
-        return int(self.channels // 2**self.fast.shared_stages)
-
-    @property
-    def fast_context(self) -> int:
-        """Positions of the trunk to either side that can change a position's samples in the quick end."""
-        return 3 + sum(self.fast.dilations) + len(self.fast.dilations) + self.fast.overlap
-
-    @property
     def context_frames(self) -> int:
-        """Frames to either side that can change one output frame by either vocoder, rounded up."""
-        reach, samples_per_frame, fast_reach = 3.0, 1, 0.0
+        """Frames to either side that can change one output frame, rounded up."""
+        reach, samples_per_frame = 3.0, 1
         widest = max(self.block_kernels) // 2
-        for i, (rate, kernel) in enumerate(zip(self.upsample_rates, self.upsample_kernels, strict=True)):
+        for rate, kernel in zip(self.upsample_rates, self.upsample_kernels, strict=True):
             reach += kernel / 2 / rate / samples_per_frame
             samples_per_frame *= rate
             reach += widest * (sum(self.block_dilations) + len(self.block_dilations)) / samples_per_frame
-            if i + 1 == self.fast.shared_stages:
-                fast_reach = reach + self.fast_context / samples_per_frame
-        return math.ceil(max(fast_reach, reach + 3 / samples_per_frame))
+        return math.ceil(reach + 3 / samples_per_frame)
 
 
 class TrainConfig(_Section):

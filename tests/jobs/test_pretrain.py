@@ -12,14 +12,12 @@ from voiceswap.jobs.events import Note
 from voiceswap.model.base import load_base
 
 N_STEPS = 6
-FEW = {"steps": N_STEPS, "adversary_from_step": 3, "batch": 2, "crop_frames": 20, "evaluate_every": 3}
 
 
 @pytest.fixture
 def people(home, spoken, use_tiny, monkeypatch):
     """A folder of two people; what is made has tiny networks."""
     monkeypatch.setattr(pretrain, "DecoderConfig", lambda: TINY.decoder)
-    monkeypatch.setattr(pretrain, "FAST_TRAIN", pretrain.FAST_TRAIN.model_copy(update=FEW))
     monkeypatch.setattr(pretrain, "BASE_TRAIN", TINY.train.model_copy(update={"steps": N_STEPS, "adversary": 0.0}))
     for name in ("anna", "bert"):
         shutil.copytree(spoken, home / "people" / name)
@@ -38,7 +36,7 @@ def test_a_stopped_pretraining_goes_on_to_the_same_base(people, home):
     asked = iter([False, False, True])
     stopped, _ = made(people, home / "work", stopped=lambda: next(asked))
     assert stopped.path is None and stopped.parts == ("encoder",)
-    resumed, _ = made(people, home / "work", parts=("decoder", "vocoder", "fast_vocoder"))
+    resumed, _ = made(people, home / "work", parts=("decoder", "vocoder"))
     whole, _ = made(people, home / "other")
     assert load_base(resumed.path).id == load_base(whole.path).id
     card = json.loads((whole.path / "card.json").read_text())

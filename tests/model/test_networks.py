@@ -7,7 +7,6 @@ import pytest
 from conftest import TINY
 from voiceswap.jobs.pretrain import principal_components
 from voiceswap.model import adversary, base, decoder, encoder, layers, vocoder
-from voiceswap.signal import features
 
 RANDOM = np.random.default_rng(0)
 
@@ -94,25 +93,44 @@ def test_principal_components_are_those_of_an_svd():
     np.testing.assert_allclose(made.std(axis=0) ** 2 / made.std(axis=0)[0] ** 2, singular[:4] / singular[0], rtol=1e-6)
 
 
-def test_the_quick_end_in_blocks_is_the_quick_end_in_one_piece():
-    best, fast = vocoder.build(TINY), vocoder.build_fast(TINY)
-    sound = vocoder.Vocoder(vocoder.joined(best, fast, TINY), TINY)
-    mel = (RANDOM.normal(size=(2 * vocoder.BLOCK_FRAMES + 7, 80)) - 5).astype(np.float32)
-    samples = sound(mel)
-    assert samples.shape == (len(mel) * TINY.features.hop_samples,)
-    around = TINY.vocoder.context_frames
-    padded = np.pad(mel, ((around, around), (0, 0)), constant_values=features.SILENT_MEL)
-    whole = np.asarray(fast(vocoder.trunk(best, TINY)(padded[None])))[0]
-    hop = TINY.features.hop_samples
-    np.testing.assert_allclose(samples, np.clip(whole, -1, 1)[around * hop : -around * hop], atol=1e-5)
+@pytest.mark.parametrize("dilation", [1, 3])
+def test_convolution_along_time_is_that_of_keras(dilation):
+    x = RANDOM.normal(size=(2, 30, 5)).astype(np.float32)
+    oracle = keras.layers.Conv1D(7, 3, padding="same", dilation_rate=dilation, bias_initializer="random_normal")
+    wanted = np.asarray(oracle(x))
+    ours = layers.Conv1D(7, 3, dilation)
+    ours.build((2, 1, 30, 5))
+    ours.set_weights(oracle.get_weights())
+    np.testing.assert_allclose(np.asarray(ours(x[:, None]))[:, 0], wanted, atol=1e-5)
 
 
-def test_the_trunk_is_the_beginning_of_the_vocoder():
-    """Fed to what comes after it, its output gives the vocoder's."""
-    best = vocoder.build(TINY)
-    begun = vocoder.trunk(best, TINY)
-    mel = (RANDOM.normal(size=(1, 20, 80)) - 5).astype(np.float32)
-    assert begun(mel).shape == (1, 20 * TINY.vocoder.trunk_rate, TINY.vocoder.trunk_channels)
-    stage = best.get_layer("stage_0").output
-    rest = keras.Model(stage, best.output)
-    np.testing.assert_allclose(rest(begun(mel)), best(mel), atol=1e-6)
+@pytest.mark.parametrize(("kernel", "stride"), [(16, 8), (4, 2)])
+def test_transposed_convolution_along_time_is_that_of_keras(kernel, stride):
+    x = RANDOM.normal(size=(2, 11, 5)).astype(np.float32)
+    oracle = keras.layers.Conv1DTranspose(7, kernel, stride, padding="same", bias_initializer="random_normal")
+    wanted = np.asarray(oracle(x))
+    ours = layers.Conv1DTranspose(7, kernel, stride)
+    ours.build((2, 1, 11, 5))
+    ours.set_weights(oracle.get_weights())
+    np.testing.assert_allclose(np.asarray(ours(x[:, None]))[:, 0], wanted, atol=1e-5)
+
+
+def test_the_fast_vocoder_says_what_the_best_says(monkeypatch):
+    monkeypatch.setattr(vocoder, "half_is_quicker", lambda: True)
+    shipped = base.load_base()
+    assert shipped.vocoder_of("fast") is not shipped.vocoder_of("best")
+    mel = (2 * RANDOM.normal(size=(40, 80)) - 5).astype(np.float32)
+    best, fast = shipped.vocoder_of("best")(mel), shipped.vocoder_of("fast")(mel)
+    assert fast.dtype == np.float32
+    assert 0 < np.square(fast - best).mean() < 0.05 * np.square(best).mean()
+    monkeypatch.setattr(vocoder, "half_is_quicker", lambda: False)
+    slow = base.load_base()
+    assert slow.vocoder_of("fast") is slow.vocoder_of("best")
+
+
+def test_whether_half_precision_is_quicker_is_measured(monkeypatch):
+    clock = iter(np.cumsum([0, 3, 0, 3, 0, 3, 0, 3, 0, 1, 0, 1, 0, 1, 0, 1]))
+    monkeypatch.setattr(vocoder.time, "perf_counter", lambda: next(clock))
+    assert vocoder.half_is_quicker()
+    clock = iter(np.cumsum([0, 3, 0, 3, 0, 3, 0, 3, 0, 2.5, 0, 2.5, 0, 2.5, 0, 2.5]))
+    assert not vocoder.half_is_quicker()

@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 import voiceswap
-from voiceswap.config import Config
 from voiceswap.errors import ModelError, VoiceswapError
+from voiceswap.jobs.batches import Batch, Crops
 from voiceswap.jobs.events import Note, Plan, Progress, Report
+from voiceswap.jobs.learner import Learner
 from voiceswap.model.layers import Arrays
 from voiceswap.storage import atomic, folder
 
@@ -26,37 +27,6 @@ CHECKPOINT_MAX_BYTES = 2 << 30
 WARM_STEPS, TIMED_STEPS = 3, 6
 # A score must fall by this share to count as better: less is noise.
 BETTER = 0.0005
-
-
-class Learner(Protocol):
-    """A network that learns, with all that a resumed run needs: learner.Learner, distil.QuickLearner."""
-
-    config: Config
-
-    def step(self, batch: Any, step: int, n_steps: int) -> float:
-        """Learn from one batch; the loss before it."""
-
-    def score(self, batch: Any) -> float:
-        """How far it is off on what it has not seen."""
-
-    def weights(self) -> Arrays:
-        """The network's weights, float32."""
-
-    def state(self) -> Arrays:
-        """Everything that changes while learning."""
-
-    def restore(self, state: Arrays) -> None:
-        """Go on from what `state` gave."""
-
-    def expected_state(self) -> dict[str, tuple[tuple[int, ...], str]]:
-        """Names, shapes and types of `state`."""
-
-
-class Batches(Protocol):
-    """Gives the batch of each step: batches.Crops, distil.Lesson."""
-
-    def batch(self, step: int) -> Any:
-        """The batch of one step; the same whenever it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +57,7 @@ class Run:
 
     Attributes:
         name: For the report.
-        learner: What learns.
+        learner: The decoder that learns.
         crops: Gives the batch of each step.
         held_out: What the score is taken on.
         folder: Holds the checkpoints; a run found there goes on if it has the same identity.
@@ -98,8 +68,8 @@ class Run:
 
     name: str
     learner: Learner
-    crops: Batches
-    held_out: Any
+    crops: Crops
+    held_out: Batch
     folder: Path
     identity: dict[str, object]
     n_steps: int

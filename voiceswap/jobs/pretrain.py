@@ -1,4 +1,4 @@
-"""Making the base: encoder, decoder, vocoder and its quick end, each kept on its own so that a later run goes on."""
+"""Making the base: encoder, then decoder, then vocoder, each part kept on its own so that a later run goes on."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import numpy as np
 
 from voiceswap.config import Config, DecoderConfig, TrainConfig
 from voiceswap.errors import ModelError, UsageError
-from voiceswap.jobs import dataset, distil, loop
+from voiceswap.jobs import dataset, loop
 from voiceswap.jobs.batches import Crops, evaluation
 from voiceswap.jobs.dataset import Array
 from voiceswap.jobs.events import Note, Progress, Report, silent
 from voiceswap.jobs.learner import Learner
 from voiceswap.model import base, decoder, encoder, vocoder
-from voiceswap.model.base import BUILDS, FAST_VOCODER, load_base, write_base
+from voiceswap.model.base import load_base, write_base
 from voiceswap.model.layers import Arrays, expected_arrays, load_arrays, to_arrays
 from voiceswap.signal import audio, features
 from voiceswap.storage import atomic, paths
@@ -29,7 +29,7 @@ from voiceswap.storage.folder import Folder, open_folder, write_folder
 START_KIND = "start"
 PART_KIND = "part"
 PART_MAX_BYTES = 200_000_000
-PARTS = ("encoder", "decoder", "vocoder", "fast_vocoder")
+PARTS = ("encoder", "decoder", "vocoder")
 # The recipe of the base decoder: docs/design.md.
 BASE_TRAIN = TrainConfig(
     batch=24,
@@ -41,22 +41,6 @@ BASE_TRAIN = TrainConfig(
     perturbed_share=0.5,
     evaluate_every=200,
     patience=100,
-)
-# How the quick end of the vocoder learns: docs/design.md.
-FAST_TRAIN = TrainConfig(
-    crop_frames=48,
-    batch=16,
-    steps=20_000,
-    learning_rate=2e-3,
-    warmup_steps=100,
-    weight_decay=1e-4,
-    adversary=0.05,
-    adversary_learning_rate=2e-4,
-    adversary_from_step=2500,
-    perturbed_copies=1,
-    evaluate_every=200,
-    patience=1000,
-    checkpoint_every_s=60.0,
 )
 # Principal components are taken over so much of each speaker: many speakers matter more than much of one.
 COMPONENTS_S_PER_SPEAKER = 12.0
@@ -102,9 +86,9 @@ def pretrain(
         *folders: Each holds one folder a person.
         out: The working folder; the base comes to lie in its folder "base". The same call again goes on.
         start: Weights to start from: a start made by benchmarks/ports.py, or a base; the shipped base if not given.
-        parts: Which of "encoder", "decoder", "vocoder", "fast_vocoder" to make now.
-        minutes: Time for the steps of the decoder, and for those of the fast vocoder.
-        steps: Number of either's steps at most.
+        parts: Which of "encoder", "decoder", "vocoder" to make now.
+        minutes: Time for the decoder's steps.
+        steps: Number of the decoder's steps at most.
         content_dim: How many components of the content the decoder hears; as many as in the start if not given.
         leave_out: People to leave out, by folder name.
         credits: A text file that is kept beside the weights.
@@ -129,17 +113,12 @@ def pretrain(
         begin = _Start(Path(start) if start is not None else base.SHIPPED, content_dim)
         if "encoder" in parts:
             _make_encoder(begin, people, work, report)
-        limits = {} if steps is None else {"steps": steps}
         if "decoder" in parts:
-            train = BASE_TRAIN.model_copy(update=limits)
+            train = BASE_TRAIN if steps is None else BASE_TRAIN.model_copy(update={"steps": steps})
             if not _make_decoder(begin, train, people, work, minutes, seed, report, stopped):
                 return Pretrained(None, _standing(work), {})
         if "vocoder" in parts:
             _make_vocoder(begin, people, work, report)
-        if "fast_vocoder" in parts:
-            train = FAST_TRAIN.model_copy(update=limits)
-            if not _make_fast_vocoder(begin, train, people, work, minutes, seed, report, stopped):
-                return Pretrained(None, _standing(work), {})
         return _assembled(begin, work, credits)
 
 
@@ -153,11 +132,9 @@ class _Start:
             former = load_base(path)
             config, self.encoder, self.vocoder = former.config, former.arrays("encoder"), former.arrays("vocoder")
             self.decoder: Arrays | None = former.arrays("decoder")
-            self.fast_vocoder = former.arrays(FAST_VOCODER) if former.has_fast_vocoder else None
             self.sha256 = former.id
         else:
-            config = Config.from_json(folder.document("config"), str(path))
-            self.decoder = self.fast_vocoder = None
+            config, self.decoder = Config.from_json(folder.document("config"), str(path)), None
             expected = expected_arrays(encoder.build(config))
             self.encoder = folder.arrays("encoder", {k: v for k, v in expected.items() if k not in COMPONENTS})
             self.vocoder = folder.arrays("vocoder", expected_arrays(vocoder.build(config)))
@@ -238,7 +215,17 @@ def _make_decoder(
     stopped: Callable[[], bool],
 ) -> bool:
     config = begin.config.model_copy(update={"train": train})
-    speech, encoder_id = _prepared("decoder", config, people, work, report)
+    part = _part(work, "encoder")
+    model = encoder.build(config)
+    load_arrays(model, part.arrays("weights", expected_arrays(model)))
+    listener = encoder.ContentEncoder(model, config)
+    encoder_id = str(part.manifest["files"]["weights.safetensors"]["sha256"])[:12]
+    speech = {}
+    for i, (name, files) in enumerate(people.items()):
+        report(Progress("decoder", "preparing", i, len(people)))
+        found = dataset.prepare(name, files, listener, encoder_id, config, paths.cache_folder(), silent)
+        if found.clips:
+            speech[name] = found
     config = config.model_copy(update={"decoder": config.decoder.model_copy(update={"n_speakers": len(speech)})})
     start = _fitting(begin.decoder, config)
     if start is not None:
@@ -281,24 +268,6 @@ def _make_decoder(
     return outcome.finished
 
 
-def _prepared(
-    part_name: str, config: Config, people: dict[str, list[Path]], work: Path, report: Report
-) -> tuple[dict[str, dataset.Speech], str]:
-    """What was heard of all who say anything, and what names the encoder's weights."""
-    part = _part(work, "encoder")
-    model = encoder.build(config)
-    load_arrays(model, part.arrays("weights", expected_arrays(model)))
-    listener = encoder.ContentEncoder(model, config)
-    encoder_id = str(part.manifest["files"]["weights.safetensors"]["sha256"])[:12]
-    speech = {}
-    for i, (name, files) in enumerate(people.items()):
-        report(Progress(part_name, "preparing", i, len(people)))
-        found = dataset.prepare(name, files, listener, encoder_id, config, paths.cache_folder(), silent)
-        if found.clips:
-            speech[name] = found
-    return speech, encoder_id
-
-
 def _fitting(arrays: Arrays | None, config: Config) -> Arrays | None:
     """The arrays if a decoder of these settings can begin with them: the same sizes, as many speakers."""
     if arrays is None:
@@ -324,57 +293,6 @@ def _make_vocoder(begin: _Start, people: dict[str, list[Path]], work: Path, repo
     _write_part(work, "vocoder", config, begin.vocoder, card)
 
 
-def _make_fast_vocoder(
-    begin: _Start,
-    train: TrainConfig,
-    people: dict[str, list[Path]],
-    work: Path,
-    minutes: float | None,
-    seed: int,
-    report: Report,
-    stopped: Callable[[], bool],
-) -> bool:
-    """The quick end learns what the whole vocoder makes of the mels of these people."""
-    config = begin.config.model_copy(update={"train": train})
-    part = _part(work, "vocoder")
-    best = vocoder.build(config)
-    load_arrays(best, part.arrays("weights", expected_arrays(best)))
-    lesson_folder = work / "lesson"
-    speech, _ = _prepared("fast_vocoder", config, people, work, report)
-    distil.make_lesson(
-        [s.clips for s in speech.values()],
-        best,
-        config,
-        lesson_folder,
-        seed,
-        lambda done, n: report(Progress("fast_vocoder", "listening", done, n)),
-    )
-    lesson = distil.Lesson(lesson_folder, config, seed)
-    identity: dict[str, object] = {
-        "config": config.to_json(),
-        "vocoder": str(part.manifest["files"]["weights.safetensors"]["sha256"]),
-        "start": begin.sha256 if begin.fast_vocoder is not None else None,
-        "data": {name: s.data_sha256 for name, s in speech.items()},
-        "seed": seed,
-    }
-    learner = distil.QuickLearner(config, begin.fast_vocoder, seed)
-    job = loop.Run(
-        "fast_vocoder", learner, lesson, lesson.held_out(), work / "fast_run", identity, config.train.steps, minutes
-    )
-    outcome = loop.run(job, report, stopped)
-    if outcome.finished:
-        # With a critic the newest weights are the best ones: the score knows nothing of noise that sounds right.
-        half = {k: v.astype(np.float16) for k, v in learner.weights().items()}
-        card = {
-            "steps": outcome.state.step,
-            "held_out": round(outcome.state.last_score, 4),
-            "trained_minutes": round(outcome.state.trained_s / 60, 1),
-            "settings": config.train.model_dump(mode="json"),
-        }
-        _write_part(work, "fast_vocoder", config, half, card)
-    return outcome.finished
-
-
 def _assembled(begin: _Start, work: Path, credits_file: str | Path | None) -> Pretrained:
     standing = _standing(work)
     if standing != PARTS:
@@ -382,7 +300,8 @@ def _assembled(begin: _Start, work: Path, credits_file: str | Path | None) -> Pr
     parts = {name: _part(work, name) for name in PARTS}
     config = Config.from_json(parts["decoder"].document("config"))
     config = config.model_copy(update={"train": TrainConfig()})
-    arrays = {n: parts[n].arrays("weights", expected_arrays(build(config))) for n, build in BUILDS.items()}
+    builds = {"encoder": encoder.build, "decoder": decoder.build, "vocoder": vocoder.build}
+    arrays = {n: parts[n].arrays("weights", expected_arrays(build(config))) for n, build in builds.items()}
     card = {name: part.document("card") for name, part in parts.items()} | {"start_sha256": begin.sha256}
     texts = {"training.jsonl": (work / "run" / loop.METRICS).read_text(encoding="utf-8")}
     if credits_file is not None:

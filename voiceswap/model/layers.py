@@ -18,6 +18,47 @@ def gelu(x: Any) -> Any:
     return ops.gelu(x, approximate=False)
 
 
+class Conv1D(layers.Layer):  # type: ignore[misc]
+    """A convolution along time of `(batch, 1, n, channels)`: in this shape TensorFlow's CPU kernels are quickest.
+
+    Weights and names are those of keras.layers.Conv1D.
+    """
+
+    def __init__(self, filters: int, kernel_size: int, dilation: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.filters, self.kernel_size, self.dilation = filters, kernel_size, dilation
+
+    def build(self, x_shape: Any) -> None:
+        """Make kernel and bias."""
+        self.kernel = self.add_weight(name="kernel", shape=(self.kernel_size, x_shape[-1], self.filters))
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+
+    def call(self, x: Any) -> Any:
+        """Convolve."""
+        return (
+            ops.conv(x, ops.expand_dims(self.kernel, 0), padding="same", dilation_rate=(1, self.dilation)) + self.bias
+        )
+
+
+class Conv1DTranspose(layers.Layer):  # type: ignore[misc]
+    """A transposed convolution along time of `(batch, 1, n, channels)`; weights as keras.layers.Conv1DTranspose."""
+
+    def __init__(self, filters: int, kernel_size: int, stride: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.filters, self.kernel_size, self.stride = filters, kernel_size, stride
+
+    def build(self, x_shape: Any) -> None:
+        """Make kernel and bias."""
+        self.kernel = self.add_weight(name="kernel", shape=(self.kernel_size, self.filters, x_shape[-1]))
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+
+    def call(self, x: Any) -> Any:
+        """Convolve; `stride` times as long."""
+        return (
+            ops.conv_transpose(x, ops.expand_dims(self.kernel, 0), strides=(1, self.stride), padding="same") + self.bias
+        )
+
+
 class SinusoidalPosition(layers.Layer):  # type: ignore[misc]
     """Adds Whisper's fixed position code, `(n, width)`, to `(batch, n, width)`."""
 

@@ -1,34 +1,35 @@
-"""The vocoder: HiFi-GAN's generator (Kong et al., 2020; MIT), mel in, samples out; and its quick end.
+"""The vocoder: HiFi-GAN's generator (Kong et al., 2020; MIT), mel in, samples out.
 
-    mel -> conv_in -> stage 0 -> stage 1 -> stage 2 -> stage 3 -> samples      "best"
-                              -> quick end ----------------------> samples      "fast"
-
-After the first stage the waveform is as good as decided; most of the work is still to come. The quick end learns to do
-it at the rate of the first stage.
+Nearly all of its time goes into convolutions, which processors with units for bfloat16 (AMX, AVX512-BF16) do several
+times as quickly in that. What rounding to eight bits costs is in docs/measurements.md.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
 from voiceswap.config import Config
+from voiceswap.model.layers import Conv1D, Conv1DTranspose
 from voiceswap.signal.features import SILENT_MEL
 
 # Three seconds: longer is no faster and takes more memory (docs/measurements.md).
 BLOCK_FRAMES = 256
 SLOPE = 0.1
 LAST_SLOPE = 0.01
+TRIES, QUICKER = 4, 1.5
 
 
-def build(config: Config) -> keras.Model:
+def build(config: Config, dtype: str = "float32") -> keras.Model:
     """The network, with fresh weights.
 
     Args:
         config: Sizes are read from its `features` and `vocoder` sections.
+        dtype: Of its weights and of all that it works out but the samples: "float32" or "bfloat16".
 
     Returns:
         A model from a natural-log mel `(batch, n_frames, n_mels)` to samples `(batch, n_frames * hop_samples)` at
@@ -36,72 +37,45 @@ def build(config: Config) -> keras.Model:
     """
     size = config.vocoder
     mel = keras.Input((None, config.features.n_mels), name="mel")
-    x = layers.Conv1D(size.channels, 7, padding="same", name="conv_in")(mel)
+    x = ops.expand_dims(ops.cast(mel, dtype), 1)
+    x = Conv1D(size.channels, 7, name="conv_in", dtype=dtype)(x)
     channels = size.channels
     for i, (rate, kernel) in enumerate(zip(size.upsample_rates, size.upsample_kernels, strict=True)):
         channels //= 2
-        x = layers.Conv1DTranspose(channels, kernel, rate, padding="same", name=f"up_{i}")(ops.leaky_relu(x, SLOPE))
+        x = Conv1DTranspose(channels, kernel, rate, name=f"up_{i}", dtype=dtype)(ops.leaky_relu(x, SLOPE))
         branches = [
-            _residual(x, channels, width, size.block_dilations, f"stage_{i}_kernel_{width}")
+            _residual(x, channels, width, size.block_dilations, f"stage_{i}_kernel_{width}", dtype)
             for width in size.block_kernels
         ]
-        x = layers.Identity(name=f"stage_{i}")(sum(branches[1:], branches[0]) / len(branches))
-    x = layers.Conv1D(1, 7, padding="same", name="conv_out")(ops.leaky_relu(x, LAST_SLOPE))
-    samples = ops.squeeze(ops.tanh(x), axis=-1)
-    return keras.Model(mel, samples, name="vocoder")
+        x = sum(branches[1:], branches[0]) / len(branches)
+    # Eight bits are too few for the samples themselves.
+    x = ops.leaky_relu(ops.cast(x, "float32"), LAST_SLOPE)
+    samples = ops.tanh(Conv1D(1, 7, name="conv_out")(x))
+    return keras.Model(mel, samples[:, 0, :, 0], name="vocoder")
 
 
-def _residual(x: Any, channels: int, width: int, dilations: tuple[int, ...], name: str) -> Any:
+def _residual(x: Any, channels: int, width: int, dilations: tuple[int, ...], name: str, dtype: str) -> Any:
     for i, dilation in enumerate(dilations):
         y = ops.leaky_relu(x, SLOPE)
-        y = layers.Conv1D(channels, width, padding="same", dilation_rate=dilation, name=f"{name}_dilated_{i}")(y)
+        y = Conv1D(channels, width, dilation, name=f"{name}_dilated_{i}", dtype=dtype)(y)
         y = ops.leaky_relu(y, SLOPE)
-        x = x + layers.Conv1D(channels, width, padding="same", name=f"{name}_plain_{i}")(y)
+        x = x + Conv1D(channels, width, name=f"{name}_plain_{i}", dtype=dtype)(y)
     return x
 
 
-def trunk(best: keras.Model, config: Config) -> keras.Model:
-    """The stages of the vocoder that the quick end goes on from.
-
-    Args:
-        best: What `build` gave.
-        config: The settings it was built with.
-
-    Returns:
-        A model from a mel `(batch, n_frames, n_mels)` to `(batch, n_frames * trunk_rate, trunk_channels)`.
-    """
-    return keras.Model(best.input, best.get_layer(f"stage_{config.vocoder.fast.shared_stages - 1}").output)
-
-
-def build_fast(config: Config) -> keras.Model:
-    """The quick end, with fresh weights.
-
-    Args:
-        config: Sizes are read from its `features` and `vocoder` sections.
-
-    Returns:
-        A model from what the trunk gave, `(batch, n_positions, trunk_channels)`, to samples `(batch, n_samples)`.
-    """
-    size, fast = config.vocoder, config.vocoder.fast
-    begun = keras.Input((None, size.trunk_channels), name="trunk")
-    x = layers.Conv1D(fast.width, 7, padding="same", name="conv_in")(ops.leaky_relu(begun, SLOPE))
-    for i, dilation in enumerate(fast.dilations):
-        y = ops.leaky_relu(x, SLOPE)
-        y = layers.Conv1D(fast.width, 3, padding="same", dilation_rate=dilation, name=f"dilated_{i}")(y)
-        y = ops.leaky_relu(y, SLOPE)
-        x = x + layers.Conv1D(fast.width, 3, padding="same", name=f"plain_{i}")(y)
-    x = layers.Conv1D(fast.wide, 1, name="wide")(ops.leaky_relu(x, SLOPE))
-    hop = config.features.hop_samples // size.trunk_rate
-    overlapping = layers.Conv1DTranspose(1, fast.overlap * hop, hop, padding="same", use_bias=False, name="conv_out")(
-        ops.leaky_relu(x, SLOPE)
-    )
-    return keras.Model(begun, ops.squeeze(overlapping, axis=-1), name="fast_vocoder")
-
-
-def joined(best: keras.Model, fast: keras.Model, config: Config) -> keras.Model:
-    """The quick vocoder as a whole: the trunk of `best`, then the quick end."""
-    begun = trunk(best, config)
-    return keras.Model(begun.input, ops.clip(fast(begun.output), -1.0, 1.0))
+def half_is_quicker() -> bool:
+    """Whether this processor convolves at least half as quickly again in bfloat16: it tries, in a tenth of a second."""
+    best_s = {}
+    for dtype in ("float32", "bfloat16"):
+        layer = Conv1D(128, 7, dtype=dtype)
+        block = ops.cast(np.zeros((1, 1, 8192, 128), np.float32), dtype)
+        times = []
+        for _ in range(TRIES):
+            began = time.perf_counter()
+            np.asarray(ops.cast(layer(block)[0, 0, 0], "float32"))
+            times.append(time.perf_counter() - began)
+        best_s[dtype] = min(times)
+    return best_s["float32"] > QUICKER * best_s["bfloat16"]
 
 
 class Vocoder:
