@@ -1,0 +1,48 @@
+"""The documentation site: sphinx-build -W -n docs build/docs. Nothing in it is fetched from a network."""
+
+import os
+import sys
+from pathlib import Path
+
+import voiceswap
+
+sys.path.insert(0, str(Path(__file__).parent))  # for click_commands
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow writes about itself otherwise
+
+project = "voiceswap"
+author = "the voiceswap authors"
+release = version = voiceswap.__version__
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_click",
+]
+default_role = "code"  # docstrings write names as `name`
+nitpicky = True
+# Types of other projects, to which nothing here can link.
+nitpick_ignore_regex = [("py:.*", r"(pathlib|numpy|np|collections|annotated_types|voiceswap\.config|voiceswap\.storage)\..*")]
+
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+python_use_unqualified_type_names = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"voiceswap {release}"
+html_static_path = ["_static"]
+html_css_files = ["voiceswap.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "logo": {"text": "voiceswap"},
+    "navbar_align": "left",
+    "header_links_before_dropdown": 6,
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+copyright = "MIT licence"
