@@ -1,14 +1,13 @@
 """The documentation site: sphinx-build -W -n docs build/docs. Nothing in it is fetched from a network."""
 
-import os
 import sys
 from pathlib import Path
 
 import voiceswap
+from voiceswap.shell.quiet import load_tensorflow
 
 sys.path.insert(0, str(Path(__file__).parent))  # for click_commands
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow writes about itself otherwise
-
+load_tensorflow()
 project = "voiceswap"
 author = "the voiceswap authors"
 release = version = voiceswap.__version__
@@ -21,7 +20,9 @@ extensions = [
 default_role = "code"  # docstrings write names as `name`
 nitpicky = True
 # Types of other projects, to which nothing here can link.
-nitpick_ignore_regex = [("py:.*", r"(pathlib|numpy|np|collections|annotated_types|voiceswap\.config|voiceswap\.storage)\..*")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(pathlib|numpy|np|collections|annotated_types|voiceswap\.config|voiceswap\.storage)\..*")
+]
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
@@ -29,6 +30,9 @@ myst_heading_anchors = 3
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 80
+autodoc_preserve_defaults = True
+highlight_language = "text"
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"voiceswap {release}"
@@ -39,10 +43,11 @@ html_copy_source = False
 html_theme_options = {
     "logo": {"text": "voiceswap"},
     "navbar_align": "left",
-    "header_links_before_dropdown": 6,
+    "navbar_persistent": ["search-button"],
+    "header_links_before_dropdown": 7,
     "show_toc_level": 2,
     "navigation_with_keys": False,
-    "footer_start": ["copyright"],
+    "footer_start": [],
     "footer_end": [],
 }
-copyright = "MIT licence"
+html_sidebars = {"**": []}

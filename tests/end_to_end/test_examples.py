@@ -57,7 +57,7 @@ def test_a_mistake_is_one_line_and_what_to_do(name, arguments, run):
 def test_train_and_convert(run, studio):
     save(Path("boris.wav"), synthetic.speech(synthetic.BORIS, 3.0, seed=7).samples)
     said = run("train_and_convert", studio.folder / "speakerA", "boris.wav", "made.wav")
-    assert "speakerA: 4" in said and "speakerA is ready: held-out error" in said and "made.wav: 3.0 s" in said
+    assert " s of speech in 4 files\n" in said and "speakerA is ready: held-out error" in said and "made.wav: 3.0 s" in said
     made, rate_hz = soundfile.read("made.wav")
     assert (rate_hz, len(made)) == (22050, 3 * 22050) and np.abs(made).max() > 0.05
 
