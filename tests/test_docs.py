@@ -98,7 +98,7 @@ def templates():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             parts = node.values if isinstance(node, ast.JoinedStr) else [node]
             literal = [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
-            if literal and sum(map(len, literal)) >= 8:
+            if literal and sum(map(len, literal)) >= 7:
                 pieces = [re.escape(p.value) if isinstance(p, ast.Constant) else ".*" for p in parts if not_docs(p)]
                 found.append(re.compile("".join(pieces)))
     return found
