@@ -36,7 +36,9 @@ def _parameter(given: Any, context: Any) -> click.Parameter:
     # As --help shows it: names and what follows them, then the text with its default.
     shown, text = given.get_help_record(context)
     metavar = re.sub(r"^.*--?[\w-]+ ?", "", shown)
-    return click.Option([given.name, *given.opts], metavar=metavar, help=text.removesuffix("[required]"), required=given.required)
+    return click.Option(
+        [given.name, *given.opts], metavar=metavar, help=text.removesuffix("[required]"), required=given.required
+    )
 
 
 commands = of_click(typer.main.get_command(app), "voiceswap")

@@ -38,9 +38,7 @@ def main(recording: str, voice: str, share: float, output_folder: str) -> None:
 
     for i in np.flatnonzero(voiced)[::20]:
         was, now = cents_off(np.array([before_hz[i], after_hz[i]]))
-        print(
-            f"{time_s[i]:6.2f} s  {before_hz[i]:6.1f} Hz ({was:+3.0f} cents) -> {after_hz[i]:6.1f} Hz ({now:+3.0f} cents)"
-        )
+        print(f"{time_s[i]:6.2f} s  {before_hz[i]:6.1f} Hz ({was:+3.0f} cents) -> {after_hz[i]:6.1f} ({now:+3.0f})")
     before, after = (np.abs(cents_off(f0[voiced])).mean() for f0 in (before_hz, after_hz))
     print(f"off the notes by {before:.0f} cents as sung, {after:.0f} blended; both moved into {voice}'s range")
 

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from voiceswap.config import Config as Config
     from voiceswap.errors import VoiceswapError as VoiceswapError
     from voiceswap.jobs.convert import convert as convert
+    from voiceswap.jobs.evaluate import evaluate as evaluate
     from voiceswap.jobs.provenance import detect as detect
     from voiceswap.jobs.train import train as train
     from voiceswap.jobs.voice import Voice as Voice
     from voiceswap.jobs.voice import load as load
 
 __version__ = "0.1.0"
-__all__ = ["Config", "Voice", "VoiceswapError", "__version__", "convert", "detect", "load", "train"]
+__all__ = ["Config", "Voice", "VoiceswapError", "__version__", "convert", "detect", "evaluate", "load", "train"]
 
 _HOMES = {
     "Config": "config",
@@ -30,6 +31,7 @@ _HOMES = {
     "Voice": "jobs.voice",
     "convert": "jobs.convert",
     "detect": "jobs.provenance",
+    "evaluate": "jobs.evaluate",
     "load": "jobs.voice",
     "train": "jobs.train",
 }

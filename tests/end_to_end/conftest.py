@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -12,20 +12,19 @@ import pytest
 from conftest import save
 from voiceswap.shell import synthetic
 
-SPEAKERS = {"speakerA": synthetic.ANNA, "speakerB": synthetic.BORIS}
-
 
 @dataclass(frozen=True)
 class Studio:
     """Recordings, the voices made of them, and a song: not to be changed.
 
-    speakerA/ and speakerB/ hold recordings, voices/ their voices, song.wav and dry.wav a melody with and without
-    accompaniment, dry.speakerA.wav and dry.speakerB.wav the latter's conversions.
+    speakerA/ and speakerB/ hold recordings, voices/ their voices, song.wav a melody, song.speakerA.wav and
+    song.speakerB.wav its conversions.
     """
 
     folder: Path
-    trained: list[dict]
     cache: Path
+    speakers: dict[str, synthetic.Speaker]
+    trained: list[dict] = field(default_factory=list)
 
     def run(self, *arguments):
         """The stdout of a command, as a user calls it."""
@@ -39,12 +38,13 @@ class Studio:
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory, features_cache):
     folder = tmp_path_factory.mktemp("studio")
-    for name, speaker in SPEAKERS.items():
+    speakers = {"speakerA": synthetic.ANNA, "speakerB": synthetic.BORIS}
+    for name, speaker in speakers.items():
         for take in range(4):
             save(folder / name / f"take{take}.wav", synthetic.speech(speaker, 11.0, seed=take).samples)
-    save(folder / "dry.wav", synthetic.song(synthetic.CLARA).samples)
-    made = Studio(folder, [], features_cache)
-    made.trained.extend(json.loads(made.run("train", *SPEAKERS, "--minutes", "0.8", "--json")))
-    for name in SPEAKERS:
-        made.run("convert", "dry.wav", "--as", name, "--dry")
+    save(folder / "song.wav", synthetic.song(synthetic.CLARA).samples)
+    made = Studio(folder, features_cache, speakers)
+    made.trained.extend(json.loads(made.run("train", *speakers, "--minutes", "0.8", "--json")))
+    for name in speakers:
+        made.run("convert", "song.wav", "--as", name, "--dry")
     return made

@@ -9,7 +9,6 @@ from voiceswap.jobs import metrics
 from voiceswap.shell import synthetic
 
 FEATURES = FeatureConfig()
-SPEAKERS = {"speakerA": synthetic.ANNA, "speakerB": synthetic.BORIS}
 
 
 @pytest.mark.timeout(900)
@@ -17,10 +16,10 @@ def test_train_two_voices_and_convert_a_song(studio):
     assert [r["name"] for r in studio.trained] == ["speakerA", "speakerB"]
     assert all(r["scores"]["best"] < 0.8 * r["scores"]["first"] for r in studio.trained)
     voices = studio.folder / "voices"
-    assert all(sum(f.stat().st_size for f in (voices / n).iterdir()) <= 10_000_000 for n in SPEAKERS)
+    assert all(sum(f.stat().st_size for f in (voices / n).iterdir()) <= 10_000_000 for n in studio.speakers)
     song = synthetic.song(synthetic.CLARA).samples
-    for name, speaker in SPEAKERS.items():
-        made, rate = soundfile.read(studio.folder / f"dry.{name}.wav", dtype="float32")
+    for name, speaker in studio.speakers.items():
+        made, rate = soundfile.read(studio.folder / f"song.{name}.wav", dtype="float32")
         assert (len(made), rate) == (len(song), 22050)
         timbre = metrics.timbre(made, FEATURES)
         target = synthetic.speech(speaker, 20.0, seed=99).samples

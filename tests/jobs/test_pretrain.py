@@ -58,6 +58,15 @@ def test_a_base_is_a_start_for_the_next_one(people, home):
     assert second.card["start_sha256"] == load_base(first.path).id
 
 
+def test_a_wider_content_makes_another_decoder(people, home):
+    wide, notes = made(people, home / "wide", content_dim=12)
+    assert load_base(wide.path).config.encoder.content_dim == 12
+    assert load_base(wide.path).arrays("encoder")["content/kernel"].shape == (TINY.encoder.width, 12)
+    assert not any("goes on" in text for text in notes)
+    with pytest.raises(UsageError, match="content_dim is 17"):
+        made(people, home / "wider", content_dim=TINY.encoder.width + 1)
+
+
 def test_people_that_are_left_out_are_not_heard(people, home):
     alone, _ = made(people, home / "work", leave_out=["bert"])
     assert alone.card["decoder"]["speakers"] == 1

@@ -45,6 +45,7 @@ def test_the_package_itself_is_light():
         "__version__",
         "convert",
         "detect",
+        "evaluate",
         "load",
         "train",
     }

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +15,11 @@ from typing import Any
 
 import voiceswap
 from voiceswap.errors import AudioError, StoppedError, UsageError, VoiceswapError, WriteError
-from voiceswap.jobs import credentials, record
+from voiceswap.jobs import credentials, identity, instruments, record, stages
 from voiceswap.jobs.consent import is_recorded
 from voiceswap.jobs.events import Event, Note, Progress, Report, silent
 from voiceswap.jobs.many import Conversion, Tasks, as_answer, places_of
+from voiceswap.jobs.scores import Judge, file_source, tapped
 from voiceswap.jobs.songs import SongOptions, check_options, opened, put_together
 from voiceswap.jobs.stream import SILENT_DB, Shaping, Source, Survey, converted, survey
 from voiceswap.jobs.voice import PROTECT, VOCODER, Voice, check_shaping, load
@@ -42,6 +43,8 @@ class _Wanted:
     sidecar: bool
     signer: credentials.Signer | None
     force: bool
+    keep_stages: Path | None
+    judge: Judge | None
 
 
 def convert(
@@ -63,6 +66,8 @@ def convert(
     mark: bool = True,
     sidecar: bool = False,
     c2pa: tuple[str | Path, str | Path] | None = None,
+    keep_stages: str | Path | None = None,
+    scored: bool = False,
     strict: bool = False,
     voices: str | Path | None = None,
     force: bool = False,
@@ -93,6 +98,9 @@ def convert(
         mark: Whether the result is marked as made with voiceswap, inaudibly.
         sidecar: Whether to write how the result was made beside it, to OUTPUT.json, and not only into its tags.
         c2pa: A certificate and its private key, two PEM files, to sign wav, flac and mp3 results with.
+        keep_stages: A folder for what the recording is on its way: f0.csv, content.npy, mel.npy, vocal.wav (the
+            converted voice alone, without mark), and pictures of the first three.
+        scored: Whether to score the result against its source and the voice, as `evaluate` does.
         strict: Refuse a damaged or cut recording; else what is left of it is converted, with a warning.
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
         force: Replace outputs that exist.
@@ -129,8 +137,10 @@ def convert(
     if f0_method not in METHODS:
         raise UsageError(f"unknown F0 method {f0_method!r}", f"wanted one of {', '.join(METHODS)}")
     many = len(inputs) > 1 or Path(inputs[0]).is_dir()
-    if many and any(given is not None for given in (f0, f0_out, stems, backing)):
-        raise UsageError("an F0 curve, stems or a backing belong to one recording", "convert them one by one")
+    if many and any(given is not None for given in (f0, f0_out, stems, backing, keep_stages)):
+        raise UsageError("an F0 curve, stems, a backing or stages belong to one recording", "convert them one by one")
+    if many and scored:
+        raise UsageError("a report is of one recording", "voiceswap evaluate scores many")
     if not many:
         audio.probe(Path(inputs[0]))
     signer = credentials.Signer(c2pa) if c2pa is not None else None
@@ -138,7 +148,12 @@ def convert(
     target = Path(out) if out is not None else None
     places = places_of([Path(i) for i in inputs], voice.name, target, force=force, skip_existing=skip_existing)
 
-    wanted = _Wanted(options, mark, strict, sidecar, signer, force)
+    judge = None
+    if scored:
+        known = identity.from_card(voice.card, str(voice.path / "card.json"))
+        judge = Judge(voice.config.features, known, instruments.dnsmos())
+    kept = Path(keep_stages) if keep_stages is not None else None
+    wanted = _Wanted(options, mark, strict, sidecar, signer, force, kept, judge)
     consent = f"{voice.name}: {voice.consent_line}"
     report(Note(consent, warning=not is_recorded(voice.card)))
 
@@ -230,13 +245,23 @@ def _convert_one(
         credentials.check_output(output)
     if wanted.sidecar:
         record.check_sidecar(output, force=wanted.force)
-    with opened(Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path)), wanted.options, report) as song:
+    with ExitStack() as stack:
+        mix = Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path))
+        song = stack.enter_context(opened(mix, wanted.options, report))
         found = look(song.voice)
         in_key = song.backing is not None
         shaping = shape(found, in_key)
         for text in [*damage[:1], *_doubts(path, found, shaping, in_key)]:
             report(Note(text, warning=True))
-        voiced = converted(song.voice, found, networks, shaping)
+        kept = None
+        if wanted.keep_stages is not None:
+            kept = stack.enter_context(stages.kept(wanted.keep_stages, voice.config, kind, force=wanted.force))
+            kept.surveyed(found)
+        voiced = converted(song.voice, found, networks, shaping, kept.window if kept else None)
+        voiced = kept.sung(voiced) if kept else voiced
+        alone = None
+        if wanted.judge is not None and in_key:
+            voiced, alone = stack.enter_context(tapped(voiced, kind))
         mixed = put_together(voiced, song, wanted.options, kind, wanted.force)
         marker = Marker(kind.sample_rate_hz, kind.n_channels, voice.tag) if wanted.mark else None
         duration_s = found.n_samples / kind.sample_rate_hz
@@ -266,6 +291,11 @@ def _convert_one(
                 report(Progress(path.name, "converting", n_done, found.n_samples, times_real_time=speed, left_s=left_s))
             if marker:
                 writer.write(marker.finish())
+        scores = None
+        if wanted.judge is not None:
+            report(Progress(path.name, "scoring", 0, 1))
+            # Of a song, the singing alone is compared; else what the file says.
+            scores = wanted.judge.scores(path, song.voice, alone() if alone else file_source(output))
     marked = marker is not None and marker.bears_mark
     seconds = time.monotonic() - began
     return Conversion(
@@ -282,6 +312,8 @@ def _convert_one(
         duration_s=round(duration_s, 3),
         seconds=round(seconds, 2),
         times_real_time=round(duration_s / seconds, 2),
+        scores=scores,
+        missing=tuple(wanted.judge.missing("")) if wanted.judge else (),
     )
 
 

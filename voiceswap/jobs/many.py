@@ -12,6 +12,7 @@ from voiceswap.errors import ModelError, StoppedError, UsageError
 from voiceswap.jobs import workers
 from voiceswap.jobs.dataset import recordings
 from voiceswap.jobs.events import Note, Progress, Report
+from voiceswap.jobs.scores import Scores
 from voiceswap.signal import audio
 from voiceswap.signal.pitch import F0Range
 from voiceswap.storage import atomic, paths
@@ -38,6 +39,8 @@ class Conversion:
         duration_s: Length.
         seconds: Time it took.
         times_real_time: Length over time taken.
+        scores: How good it is; None if nobody asked.
+        missing: What of the scores is not measured, and what to do about it.
     """
 
     source: Path
@@ -54,6 +57,8 @@ class Conversion:
     duration_s: float = 0.0
     seconds: float = 0.0
     times_real_time: float = 0.0
+    scores: Scores | None = None
+    missing: tuple[str, ...] = ()
 
 
 def places_of(

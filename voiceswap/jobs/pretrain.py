@@ -89,6 +89,7 @@ def pretrain(
     parts: Sequence[str] = PARTS,
     minutes: float | None = None,
     steps: int | None = None,
+    content_dim: int | None = None,
     leave_out: Sequence[str] = (),
     credits: str | Path | None = None,
     seed: int = 0,
@@ -104,6 +105,7 @@ def pretrain(
         parts: Which of "encoder", "decoder", "vocoder", "fast_vocoder" to make now.
         minutes: Time for the steps of the decoder, and for those of the fast vocoder.
         steps: Number of either's steps at most.
+        content_dim: How many components of the content the decoder hears; as many as in the start if not given.
         leave_out: People to leave out, by folder name.
         credits: A text file that is kept beside the weights.
         seed: Of all that is drawn.
@@ -114,7 +116,7 @@ def pretrain(
         What stands now.
 
     Raises:
-        UsageError: An unknown part, no such folder, or nobody in it.
+        UsageError: An unknown part, no such folder, nobody in it, or more components than the encoder is wide.
         ModelError: The start cannot be used, or a part before the one asked for is missing.
         WriteError: Something cannot be written.
     """
@@ -124,7 +126,7 @@ def pretrain(
     atomic.make_folder(work)
     with atomic.locked(work / ".lock", f"the base in {work}"):
         people = _people(folders, leave_out)
-        begin = _Start(Path(start) if start is not None else base.SHIPPED)
+        begin = _Start(Path(start) if start is not None else base.SHIPPED, content_dim)
         if "encoder" in parts:
             _make_encoder(begin, people, work, report)
         limits = {} if steps is None else {"steps": steps}
@@ -144,7 +146,7 @@ def pretrain(
 class _Start:
     """Weights to start from: those that benchmarks/ports.py wrote, or an earlier base's."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, content_dim: int | None) -> None:
         try:
             folder = open_folder(path, kind=START_KIND, max_bytes=PART_MAX_BYTES)
         except ModelError:
@@ -160,7 +162,12 @@ class _Start:
             self.encoder = folder.arrays("encoder", {k: v for k, v in expected.items() if k not in COMPONENTS})
             self.vocoder = folder.arrays("vocoder", expected_arrays(vocoder.build(config)))
             self.sha256 = hashlib.sha256(json.dumps(folder.manifest["files"], sort_keys=True).encode()).hexdigest()
-        self.config = config.model_copy(update={"decoder": DecoderConfig(), "train": TrainConfig()})
+        size = config.encoder
+        if content_dim is not None:
+            if not 1 <= content_dim <= size.width:
+                raise UsageError(f"content_dim is {content_dim}", f"wanted 1 to {size.width}, the encoder's width")
+            size = size.model_copy(update={"content_dim": content_dim})
+        self.config = config.model_copy(update={"encoder": size, "decoder": DecoderConfig(), "train": TrainConfig()})
 
 
 def _people(folders: Sequence[str | Path], leave_out: Sequence[str]) -> dict[str, list[Path]]:

@@ -235,7 +235,12 @@ class Grid:
         return self.decoded_frames + self.vocoded_frames
 
 
-def converted(source: Source, found: Survey, networks: Networks, shaping: Shaping) -> Iterator[Array]:
+Watch = Callable[[Array, Array], None]
+
+
+def converted(
+    source: Source, found: Survey, networks: Networks, shaping: Shaping, watch: Watch | None = None
+) -> Iterator[Array]:
     """Convert a source.
 
     Args:
@@ -243,6 +248,7 @@ def converted(source: Source, found: Survey, networks: Networks, shaping: Shapin
         found: Its survey.
         networks: The voice's.
         shaping: How the source is carried over.
+        watch: Told each window's own content and the mel that is made of it.
 
     Yields:
         Blocks (n, n_channels) float32 at the source's rate, |sample| < 1; in all as many samples as the source has.
@@ -250,7 +256,7 @@ def converted(source: Source, found: Survey, networks: Networks, shaping: Shapin
     Raises:
         ModelError: The voice's weights lead to samples that are not finite.
     """
-    made = Queue(_made(source, found, networks, shaping))
+    made = Queue(_made(source, found, networks, shaping, watch))
     rate = source.sample_rate_hz
     margin = round(CHANNEL_MARGIN_S * rate)
     for window in windows(source.open(), round(CHANNEL_BLOCK_S * rate), margin, margin):
@@ -302,17 +308,17 @@ class Queue:
         return joined[:n_samples]
 
 
-def _made(source: Source, found: Survey, networks: Networks, shaping: Shaping) -> Iterator[Array]:
+def _made(source: Source, found: Survey, networks: Networks, shaping: Shaping, watch: Watch | None) -> Iterator[Array]:
     """The mono result at the source's rate."""
     if found.level_db <= SILENT_DB:
         return
     resampler = audio.Resampler(networks.config.features.mel_rate_hz, source.sample_rate_hz)
-    for samples in _cores(source, found, networks, shaping):
+    for samples in _cores(source, found, networks, shaping, watch):
         yield resampler.push(samples)
     yield resampler.finish()
 
 
-def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping) -> Iterator[Array]:
+def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping, watch: Watch | None) -> Iterator[Array]:
     """The mono result at `mel_rate_hz`, a core at a time."""
     config, f = networks.config, networks.config.features
     grid, vocoder = Grid.of(config), networks.vocoder_of(shaping.vocoder)
@@ -345,6 +351,10 @@ def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping) 
         frames = slice(first, first + n_frames)
         around = features.conditions(features.decoder_mel(samples, f), melody[frames], voiced[frames], f)
         mel = formants.moved(networks.decode(at_frames, around), shaping.formant_semitones, f)
+        if watch is not None:
+            n_vectors, n_own = -(-listened.n_core // vector), -(-looked.n_core // hop)
+            own = content[grid.before_vectors : grid.before_vectors + n_vectors]
+            watch(own, mel[grid.margin_frames : grid.margin_frames + n_own])
         # Only so much goes through the vocoder, the slowest part, as this window's core needs.
         inner, spare = grid.decoded_frames, grid.vocoded_frames
         vocoded = slice(inner, inner + -(-looked.n_core // hop) + 2 * spare)

@@ -16,6 +16,7 @@ from voiceswap.jobs import consent as agreements
 from voiceswap.jobs import dataset, loop
 from voiceswap.jobs.batches import Crops, evaluation
 from voiceswap.jobs.events import Event, Found, Note, Report, silent
+from voiceswap.jobs.identity import of_recordings, to_card
 from voiceswap.jobs.learner import Learner
 from voiceswap.jobs.voice import Voice, load, with_card, write_voice
 from voiceswap.model import decoder
@@ -187,6 +188,7 @@ class _VoiceTraining:
         outcome = loop.run(job, self.report, self.stopped)
         card = self._card(speech, outcome.state) | agreement
         if outcome.finished:
+            card["speaker"] = to_card(of_recordings(files))
             write_voice(self.path, self.config, card, outcome.best)
         return self._result(card, "trained" if outcome.finished else "stopped")
 

@@ -130,6 +130,11 @@ def convert(
         tuple[Path, Path] | None,
         typer.Option("--c2pa", help="Sign wav, flac or mp3 results (C2PA): two PEM files.", metavar="CERT KEY"),
     ] = None,
+    keep_stages: Annotated[
+        Path | None,
+        typer.Option("--keep-stages", help="A folder for f0, content, mel, their pictures, the voice alone."),
+    ] = None,
+    scored: Annotated[bool, typer.Option("--report", help="Score the result.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse damaged recordings.")] = False,
     voices: Voices = None,
     force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
@@ -146,6 +151,7 @@ def convert(
     load_tensorflow()
     from voiceswap.jobs.convert import convert as job
     from voiceswap.jobs.voice import PROTECT
+    from voiceswap.shell.scores import report_lines
 
     with shell.working(), StopFlag().listening() as stop:
         results = job(
@@ -167,6 +173,8 @@ def convert(
             mark=mark,
             sidecar=sidecar,
             c2pa=c2pa,
+            keep_stages=keep_stages,
+            scored=scored,
             strict=strict,
             voices=voices,
             force=force,
@@ -181,6 +189,9 @@ def convert(
                 f"{r.output}  pitch {r.pitch_semitones:+.1f} semitones ({range_text(r.source_f0)} to a voice of "
                 f"{range_text(r.voice_f0)}), {r.times_real_time:.1f}x real time"
             )
+        if r.scores is not None:
+            for line in report_lines(r):
+                shell.say(line)
     counts = {status: sum(r.status == status for r in results) for status in ("converted", "skipped", "failed")}
     if len(results) > 1:
         shell.say(", ".join(f"{n} {status}" for status, n in counts.items() if n))
@@ -189,6 +200,43 @@ def convert(
     shell.result(results)
     if counts["failed"]:
         raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    voice: Annotated[str, typer.Argument(help="The voice: its name, or its folder.")],
+    source: Annotated[Path, typer.Option("--source", help="Dry recordings of other people, to convert.")],
+    target: Annotated[
+        Path | None, typer.Option("--target", help="Real recordings of the voice's person; else what its card keeps.")
+    ] = None,
+    recogniser: Annotated[
+        Path | None, typer.Option("--recogniser", help="A folder of a faster-whisper model, to count word errors.")
+    ] = None,
+    language: Annotated[str | None, typer.Option("--language", help="What it hears: en, de ...")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A folder to keep the conversions in.")] = None,
+    voices: Voices = None,
+    as_json: Json = False,
+) -> None:
+    """Convert recordings into a voice, and score the results."""
+    shell = Shell(as_json)
+    from voiceswap.jobs.evaluate import evaluate as job
+    from voiceswap.shell.scores import evaluation_lines
+
+    with shell.working(), StopFlag().listening() as stop:
+        found = job(
+            voice,
+            source=source,
+            target=target,
+            recogniser=recogniser,
+            language=language,
+            out=out,
+            voices=voices,
+            report=shell.report,
+            stopped=stop,
+        )
+    for line in evaluation_lines(found):
+        shell.say(line)
+    shell.result(found)
 
 
 @app.command()
@@ -247,7 +295,9 @@ def info(
 
     loaded = load(what, voices)
     for key, value in loaded.card.items():
-        if key != "consent":
+        if key == "speaker":
+            shell.fact(key, f"as {value['n_recordings']} recordings say, for voiceswap evaluate")
+        elif key != "consent":
             shell.fact(key, value)
     shell.say(loaded.consent_line)
     shell.result({"path": loaded.path, "consent": NONE} | loaded.card)
@@ -285,8 +335,13 @@ def pretrain(
     folders: Annotated[list[Path], typer.Argument(help="Folders that hold one folder a person.", metavar="FOLDER...")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The working folder; the base comes into its folder base.")],
     start: Annotated[Path | None, typer.Option("--start", help="Weights to start from; else the shipped base.")] = None,
-    part: Annotated[list[str] | None, typer.Option("--part", help="encoder, decoder or vocoder; else all.")] = None,
+    part: Annotated[
+        list[str] | None, typer.Option("--part", help="encoder, decoder, vocoder, fast_vocoder; else all.")
+    ] = None,
     minutes: Minutes = None,
+    content_dim: Annotated[
+        int | None, typer.Option("--content-dim", help="How many components of the content; else as in the start.")
+    ] = None,
     leave_out: Annotated[list[str] | None, typer.Option("--leave-out", help="A person to leave out.")] = None,
     credits_file: Annotated[Path | None, typer.Option("--credits", help="A text to keep beside the weights.")] = None,
     as_json: Json = False,
@@ -304,6 +359,7 @@ def pretrain(
             start=start,
             parts=tuple(part or PARTS),
             minutes=minutes,
+            content_dim=content_dim,
             leave_out=tuple(leave_out or ()),
             credits=credits_file,
             report=shell.report,

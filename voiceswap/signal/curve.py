@@ -20,8 +20,9 @@ MAX_GAP_S = 0.03
 
 def write_curve(path: Path, f0_hz: Array, config: FeatureConfig) -> None:
     """Write a melody `(n_frames,)`, 0.0 = unvoiced, one row a frame at its centre; raises WriteError."""
-    rows = (f"{(i + 0.5) / config.frames_per_s:.4f},{f0:.2f}" for i, f0 in enumerate(f0_hz))
-    atomic.write_bytes(path, "\n".join([",".join(HEADER), *rows, ""]).encode())
+    with atomic.replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(",".join(HEADER) + "\n")
+        file.writelines(f"{(i + 0.5) / config.frames_per_s:.4f},{f0:.2f}\n" for i, f0 in enumerate(f0_hz))
 
 
 def read_curve(path: Path, n_frames: int, config: FeatureConfig) -> Array:

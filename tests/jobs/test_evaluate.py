@@ -1,0 +1,102 @@
+"""evaluate, and convert --report: all figures that need no extra, with a tiny voice that sounds like nobody."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import voiceswap
+from conftest import save
+from voiceswap.errors import AudioError, UsageError
+from voiceswap.jobs import evaluate, instruments
+from voiceswap.shell import synthetic
+
+
+@pytest.fixture
+def sources(home):
+    for i in range(2):
+        save(home / "in" / f"boris{i}.wav", synthetic.speech(synthetic.BORIS, 2.0, seed=i).samples)
+    return home / "in"
+
+
+@pytest.fixture
+def no_mos(monkeypatch):
+    monkeypatch.setattr(instruments, "dnsmos", lambda: None)
+
+
+def test_a_trained_voice_knows_whose_it_is(voice, sources, no_mos):
+    assert voice.card["speaker"]["n_recordings"] == 3
+    found = voiceswap.evaluate("speakerA", source=sources)
+    assert [clip.source.name for clip in found.clips] == ["boris0.wav", "boris1.wav"]
+    assert found.target == "the voice's card" and found.target_own > 0.7
+    for key in ("to_target", "to_source", "voicing_error", "loudness_rmse_db"):
+        assert found.means[key] == pytest.approx(np.mean([getattr(clip, key) for clip in found.clips]))
+    assert math.isnan(found.word_error_rate) and math.isnan(found.means["dnsmos_ovrl"])
+    # Random weights make nobody's voice: what is said of it must be what the numbers say.
+    assert (len(found.nearer_to_source) > 0) == any(c.to_source > c.to_target for c in found.clips)
+    assert "similarity" in found.verdict
+    assert sum(instruments.EXTRA in line for line in found.missing) == 2
+    assert sorted(p.name for p in sources.iterdir()) == ["boris0.wav", "boris1.wav"]
+
+
+def test_a_target_of_ones_own_bad_files_and_kept_conversions(voice, sources, no_mos, spoken, home):
+    (sources / "bad.wav").write_bytes(b"hello")
+    found = voiceswap.evaluate("speakerA", source=sources, target=spoken, out=home / "out")
+    assert found.target == str(spoken) and len(found.clips) == 2
+    assert [path.name for path, _ in found.failed] == ["bad.wav"]
+    assert len(list((home / "out").iterdir())) == 2
+    card = voiceswap.evaluate("speakerA", source=sources / "boris0.wav")
+    assert card.clips[0].to_target == pytest.approx(found.clips[0].to_target, abs=0.01)
+    with pytest.raises(AudioError, match="none of the 1 recordings"):
+        voiceswap.evaluate("speakerA", source=sources / "bad.wav")
+    save(home / "quiet" / "a.wav", np.zeros(22050))
+    with pytest.raises(AudioError, match="no speech was heard"):
+        voiceswap.evaluate("speakerA", source=sources, target=home / "quiet")
+    with pytest.raises(UsageError, match="no such folder"):
+        voiceswap.evaluate("speakerA", source=home / "nowhere")
+
+
+def test_a_voice_from_before_still_gets_its_other_figures(voice, sources, no_mos):
+    from voiceswap.jobs.voice import with_card
+
+    with_card(voice, {key: value for key, value in voice.card.items() if key != "speaker"})
+    found = voiceswap.evaluate("speakerA", source=sources / "boris0.wav")
+    assert math.isnan(found.means["to_target"]) and not math.isnan(found.means["to_source"])
+    assert "not known" in found.verdict and any("--target" in line for line in found.missing)
+
+
+@pytest.mark.parametrize(
+    ("to_target", "to_source", "n_nearer", "begins"),
+    [
+        (0.8, 0.6, 0, "nearer to anna than to the source: similarity 0.80 to anna, 0.60"),
+        (0.8, 0.6, 2, "on the whole nearer to anna"),
+        (0.6, 0.8, 5, "the result is nearer to the source than to anna"),
+        (math.nan, 0.8, 0, "whether"),
+    ],
+)
+def test_the_plain_sentence(to_target, to_source, n_nearer, begins):
+    assert evaluate.verdict("anna", to_target, to_source, n_nearer, 5).startswith(begins)
+
+
+def test_the_commands(mother, voice, sources):
+    before = "from voiceswap.jobs import instruments\ninstruments.dnsmos = lambda: None\n"
+    command = mother.run("evaluate", "speakerA", "--source", sources, "--json", before=before)
+    assert command.wait() == 0, command.err()
+    found = json.loads(command.out())
+    assert len(found["clips"]) == 2 and found["means"]["dnsmos_ovrl"] is None
+    command = mother.run("evaluate", "speakerA", "--source", sources, before=before)
+    assert command.wait() == 0, command.err()
+    assert command.out().count(instruments.EXTRA) == 2 and "similarity to the target" in command.out()
+    one = sources / "boris0.wav"
+    command = mother.run("convert", one, "--as", "speakerA", "--report", "--song", "--force", before=before)
+    assert command.wait() == 0, command.err()
+    assert "similarity to the source" in command.out() and "nearer to" in command.out()
+    command = mother.run("convert", sources, "--as", "speakerA", "--report")
+    assert command.wait() == 2 and "voiceswap evaluate" in command.err()
+    command = mother.run("info", "speakerA")
+    assert (
+        command.wait() == 0
+        and "as 3 recordings say" in command.out()
+        and voice.card["speaker"]["vector"] not in command.out()
+    )

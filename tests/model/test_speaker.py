@@ -1,0 +1,68 @@
+"""The speaker encoder: the network's own equations, and that it tells people apart."""
+
+import numpy as np
+import pytest
+
+from voiceswap.model import speaker
+from voiceswap.shell import synthetic
+from voiceswap.signal import audio
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return speaker.load_speaker_encoder()
+
+
+def said(who, seed, duration_s=4.0):
+    return audio.resample(synthetic.speech(who, duration_s, seed=seed).samples, 22050, speaker.SAMPLE_RATE_HZ)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_the_network_is_three_lstms_and_a_rectified_map():
+    network = speaker.build()
+    weights = {v.path: np.asarray(v, dtype=np.float64) for v in network.weights}
+    mels = np.random.default_rng(0).exponential(0.1, (2, speaker.PIECE_FRAMES, speaker.N_MELS))
+    x = mels
+    for i in range(speaker.N_LAYERS):
+        name = f"lstm_{i}/lstm_cell"
+        state = cell = np.zeros((2, speaker.WIDTH))
+        out = []
+        for t in range(speaker.PIECE_FRAMES):
+            gates = x[:, t] @ weights[f"{name}/kernel"] + state @ weights[f"{name}/recurrent_kernel"]
+            enter, forget, new, leave = np.split(gates + weights[f"{name}/bias"], 4, axis=1)
+            cell = sigmoid(forget) * cell + sigmoid(enter) * np.tanh(new)
+            state = sigmoid(leave) * np.tanh(cell)
+            out.append(state)
+        x = np.stack(out, axis=1)
+    wanted = np.maximum(x[:, -1] @ weights["direction/kernel"] + weights["direction/bias"], 0)
+    np.testing.assert_allclose(network.predict_on_batch(mels), wanted, atol=1e-5)
+
+
+def test_one_person_points_one_way_and_another_elsewhere(encoder):
+    anna, boris = (
+        [speaker.direction(encoder.pieces(said(who, seed))) for seed in range(3)]
+        for who in (synthetic.ANNA, synthetic.BORIS)
+    )
+    same = [people[i] @ people[j] for people in (anna, boris) for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert min(same) > max(a @ b for a in anna for b in boris) + 0.1
+
+
+def test_pieces_are_directions_of_length_one_and_silence_has_none(encoder):
+    samples = said(synthetic.ANNA, 0, 8.0)
+    pieces = encoder.pieces(samples)
+    assert 5 <= len(pieces) <= 1 + 8.0 / 0.77 and pieces.shape[1] == speaker.WIDTH
+    np.testing.assert_allclose(np.linalg.norm(pieces, axis=1), 1, atol=1e-5)
+    for nothing in (np.zeros(16000, np.float32), np.zeros(0, np.float32)):
+        assert encoder.pieces(nothing).shape == (0, speaker.WIDTH)
+    assert np.isnan(speaker.direction(np.zeros((0, speaker.WIDTH)))).all()
+    assert len(encoder.pieces(samples[:3000])) == 1
+
+
+def test_quiet_recordings_are_raised(encoder):
+    samples = said(synthetic.BORIS, 1)
+    samples *= np.float32(0.03 / np.sqrt(np.mean(samples**2)))
+    loud, quiet = (speaker.direction(encoder.pieces(samples * np.float32(gain))) for gain in (1.0, 0.1))
+    assert loud @ quiet > 0.999

@@ -1,0 +1,158 @@
+"""Scoring a voice: recordings of other people are converted into it, and compared with what it should sound like."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from voiceswap.errors import AudioError, UsageError
+from voiceswap.jobs import identity, instruments
+from voiceswap.jobs.convert import convert
+from voiceswap.jobs.dataset import recordings
+from voiceswap.jobs.events import Note, Progress, Report, silent
+from voiceswap.jobs.scores import Judge, Scores, file_source, verdict
+from voiceswap.jobs.voice import Voice, load
+from voiceswap.storage import atomic
+
+WITHOUT_WORDS = (
+    f"word errors are not measured: give a folder of a faster-whisper model with --recogniser; {instruments.EXTRA}"
+)
+MEANS = tuple(
+    f.name for f in fields(Scores) if f.name not in ("source", "duration_s", "words", "word_errors", "shift_cents")
+)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How good a voice is.
+
+    Attributes:
+        voice: Its name.
+        clips: The scores of each conversion.
+        means: The means of those scores over the clips that have them; nan for none.
+        word_error_rate: Word errors of all clips over their words; nan without a recogniser.
+        target: Where the target's identity comes from; "" for nowhere.
+        target_own: How similar the target's real recordings are to each other: more cannot be wanted.
+        nearer_to_source: The conversions that sound rather like their source.
+        verdict: What that comes to, as a sentence.
+        failed: Recordings that could not be converted, with their reasons.
+        missing: What is not measured, and what to do about it.
+    """
+
+    voice: str
+    clips: tuple[Scores, ...]
+    means: dict[str, float]
+    word_error_rate: float
+    target: str
+    target_own: float
+    nearer_to_source: tuple[Path, ...]
+    verdict: str
+    failed: tuple[tuple[Path, str], ...]
+    missing: tuple[str, ...]
+
+
+def evaluate(
+    voice: str | Path,
+    *,
+    source: str | Path,
+    target: str | Path | None = None,
+    recogniser: str | Path | None = None,
+    language: str | None = None,
+    out: str | Path | None = None,
+    voices: str | Path | None = None,
+    report: Report = silent,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Evaluation:
+    """Convert recordings into a voice, and score the results.
+
+    Args:
+        voice: Its name, or the path of its folder.
+        source: A folder of dry recordings of other people, or one recording.
+        target: A folder of real recordings of the voice's person, best of such as were not trained on; what the
+            voice's card keeps of the person if not given.
+        recogniser: A folder of a Whisper model for faster-whisper, to count word errors with.
+        language: Which language the recogniser is to hear, "en" say; it guesses if not given.
+        out: A folder to keep the conversions in.
+        voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
+        report: Told of the progress.
+        stopped: Asked after each block; True ends it.
+
+    Returns:
+        The scores. Recordings that cannot be used do not hold up the others.
+
+    Raises:
+        UsageError: A folder or recording is missing, or the recogniser's folder is none.
+        AudioError: None of the recordings could be used, or there is no speech of the target.
+        ModelError: The voice cannot be used.
+        WriteError: The conversions cannot be written.
+        StoppedError: `stopped` said so.
+
+    Example:
+        >>> import voiceswap
+        >>> voiceswap.evaluate("speakerB", source="speakerA").verdict  # doctest: +SKIP
+    """
+    files = recordings(Path(source))
+    used = load(voice, voices)
+    hears = instruments.recogniser(Path(recogniser), language) if recogniser is not None else None
+    if target is not None:
+        known, where = identity.of_recordings(recordings(Path(target))), str(target)
+        if known is None:
+            raise AudioError(f"no speech was heard in {target}", "give recordings of the voice's person")
+    else:
+        known, where = identity.from_card(used.card, str(used.path / "card.json")), "the voice's card"
+    judge = Judge(used.config.features, known, instruments.dnsmos(), hears)
+    clips, failed = [], []
+    with tempfile.TemporaryDirectory(prefix="voiceswap-") as temporary:
+        folder = Path(out) if out is not None else Path(temporary)
+        atomic.make_folder(folder)
+        for i, file in enumerate(files):
+            report(Progress(used.name, "evaluating", i, len(files)))
+            try:
+                clips.append(_one(used, judge, file, folder / f"{i:03d}.{file.stem[:80]}.{used.name}.wav", stopped))
+            except (AudioError, UsageError) as error:
+                report(Note(error.message, warning=True))
+                failed.append((file, error.message))
+            if out is None:
+                for made in folder.iterdir():
+                    made.unlink()
+    if not clips:
+        raise AudioError(f"none of the {len(files)} recordings in {source} could be used", failed[0][1])
+    return _summary(used.name, clips, known, where, failed, judge.missing(WITHOUT_WORDS))
+
+
+def _one(used: Voice, judge: Judge, file: Path, out: Path, stopped: Callable[[], bool]) -> Scores:
+    (made,) = convert(file, as_=used.path, out=out, mode="dry", force=True, stopped=stopped)
+    return judge.scores(file, file_source(file), file_source(made.output))
+
+
+def _summary(
+    name: str,
+    clips: Sequence[Scores],
+    known: identity.Identity | None,
+    where: str,
+    failed: Sequence[tuple[Path, str]],
+    missing: Sequence[str],
+) -> Evaluation:
+    means = {}
+    for key in MEANS:
+        values = [value for clip in clips if not math.isnan(value := getattr(clip, key))]
+        means[key] = float(np.mean(values)) if values else math.nan
+    n_words = sum(clip.words for clip in clips)
+    nearer = tuple(clip.source for clip in clips if clip.nearer_to_source)
+    return Evaluation(
+        name,
+        tuple(clips),
+        means,
+        sum(clip.word_errors for clip in clips) / n_words if n_words else math.nan,
+        where if known is not None else "",
+        known.own if known is not None else math.nan,
+        nearer,
+        verdict(name, means["to_target"], means["to_source"], len(nearer), len(clips)),
+        tuple(failed),
+        tuple(missing),
+    )

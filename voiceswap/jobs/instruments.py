@@ -1,0 +1,113 @@
+"""Instruments that are not ours: DNSMOS (naturalness) and a recogniser (words), where they are installed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from voiceswap.errors import UsageError
+from voiceswap.signal.features import Array
+
+EXTRA = "pip install 'voiceswap[eval]'"
+SAMPLE_RATE_HZ = 16_000
+# Of a model folder; without the last, the recogniser would ask the network for one.
+MODEL_FILES = ("model.bin", "config.json", "tokenizer.json")
+# Whisper now and then stops after a few words. Where it hears less than so many a second it is asked again, in halves.
+FEW_WORDS_PER_S, SHORTEST_PART_S = 1.0, 3.0
+
+
+class Mos(Protocol):
+    """Says how natural samples `(n,)` at 16 kHz sound: "ovrl_mos" and "p808_mos", 1 to 5."""
+
+    def __call__(self, samples: Array) -> dict[str, float]:
+        """The answer."""
+
+
+Words = Callable[[Array], list[str]]
+
+
+def dnsmos() -> Mos | None:
+    """DNSMOS (Reddy et al., 2022) of the package speechmos; None where that is not installed."""
+    try:
+        from speechmos import dnsmos as package
+    except ImportError:
+        return None
+
+    def judged(samples: Array) -> dict[str, float]:
+        answer = package.run(np.clip(samples, -1, 1), sr=SAMPLE_RATE_HZ)
+        return {key: float(answer[key]) for key in ("ovrl_mos", "p808_mos")}
+
+    return judged
+
+
+def recogniser(model: Path, language: str | None) -> Words | None:
+    """A Whisper model run by faster-whisper, which hears samples `(n,)` at 16 kHz.
+
+    Args:
+        model: Its folder, in CTranslate2's form; nothing is ever downloaded.
+        language: "en", "de" ...; the recogniser's guess if not given.
+
+    Returns:
+        Gives the words of a recording, in lower case, without punctuation; None where faster-whisper is missing.
+
+    Raises:
+        UsageError: The folder holds no such model.
+    """
+    missing = [name for name in MODEL_FILES if not (model / name).is_file()]
+    if missing:
+        raise UsageError(
+            f"{model} holds no {missing[0]}", f"wanted a folder of faster-whisper: {', '.join(MODEL_FILES)}"
+        )
+    try:
+        from faster_whisper import WhisperModel
+    except ImportError:
+        return None
+    try:
+        whisper = WhisperModel(str(model), device="cpu", compute_type="int8", local_files_only=True)
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(f"{model} cannot be used: {str(error)[:120]}", "is it a model for faster-whisper?") from error
+
+    def heard(samples: Array) -> list[str]:
+        found = _transcribed(whisper, samples, language)
+        n_samples, seconds = len(samples), len(samples) / SAMPLE_RATE_HZ
+        if len(found) >= FEW_WORDS_PER_S * seconds or seconds < 2 * SHORTEST_PART_S:
+            return found
+        third, frame = n_samples // 3, SAMPLE_RATE_HZ // 10
+        energy = np.convolve(np.square(samples[third : 2 * third]), np.ones(frame), "same")
+        middle = third + int(np.argmin(energy))
+        halves = [word for part in (samples[:middle], samples[middle:]) for word in heard(part)]
+        return max(found, halves, key=len)
+
+    return heard
+
+
+def _transcribed(whisper: Any, samples: Array, language: str | None) -> list[str]:
+    parts, _ = whisper.transcribe(
+        samples,
+        language=language,
+        beam_size=5,
+        temperature=[0.0, 0.2, 0.4, 0.6],
+        condition_on_previous_text=False,
+        without_timestamps=len(samples) <= 30 * SAMPLE_RATE_HZ,
+    )
+    return words(" ".join(part.text for part in parts))
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in lower case, without punctuation."""
+    bare = re.sub(r"[^\w' ]+", " ", text.lower().replace("’", "'"))
+    return re.sub(r"(^|\s)'+|'+(\s|$)", " ", bare).split()
+
+
+def word_errors(said: Sequence[str], heard: Sequence[str]) -> int:
+    """The least number of words replaced, left out and added between what was said and what is heard."""
+    row = list(range(len(heard) + 1))
+    for i, word in enumerate(said, start=1):
+        before, row = row, [i]
+        for j, other in enumerate(heard, start=1):
+            row.append(min(before[j] + 1, row[-1] + 1, before[j - 1] + (word != other)))
+    return row[-1]

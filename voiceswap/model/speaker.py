@@ -1,0 +1,119 @@
+"""Who speaks: Resemblyzer's voice encoder (GE2E, Wan et al., 2018; Apache 2.0), speech in, a direction out.
+
+The same person's recordings point the same way. No conversion goes through it: it judges them, and it never took part
+in a training, so that what it says of a voice is a stranger's opinion.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+from scipy.ndimage import maximum_filter1d
+
+import voiceswap
+from voiceswap.model.layers import expected_arrays, load_arrays
+from voiceswap.signal import features, loudness
+from voiceswap.storage.folder import open_folder
+
+Array = np.ndarray
+KIND = "speaker encoder"
+WEIGHTS = "speaker"
+MAX_BYTES = 4_000_000
+SHIPPED = Path(voiceswap.__file__).parent / "weights" / "speaker"
+
+SAMPLE_RATE_HZ = 16_000
+FRAME_SAMPLES, HOP_SAMPLES, N_MELS = 400, 160, 40
+WIDTH, N_LAYERS = 256, 3
+# It hears pieces of 1.6 s, begun every 0.77 s; a last one counts if three quarters of it are there.
+PIECE_FRAMES, STEP_FRAMES, MIN_SHARE = 160, 77, 0.75
+# Its mel is one of power, not its logarithm: it was trained on recordings raised to at least this level, without pauses
+# (what lies so far below the speech), but for some frames of 20 ms around it.
+LEVEL_DB = -30.0
+PAUSE_DB, KEPT_FRAMES = 25.0, 7
+
+
+def build() -> keras.Model:
+    """The network, with fresh weights: mels `(batch, PIECE_FRAMES, N_MELS)` to `(batch, WIDTH)`, none below 0."""
+    mels = keras.Input((PIECE_FRAMES, N_MELS), name="mels")
+    x = mels
+    for i in range(N_LAYERS):
+        x = layers.LSTM(WIDTH, return_sequences=i + 1 < N_LAYERS, name=f"lstm_{i}")(x)
+    return keras.Model(mels, layers.Dense(WIDTH, activation="relu", name="direction")(x), name=WEIGHTS)
+
+
+class SpeakerEncoder:
+    """Directions of speakers.
+
+    Args:
+        network: What `build` gave, with its weights.
+        name: Names these very weights: only vectors of one encoder can be compared.
+
+    Attributes:
+        name: As given.
+    """
+
+    def __init__(self, network: keras.Model, name: str) -> None:
+        self._network, self.name = network, name
+
+    def pieces(self, samples: Array) -> Array:
+        """Hear a recording.
+
+        Args:
+            samples: Shape (n_samples,), float32, at `SAMPLE_RATE_HZ`.
+
+        Returns:
+            Shape (n_pieces, WIDTH), float32, a direction of length 1 for each 1.6 s of speech; none without speech.
+        """
+        speech = _speech(samples)
+        if not len(speech):
+            return np.zeros((0, WIDTH), np.float32)
+        n_steps = max(0, -(-(len(speech) // HOP_SAMPLES - PIECE_FRAMES) // STEP_FRAMES))
+        starts = [i * STEP_FRAMES for i in range(n_steps + 1)]
+        if n_steps and len(speech) / HOP_SAMPLES - starts[-1] < MIN_SHARE * PIECE_FRAMES:
+            starts.pop()
+        missing = (starts[-1] + PIECE_FRAMES) * HOP_SAMPLES - len(speech)
+        half = FRAME_SAMPLES // 2
+        spectra = features.magnitudes(np.pad(speech, (half, half + max(0, missing))), FRAME_SAMPLES, HOP_SAMPLES)
+        mel = spectra**2 @ features.mel_bands(SAMPLE_RATE_HZ, FRAME_SAMPLES, N_MELS, SAMPLE_RATE_HZ / 2).T
+        found = self._network.predict_on_batch(np.stack([mel[start : start + PIECE_FRAMES] for start in starts]))
+        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9))
+
+
+def _speech(samples: Array) -> Array:
+    levels_db = loudness.frame_levels_db(samples, SAMPLE_RATE_HZ)
+    active_db = loudness.active_level_db(levels_db)
+    if active_db < loudness.SILENT_DB:
+        return samples[:0]
+    raised_db = max(0.0, LEVEL_DB - 10 * float(np.log10(np.mean(np.square(samples)))))
+    kept = maximum_filter1d(levels_db > active_db - PAUSE_DB, KEPT_FRAMES)
+    frame = round(loudness.LEVEL_FRAME_S * SAMPLE_RATE_HZ)
+    return np.asarray(samples[np.repeat(kept, frame)[: len(samples)]] * np.float32(10 ** (raised_db / 20)))
+
+
+def direction(vectors: Array) -> Array:
+    """The mean direction of `(n, WIDTH)`, of length 1; nan without any."""
+    if not len(vectors):
+        return np.full(WIDTH, np.nan)
+    mean = vectors.mean(axis=0)
+    return np.asarray(mean / np.linalg.norm(mean))
+
+
+def load_speaker_encoder(path: Path | None = None) -> SpeakerEncoder:
+    """Open a speaker encoder.
+
+    Args:
+        path: Its folder; the shipped one if not given.
+
+    Returns:
+        The encoder, its file verified against its sum.
+
+    Raises:
+        ModelError: It is missing, damaged, or no speaker encoder.
+    """
+    folder = open_folder(path or SHIPPED, kind=KIND, max_bytes=MAX_BYTES)
+    network = build()
+    load_arrays(network, folder.arrays(WEIGHTS, expected_arrays(network)))
+    return SpeakerEncoder(network, folder.sum_of(f"{WEIGHTS}.safetensors")[:12])
