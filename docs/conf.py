@@ -8,6 +8,7 @@ from voiceswap.shell.quiet import load_tensorflow
 
 sys.path.insert(0, str(Path(__file__).parent))  # for click_commands
 load_tensorflow()
+
 project = "voiceswap"
 author = "the voiceswap authors"
 release = version = voiceswap.__version__
@@ -24,7 +25,6 @@ nitpick_ignore_regex = [
     ("py:.*", r"(pathlib|numpy|np|collections|annotated_types|voiceswap\.config|voiceswap\.storage)\..*")
 ]
 
-myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 autodoc_typehints = "signature"
