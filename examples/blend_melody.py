@@ -22,7 +22,7 @@ def cents_off(f0_hz: np.ndarray) -> np.ndarray:
 
 def main(recording: str, voice: str, share: float, output_folder: str) -> None:
     folder = Path(output_folder)
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     sung, blended = folder / "as_sung.csv", folder / "blended.csv"
     (plain,) = voiceswap.convert(recording, as_=voice, out=folder / "as_sung.wav", f0_out=sung, mode="dry")
 
