@@ -110,7 +110,7 @@ def convert(
         stopped: Asked after each block; True ends it without an output.
 
     Returns:
-        One result a recording, in their order. Among several, one that cannot be converted does not hold up the others:
+        One result a recording, in their order. Among several, one that cannot be converted does not hold up the others;
         its status is "failed".
 
     Raises:

@@ -118,7 +118,7 @@ class Voice:
             mark: Whether the result is marked as made with voiceswap, inaudibly.
 
         Returns:
-            The same shape, float32, |sample| < 1.
+            The same shape, float32, between -1 and 1.
 
         Raises:
             AudioError: Samples of another shape, not finite, or too few.
