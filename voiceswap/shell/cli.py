@@ -61,6 +61,10 @@ def train(
         ),
     ] = None,
     licence: Annotated[str | None, typer.Option("--licence", help="Under which the voices may be used.")] = None,
+    timelapse: Annotated[
+        bool, typer.Option("--timelapse/--no-timelapse", help="Keep a sentence said by each voice as it gets better.")
+    ] = True,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write event files for TensorBoard.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a voice from each folder of recordings. The same command goes on after a stop."""
@@ -87,6 +91,8 @@ def train(
             seed=seed,
             consent=agreed,
             licence=licence,
+            timelapse=timelapse,
+            tensorboard=tensorboard,
             report=shell.report,
             stopped=stop,
         )
