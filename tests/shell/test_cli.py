@@ -47,6 +47,7 @@ def test_the_package_itself_is_light():
         "detect",
         "evaluate",
         "load",
+        "report",
         "train",
     }
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -272,6 +272,11 @@ def _save(job: Run, state: RunState, best: Arrays) -> None:
 
 def _log(run_folder: Path, found: Checked) -> None:
     state, speed = found.state, found.times_real_time
-    line = {"step": state.step, "loss": found.loss, "held_out": state.last_score, "best_step": state.best_step}
+    line: dict[str, float | None] = {
+        "step": state.step,
+        "loss": found.loss,
+        "held_out": state.last_score,
+        "best_step": state.best_step,
+    }
     line |= {"trained_s": round(state.trained_s, 1), "times_real_time": None if math.isnan(speed) else round(speed, 2)}
     atomic.append_line(run_folder / METRICS, json.dumps(line))

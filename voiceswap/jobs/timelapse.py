@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -29,7 +29,7 @@ from voiceswap.jobs.loop import Checked
 from voiceswap.jobs.stream import bent
 from voiceswap.jobs.voice import weights_sha256
 from voiceswap.model.base import Base
-from voiceswap.model.layers import load_arrays
+from voiceswap.model.layers import Arrays, load_arrays
 from voiceswap.model.vocoder import BLOCK_FRAMES
 from voiceswap.signal import audio, features, loudness, pitch
 from voiceswap.signal.features import Array
@@ -133,7 +133,7 @@ class Timelapse:
         # Last, since its being there means that nothing is missing.
         self._write(SOURCE, said, {"title": who})
 
-    def checked(self, found: Checked, weights: Mapping[str, Array]) -> Frame | None:
+    def checked(self, found: Checked, weights: Arrays) -> Frame | None:
         """Keep a frame if the weights are the best so far, and time allows.
 
         Args:
@@ -152,13 +152,13 @@ class Timelapse:
         self.seconds += time.monotonic() - began
         return made
 
-    def finish(self, step: int, weights: Mapping[str, Array]) -> None:
+    def finish(self, step: int, weights: Arrays) -> None:
         """Keep the frame of the step that became the voice, if it had been left out; the training is over."""
         if self.begun and not self._path(step).exists():
             load_arrays(self._model, weights)
             self._kept(step, weights)
 
-    def _kept(self, step: int, weights: Mapping[str, Array]) -> Frame | None:
+    def _kept(self, step: int, weights: Arrays) -> Frame | None:
         made = self._rendered(step)
         if made is not None:
             marker = Marker(self._base.config.features.mel_rate_hz, 1, int(weights_sha256(weights)[:4], 16))
@@ -188,7 +188,7 @@ class Timelapse:
         at_frames = features.content_at_frames(content, 0, len(mel), f)
         return [at_frames[None], features.conditions(mel, melody, f0 > 0, f)[None], np.zeros(1, np.int32)]
 
-    def _record(self, weights: Mapping[str, Array], marked: bool) -> record.Record:
+    def _record(self, weights: Arrays, marked: bool) -> record.Record:
         return record.Record(
             voiceswap.__version__,
             self._name,

@@ -246,6 +246,39 @@ def evaluate(
 
 
 @app.command()
+def report(
+    voice: Annotated[str, typer.Argument(help="The voice: its name, or its folder.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The page; else VOICE.report.html.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--source", help="Dry recordings to convert; else the sentence its training kept.")
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option("--target", help="Real recordings of the voice's person to compare with.")
+    ] = None,
+    voices: Voices = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a page that exists.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a page about a voice: players, pictures, figures, its card."""
+    shell = Shell(as_json)
+    from voiceswap.shell.report import report as job
+
+    with shell.working(), StopFlag().listening() as stop:
+        made = job(
+            voice,
+            out=out,
+            source=source,
+            target=target,
+            voices=voices,
+            force=force,
+            report=shell.report,
+            stopped=stop,
+        )
+    shell.say(f"{made.path}  {made.n_bytes / 1e6:.1f} MB")
+    shell.result(made)
+
+
+@app.command()
 def detect(
     files: Annotated[list[Path], typer.Argument(help="Recordings.", metavar="FILE...")], as_json: Json = False
 ) -> None:
