@@ -37,7 +37,7 @@ def test_the_stages_of_a_conversion(voice, home, duration_s):
 def test_the_kept_mel_is_what_the_vocoder_heard(voice, home, monkeypatch):
     samples = synthetic.speech(synthetic.BORIS, 4.0, seed=3).samples
     heard = []
-    model = type(voice.networks.vocoder)
+    model = type(voice.networks.vocoder_of("best"))
     plain = model.__call__
     monkeypatch.setattr(model, "__call__", lambda self, mel: heard.append(np.array(mel)) or plain(self, mel))
     voiceswap.convert(save(home / "b.wav", samples), as_="speakerA", keep_stages=home / "s", mode="dry")
