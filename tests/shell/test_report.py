@@ -122,7 +122,40 @@ def test_a_strangers_card_is_nothing_but_text(filmed, home):
     shown = seen(made.path)
     assert not shown.all("script") and not any(name.startswith("on") for _, found in shown.elements for name in found)
     assert {tag for tag, _ in shown.elements} <= set(
-        ["html", "head", "meta", "link", "title", "style", "body", "header", "main", "footer", "section", "h1", "h2", "h3", "p", "div", "span", "dl", "dt", "dd", "figure", "figcaption", "img", "audio", "svg", "line", "text", "path", "table", "tr", "th", "td"]
+        [
+            "html",
+            "head",
+            "meta",
+            "link",
+            "title",
+            "style",
+            "body",
+            "header",
+            "main",
+            "footer",
+            "section",
+            "h1",
+            "h2",
+            "h3",
+            "p",
+            "div",
+            "span",
+            "dl",
+            "dt",
+            "dd",
+            "figure",
+            "figcaption",
+            "img",
+            "audio",
+            "svg",
+            "line",
+            "text",
+            "path",
+            "table",
+            "tr",
+            "th",
+            "td",
+        ]
     )
     for _, found in shown.elements:
         assert re.match(
