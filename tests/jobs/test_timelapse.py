@@ -129,6 +129,15 @@ def test_frames_stay_few_and_those_of_a_lost_training_go(recordings, use_tiny, h
     assert len(kept) <= 2 and kept[0] == 0 and kept[-1] == result.best_step
 
 
+def test_a_damaged_sentence_does_not_hold_the_training_up(recordings, use_tiny, home):
+    asked = iter(range(100))
+    voiceswap.train(recordings, stopped=lambda: next(asked) >= 6)
+    source = home / "voices" / ".runs" / "speakerA" / "timelapse" / "source.flac"
+    source.write_bytes(b"torn")
+    (resumed,) = voiceswap.train(recordings)
+    assert resumed.status == "trained" and audio.probe(source).title == "speakerA"
+
+
 def test_it_takes_no_more_than_its_share(recordings, use_tiny, home, monkeypatch):
     """Once its first frames have taken more than that, only that of the voice itself comes yet."""
     monkeypatch.setattr(timelapse, "FREE_FRAMES", 1)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -117,13 +118,15 @@ class Timelapse:
         self.folder = run_folder / FOLDER
         self.seconds = 0.0
         self._base, self._model, self._name, self._range = base, model, name, f0_range
+        self._said: Array | None = None
         self._inputs: list[Array] | None = None
         self._n_made = 0
 
-    @property
-    def begun(self) -> bool:
-        """Whether it has its sentence, from this training or from before it was stopped."""
-        return (self.folder / SOURCE).is_file()
+    def resume(self) -> bool:
+        """Take up the sentence that is kept; False if there is none that can be read."""
+        with suppress(AudioError, UsageError):
+            self._said = audio.read(self.folder / SOURCE, self._base.config.features.mel_rate_hz)
+        return self._said is not None
 
     def begin(self, said: Array, who: str, real: Array | None) -> None:
         """Keep what is to be said by the voice, whose sentence it is, and a real one of the voice's person."""
@@ -132,6 +135,8 @@ class Timelapse:
             self._write(REAL, real, {"title": self._name})
         # Last, since its being there means that nothing is missing.
         self._write(SOURCE, said, {"title": who})
+        # As the file has it, so that a training that goes on says the very same.
+        self.resume()
 
     def checked(self, found: Checked, weights: Arrays) -> Frame | None:
         """Keep a frame if the weights are the best so far, and time allows.
@@ -148,13 +153,13 @@ class Timelapse:
         for late in (kept for kept, path in frames(self.folder) if kept > step):
             self._path(late).unlink(missing_ok=True)  # From a training that went on from an earlier step.
         due = self._n_made < FREE_FRAMES or self.seconds <= MAX_SHARE * found.state.trained_s
-        made = self._kept(step, weights) if found.is_best and due and self.begun else None
+        made = self._kept(step, weights) if found.is_best and due else None
         self.seconds += time.monotonic() - began
         return made
 
     def finish(self, step: int, weights: Arrays) -> None:
         """Keep the frame of the step that became the voice, if it had been left out; the training is over."""
-        if self.begun and not self._path(step).exists():
+        if not self._path(step).exists():
             load_arrays(self._model, weights)
             self._kept(step, weights)
 
@@ -169,8 +174,9 @@ class Timelapse:
         return made
 
     def _rendered(self, step: int) -> Frame | None:
-        f = self._base.config.features
-        said = audio.read(self.folder / SOURCE, f.mel_rate_hz)
+        f, said = self._base.config.features, self._said
+        if said is None:
+            return None
         self._inputs = self._inputs or self._heard(said)
         mel = np.asarray(self._model.predict_on_batch(self._inputs)[0])
         made = self._base.vocoder(mel)

@@ -237,12 +237,13 @@ class _VoiceTraining:
     def _timelapse(self, learner: Learner, speech: dataset.Speech, files: list[Path]) -> Timelapse:
         f, found = self.config.features, self.watched
         film = Timelapse(self.run_folder, self.base, learner.model, self.name, _f0_range(speech))
-        if not film.begun:
-            real = sentence(files, f)
+        if not film.resume():
             lent = borrowed(self.run_folder.parent, self.name) if found.other == self.name else None
-            said = sentence(found.other_files, f) if lent is None else audio.read(lent, f.mel_rate_hz)
-            if said is not None:
-                film.begin(said, lent.parent.parent.name if lent is not None else found.other, real)
+            who, files_of_who = found.other, found.other_files
+            if lent is not None:
+                who, files_of_who = lent.parent.parent.name, [lent]
+            if (said := sentence(files_of_who, f)) is not None:
+                film.begin(said, who, sentence(files, f))
         return film
 
     def _told(self, event: Event) -> None:

@@ -144,7 +144,7 @@ def player(heading: str, label: str, flac: bytes, mel: Array, low: float, high: 
     """
     png = picture.png(picture.heat(mel, low, high), colours())
     return (
-        f"<figure{' class=' + chr(34) + 'best' + chr(34) if best else ''}><h3>{text(heading)}</h3>"
+        f'<figure class="{"best" if best else "sound"}"><h3>{text(heading)}</h3>'
         f'<img alt="Spectrogram: {text(label)}" src="{data_uri("image/png", png)}">'
         f'<audio controls preload="metadata" aria-label="{text(label)}" src="{data_uri("audio/flac", flac)}"></audio>'
         "</figure>"
