@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -238,13 +238,19 @@ class _VoiceTraining:
         f, found = self.config.features, self.watched
         film = Timelapse(self.run_folder, self.base, learner.model, self.name, _f0_range(speech))
         if not film.resume():
-            lent = borrowed(self.run_folder.parent, self.name) if found.other == self.name else None
-            who, files_of_who = found.other, found.other_files
-            if lent is not None:
-                who, files_of_who = lent.parent.parent.name, [lent]
-            if (said := sentence(files_of_who, f)) is not None:
+            who, said = self._lent() or (found.other, sentence(found.other_files, f))
+            if said is not None:
                 film.begin(said, who, sentence(files, f))
         return film
+
+    def _lent(self) -> tuple[str, np.ndarray] | None:
+        """Who was trained before, and their sentence, if nobody else is trained now."""
+        path = borrowed(self.run_folder.parent, self.name) if self.watched.other == self.name else None
+        if path is None:
+            return None
+        with suppress(AudioError):
+            return path.parent.parent.name, audio.read(path, self.config.features.mel_rate_hz)
+        return None
 
     def _told(self, event: Event) -> None:
         # Reading many recordings takes a while, and nothing is lost by ending it.

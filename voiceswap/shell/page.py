@@ -48,20 +48,24 @@ figure{margin:0;background:var(--panel);border:1px solid var(--line);border-radi
 figure.best{border-color:var(--accent)}
 figure.wide{margin:1rem 0}
 figure img{display:block;width:100%;height:7rem;border-radius:.3rem;margin:.6rem 0}
-.small{grid-template-columns:repeat(auto-fill,minmax(min(13.5rem,100%),1fr))}
-.small img{height:4.5rem}
+.small{grid-template-columns:repeat(auto-fill,minmax(min(16rem,100%),1fr))}
+.small img{height:5rem}
 audio{display:block;width:100%;height:2.5rem;margin-top:.6rem}
 figcaption{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;margin-top:.4rem}
-.plot{display:block;width:100%;height:14rem;overflow:hidden}
-.plot text{fill:var(--muted);font-size:.75rem}
-.plot .grid{stroke:var(--line)}
-.plot .mark{stroke:var(--muted);stroke-dasharray:2 4}
+.plot{display:grid;grid-template-columns:3.6rem minmax(0,1fr)}
+.plot svg{display:block;width:100%;height:13rem;overflow:visible}
 .plot path{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round;vector-effect:non-scaling-stroke}
 .plot .one{stroke:var(--accent)}.plot .two{stroke:var(--other)}
-.axis{display:flex;justify-content:space-between;color:var(--muted);font-size:.8rem}
+.plot .grid{stroke:var(--line);stroke-width:1}
+.plot .mark{stroke:var(--muted);stroke-width:1;stroke-dasharray:2 4}
+.ticks{position:relative}
+.ticks span{position:absolute;right:.7rem;transform:translateY(-50%)}
+.ticks,.ends{color:var(--muted);font-size:.8rem}
+.ends{grid-column:2;display:flex;justify-content:space-between;margin-top:.3rem}
 .key::before{content:"";display:inline-block;width:1.1rem;height:.2rem;border-radius:.1rem;margin-right:.4rem;
 vertical-align:middle;background:var(--accent)}
 .key.two::before{background:var(--other)}
+.key.mark::before{height:0;border-top:1px dashed var(--muted);background:none;border-radius:0}
 table{border-collapse:collapse;width:100%;margin:1rem 0}
 th{font-weight:400;text-align:left}
 th,td{padding:.45rem .8rem .45rem 0;border-bottom:1px solid var(--line);vertical-align:top}
@@ -196,9 +200,9 @@ def plot(
     scale: Scale,
     ends: tuple[float, float],
     end_names: tuple[str, str],
-    mark: float | None = None,
+    mark: tuple[float, str] | None = None,
 ) -> str:
-    """One or two curves, as SVG that is as wide as there is room; its letters stay as large as the page's.
+    """One or two curves, as SVG that is stretched to the room there is; the letters beside it are the page's own.
 
     Args:
         label: What is shown, in a sentence.
@@ -206,33 +210,27 @@ def plot(
         scale: Of the vertical.
         ends: Where the horizontal begins and ends.
         end_names: What stands there.
-        mark: Where an upright line is drawn; nowhere if not given.
+        mark: Where an upright line is drawn, and what it means; no such line if not given.
 
     Returns:
         A figure.
     """
     first, last = ends
-    lines = []
-    for tick in scale.ticks:
-        down = f"{100 * scale.place(tick):.1f}%"
-        lines.append(f'<line class="grid" x1="0" x2="100%" y1="{down}" y2="{down}"/>')
-        lines.append(f'<text x="2" y="{down}" dy="-4">{text(f"{tick:g} {scale.unit}".strip())}</text>')
+    places = [(tick, scale.place(tick)) for tick in scale.ticks]
+    names = "".join(f'<span style="top:{100 * down:.1f}%">{tick:g}{text(scale.unit)}</span>' for tick, down in places)
+    drawn = [f'<path class="grid" d="M0 {SIDE * down:.0f}h{SIDE}"/>' for _, down in places]
+    styled = list(zip(("one", "two"), curves, strict=False))
+    keys = [f'<span class="key {kind}">{text(curve.name)}</span>' for kind, curve in styled]
     if mark is not None:
-        across = f"{100 * (mark - first) / max(last - first, 1e-9):.1f}%"
-        lines.append(f'<line class="mark" x1="{across}" x2="{across}" y1="0" y2="100%"/>')
-    paths = (
-        f'<path class="{kind}" d="{_path(curve, scale, first, last)}"/>'
-        for kind, curve in reversed(list(zip(("one", "two"), curves, strict=False)))
-    )
-    keys = (
-        f'<span class="key {kind}">{text(curve.name)}</span>'
-        for kind, curve in zip(("one", "two"), curves, strict=False)
-    )
+        drawn.append(f'<path class="mark" d="M{SIDE * (mark[0] - first) / max(last - first, 1e-9):.0f} 0v{SIDE}"/>')
+        keys.append(f'<span class="key mark">{text(mark[1])}</span>')
+    drawn += [f'<path class="{kind}" d="{_path(curve, scale, first, last)}"/>' for kind, curve in reversed(styled)]
     return (
-        f'<figure class="wide"><svg class="plot" role="img" aria-label="{text(label)}">{"".join(lines)}'
-        f'<svg width="100%" height="100%" viewBox="0 0 {SIDE} {SIDE}" preserveAspectRatio="none">{"".join(paths)}</svg>'
-        f'</svg><div class="axis"><span>{text(end_names[0])}</span><span>{text(end_names[1])}</span></div>'
-        f"<figcaption>{''.join(keys)}</figcaption></figure>"
+        f'<figure class="wide"><div class="plot"><div class="ticks" aria-hidden="true">{names}</div>'
+        f'<svg role="img" aria-label="{text(label)}" viewBox="0 0 {SIDE} {SIDE}" preserveAspectRatio="none">'
+        f'{"".join(drawn)}</svg><div class="ends">'
+        f"<span>{text(end_names[0])}</span><span>{text(end_names[1])}</span></div>"
+        f"</div><figcaption>{''.join(keys)}</figcaption></figure>"
     )
 
 

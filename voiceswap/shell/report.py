@@ -159,7 +159,9 @@ class _Report:
         parts = ['<p class="eyebrow">A voice</p>', f"<h1>{page.text(self.voice.name)}</h1>"]
         if found is not None:
             parts.append(page.paragraph(f"{found.verdict[0].upper()}{found.verdict[1:]}.", "lead"))
-        if not is_recorded(self.card):
+        if is_recorded(self.card):
+            parts.append(page.paragraph(self.voice.consent_line, "muted"))
+        else:
             parts.append(page.paragraph("No consent is recorded: nothing says that this person agreed.", "warn"))
         return "".join([*parts, page.pairs("facts", facts)])
 
@@ -224,7 +226,7 @@ class _Report:
         curves = [page.Curve(c.name, c.x, np.where(c.y > 0, c.y, np.nan)) for c in curves]
         duration_s = len(said) / self.config.mel_rate_hz
         label = f"Melody of {who} and of the conversion, {low:.0f} to {high:.0f} Hz over {duration_s:.1f} seconds"
-        scale = page.Scale(low, high, ticks, "Hz", logarithmic=True)
+        scale = page.Scale(low, high, ticks, " Hz", logarithmic=True)
         return page.plot(label, curves, scale, (0, duration_s), ("0 s", f"{duration_s:.1f} s"))
 
     def _timelapse(self) -> str:
@@ -268,14 +270,12 @@ class _Report:
         ]
         values = np.concatenate([curve.y for curve in curves])
         high = 1.08 * float(values.max())
-        step = 10 ** math.floor(math.log10(max(high, 1e-9)))
-        step = step if high / step >= 4 else step / 2 if high / step >= 2 else step / 5
-        ticks = [round(i * step, 10) for i in range(1, 10) if i * step < high]
         label = f"Errors from step {steps[0]:.0f} to {steps[-1]:.0f}"
         ends = (float(steps[0]), float(steps[-1]))
         names = (f"step {steps[0]:.0f}", f"step {steps[-1]:.0f}")
-        mark = self.best_step if self.best_step is not None and ends[0] <= self.best_step <= ends[1] else None
-        return page.plot(label, curves, page.Scale(0, high, ticks), ends, names, mark)
+        kept = self.best_step
+        mark = (kept, "kept") if kept is not None and ends[0] <= kept <= ends[1] else None
+        return page.plot(label, curves, page.Scale(0, high, _ticks(high)), ends, names, mark)
 
     def _card(self) -> str:
         consent = self.card.get("consent")
@@ -310,6 +310,13 @@ def _scores(found: Evaluation | None) -> str:
     return page.section("Figures", page.paragraph(words), page.table(rows), *notes)
 
 
+def _ticks(high: float) -> list[float]:
+    """Round numbers from 0 to below `high`: at most five steps."""
+    tenth = 10 ** math.floor(math.log10(max(high, 1e-9)) - 1)
+    step = next(step for step in (1, 2, 5, 10, 20) if high / (step * tenth) <= 5) * tenth
+    return [round(i * step, 10) for i in range(6) if i * step < high]
+
+
 def _metrics(run_folder: Path) -> list[dict[str, float]]:
     """What a training wrote of itself, a line for each step; of a step that was done twice the later one."""
     found: dict[float, dict[str, float]] = {}
@@ -335,4 +342,6 @@ def _number(values: Mapping[str, Any], key: str) -> float | None:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
