@@ -140,7 +140,6 @@ def test_a_damaged_sentence_does_not_hold_the_training_up(recordings, use_tiny, 
 
 def test_it_takes_no_more_than_its_share(recordings, use_tiny, home, monkeypatch):
     """Once its first frames have taken more than that, only that of the voice itself comes yet."""
-    monkeypatch.setattr(timelapse, "FREE_FRAMES", 1)
     monkeypatch.setattr(timelapse, "MAX_SHARE", 0.0)
     (result,) = voiceswap.train(recordings)
     assert [step for step, _ in frames(home / "voices")] == sorted({0, result.best_step})

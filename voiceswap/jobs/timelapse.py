@@ -45,10 +45,8 @@ FADE_S = 0.03
 LOOKED_THROUGH = 60
 # Beyond this every second one goes: a few megabytes at most.
 MAX_FRAMES = 24
-# Of the training's time; later frames are left out until it is met again.
+# Of all the time that the training is going to take, as far as can be told; then only the last frame is yet to come.
 MAX_SHARE = 0.05
-# Loading the vocoder, and its first sentence, come before there is any training to compare with.
-FREE_FRAMES = 3
 
 
 def sentence(files: Sequence[Path], config: FeatureConfig) -> Array | None:
@@ -116,11 +114,10 @@ class Timelapse:
 
     def __init__(self, run_folder: Path, base: Base, model: Any, name: str, f0_range: pitch.F0Range | None) -> None:
         self.folder = run_folder / FOLDER
-        self.seconds = 0.0
+        self._seconds = 0.0
         self._base, self._model, self._name, self._range = base, model, name, f0_range
         self._said: Array | None = None
         self._inputs: list[Array] | None = None
-        self._n_made = 0
 
     def resume(self) -> bool:
         """Take up the sentence that is kept; False if there is none that can be read."""
@@ -152,9 +149,10 @@ class Timelapse:
         step = found.state.step
         for late in (kept for kept, path in frames(self.folder) if kept > step):
             self._path(late).unlink(missing_ok=True)  # From a training that went on from an earlier step.
-        due = self._n_made < FREE_FRAMES or self.seconds <= MAX_SHARE * found.state.trained_s
+        expected_s = found.state.trained_s * found.state.n_steps / max(1, step)
+        due = step == 0 or self._seconds <= MAX_SHARE * expected_s
         made = self._kept(step, weights) if found.is_best and due else None
-        self.seconds += time.monotonic() - began
+        self._seconds += time.monotonic() - began
         return made
 
     def finish(self, step: int, weights: Arrays) -> None:
@@ -170,7 +168,6 @@ class Timelapse:
             marked = np.concatenate([marker.push(made.samples[:, None]), marker.finish()])[:, 0]
             self._write(self._path(step).name, marked, record.tags(self._record(weights, marker.bears_mark)))
             self._thin()
-            self._n_made += 1
         return made
 
     def _rendered(self, step: int) -> Frame | None:
