@@ -21,9 +21,21 @@ if TYPE_CHECKING:
     from voiceswap.jobs.train import train as train
     from voiceswap.jobs.voice import Voice as Voice
     from voiceswap.jobs.voice import load as load
+    from voiceswap.shell.report import report as report
 
 __version__ = "0.1.0"
-__all__ = ["Config", "Voice", "VoiceswapError", "__version__", "convert", "detect", "evaluate", "load", "train"]
+__all__ = [
+    "Config",
+    "Voice",
+    "VoiceswapError",
+    "__version__",
+    "convert",
+    "detect",
+    "evaluate",
+    "load",
+    "report",
+    "train",
+]
 
 _HOMES = {
     "Config": "config",
@@ -33,6 +45,7 @@ _HOMES = {
     "detect": "jobs.provenance",
     "evaluate": "jobs.evaluate",
     "load": "jobs.voice",
+    "report": "shell.report",
     "train": "jobs.train",
 }
 

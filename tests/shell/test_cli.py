@@ -6,11 +6,13 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
 import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs import consent
+from voiceswap.jobs.events import Progress
 from voiceswap.shell import console, synthetic
 from voiceswap.shell.cli import app
 
@@ -47,6 +49,7 @@ def test_the_package_itself_is_light():
         "detect",
         "evaluate",
         "load",
+        "report",
         "train",
     }
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
@@ -176,3 +179,32 @@ def test_what_a_recording_says_of_itself(home):
     assert done.returncode == 1 and "WRONG: the record beside it cannot be read" in done.stdout
     (home / "x.wav").write_text("hello")
     assert run("info", home / "x.wav").returncode == 3
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_progress_fits_a_narrow_terminal(width, monkeypatch):
+    """All four figures at 60 columns, and never more than one line."""
+    shell, out = console.Shell(False), io.StringIO()
+    monkeypatch.setattr(
+        shell, "_errors", Console(file=out, force_terminal=True, width=width, soft_wrap=True, color_system=None)
+    )
+    with shell.working():
+        shell.report(Progress("en_kathleen", "training", 58, 450, 0.332, 0.723, 28.26, 205.0))
+        shell._bar.refresh()
+        line = out.getvalue().split("\x1b[2K")[-1]
+    for figure in ("en_kathleen", "loss 0.332", "held-out 0.723", "28.3x", "3.4 min left"):
+        assert figure in line
+    assert len(line.rstrip()) <= width and "\n" not in line and ("\u2501" in line) == (width == 120)
+
+
+def test_progress_without_a_terminal_is_plain_lines(monkeypatch, capfd):
+    shell = console.Shell(False)
+    monkeypatch.setattr(console, "PLAIN_EVERY_S", 0.0)
+    with shell.working():
+        for step in (45, 90):
+            shell.report(Progress("speakerA", "training", step, 450, 0.332, 0.723, 28.26, 205.0))
+    assert capfd.readouterr() == (
+        "",
+        "speakerA training 10%  3.4 min left  loss 0.332  held-out 0.723  28.3x real time\n"
+        "speakerA training 20%  3.4 min left  loss 0.332  held-out 0.723  28.3x real time\n",
+    )

@@ -216,7 +216,7 @@ class _Extraction:
                 self.f0s.append(pitch.f0_hz(piece, f))
                 copies = _warped(piece, f, self._n_copies, seed=[index, n_clips])
                 for mels, said in zip(self.encoder_mels, [piece, *copies], strict=True):
-                    mels.append(_encoder_mel(said, f))
+                    mels.append(encoder_mel(said, f))
                 n_clips += 1
             if self.speech_s > MAX_SPEECH_S:
                 break
@@ -244,7 +244,8 @@ def levelled(samples: Array, config: FeatureConfig) -> Array:
     return loudness.limit(samples * np.float32(10 ** ((config.speech_level_db - level_db) / 20)))
 
 
-def _encoder_mel(samples: Array, config: FeatureConfig) -> Array:
+def encoder_mel(samples: Array, config: FeatureConfig) -> Array:
+    """The encoder's mel of samples (n,) at `mel_rate_hz`."""
     return features.encoder_mel(audio.resample(samples, config.mel_rate_hz, config.content_rate_hz), config)
 
 

@@ -52,6 +52,26 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What a check on the held-out recordings found: where the run stands, and whether it is the best so far.
+
+    `loss` is the mean since the last check, and nan at the beginning; `times_real_time` how fast the training is.
+    """
+
+    state: RunState
+    is_best: bool
+    loss: float = math.nan
+    times_real_time: float = math.nan
+
+
+Watch = Callable[[Checked, Arrays], None]
+
+
+def _unwatched(found: Checked, weights: Arrays) -> None:
+    """The watch of a run that nobody watches."""
+
+
+@dataclass(frozen=True)
 class Run:
     """What is trained on what, and where its checkpoints lie.
 
@@ -64,6 +84,7 @@ class Run:
         identity: What makes two runs the same: settings, data, base.
         n_steps: How many steps at most.
         minutes: Time for the steps, or None; the number of steps is fitted to it on the speed measured.
+        watch: Told of each check, and given the best weights so far; it must not change what is learnt.
     """
 
     name: str
@@ -74,6 +95,7 @@ class Run:
     identity: dict[str, object]
     n_steps: int
     minutes: float | None = None
+    watch: Watch = _unwatched
 
 
 def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -> Outcome:
@@ -115,9 +137,11 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
             report(Plan(job.name, state.n_steps, (state.n_steps - state.step) * step_s))
         if state.step % t.evaluate_every == 0 or state.step == state.n_steps:
             state = _fitted(replace(state, last_score=job.learner.score(job.held_out)), step_s, job)
-            if state.last_score < state.best_score * (1 - BETTER):
+            if is_best := state.last_score < state.best_score * (1 - BETTER):
                 state, best = replace(state, best_score=state.last_score, best_step=state.step), job.learner.weights()
-            _log(job.folder, state, sum(losses) / len(losses))
+            found = Checked(state, is_best, sum(losses) / len(losses), crops_s / step_s)
+            _log(job.folder, found)
+            job.watch(found, best)
             losses = losses[-1:]
         left_s = (state.n_steps - state.step) * step_s
         speed = crops_s / step_s
@@ -129,7 +153,19 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
             _save(job, state, best)
             saved = time.monotonic()
     _save(job, state, best)
+    report(Note(_ending(job, state)))
     return Outcome(state, best, finished=True)
+
+
+def _ending(job: Run, state: RunState) -> str:
+    if state.step < state.n_steps:
+        why = f"no better for {state.step - state.best_step} steps"
+    else:
+        why = "all are done" if state.n_steps >= job.n_steps else "its time is over"
+    return (
+        f"{job.name}: ended at step {state.step} of {max(state.n_steps, job.n_steps)}, {why}; "
+        f"kept step {state.best_step}, held-out error {state.best_score:.3f}"
+    )
 
 
 def _broke_down(job: Run, step: int, what: str) -> VoiceswapError:
@@ -140,8 +176,10 @@ def _broke_down(job: Run, step: int, what: str) -> VoiceswapError:
 
 
 def _begun(job: Run) -> tuple[RunState, Arrays]:
-    score = job.learner.score(job.held_out)
-    return RunState(0, job.n_steps, 0, score, score, score, 0.0), job.learner.weights()
+    score, weights = job.learner.score(job.held_out), job.learner.weights()
+    state = RunState(0, job.n_steps, 0, score, score, score, 0.0)
+    job.watch(Checked(state, is_best=True), weights)
+    return state, weights
 
 
 def _fitted(state: RunState, step_s: float, job: Run) -> RunState:
@@ -202,6 +240,13 @@ def _save(job: Run, state: RunState, best: Arrays) -> None:
     folder.prune(job.folder)
 
 
-def _log(run_folder: Path, state: RunState, loss: float) -> None:
-    line = {"step": state.step, "loss": loss, "held_out": state.last_score, "trained_s": round(state.trained_s, 1)}
+def _log(run_folder: Path, found: Checked) -> None:
+    state, speed = found.state, found.times_real_time
+    line: dict[str, float | None] = {
+        "step": state.step,
+        "loss": found.loss,
+        "held_out": state.last_score,
+        "best_step": state.best_step,
+    }
+    line |= {"trained_s": round(state.trained_s, 1), "times_real_time": None if math.isnan(speed) else round(speed, 2)}
     atomic.append_line(run_folder / METRICS, json.dumps(line))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,16 +13,18 @@ from typing import Any
 import numpy as np
 
 from voiceswap.errors import AudioError, ModelError, StoppedError, UsageError
+from voiceswap.jobs import board, dataset, loop
 from voiceswap.jobs import consent as agreements
-from voiceswap.jobs import dataset, loop
 from voiceswap.jobs.batches import Crops, evaluation
 from voiceswap.jobs.events import Event, Found, Note, Report, silent
 from voiceswap.jobs.identity import of_recordings, to_card
 from voiceswap.jobs.learner import Learner
+from voiceswap.jobs.timelapse import Timelapse, borrowed, sentence
 from voiceswap.jobs.voice import Voice, load, with_card, write_voice
 from voiceswap.model import decoder
 from voiceswap.model.base import Base, load_base
-from voiceswap.signal import pitch
+from voiceswap.model.layers import Arrays
+from voiceswap.signal import audio, pitch
 from voiceswap.storage import atomic, paths
 
 MIN_SPEECH_S = 30.0
@@ -64,6 +67,8 @@ def train(
     base: str | Path | None = None,
     consent: str | Path | Mapping[str, str | Path] | None = None,
     licence: str | None = None,
+    timelapse: bool = True,
+    tensorboard: bool = False,
     report: Report = silent,
     stopped: Callable[[], bool] = lambda: False,
 ) -> list[VoiceResult]:
@@ -81,6 +86,9 @@ def train(
             the name and sha256; by the voices' names if there are several. What was given before for the same
             recordings stays if it is not given.
         licence: Under which the voices may be used, for their cards; up to 500 characters.
+        timelapse: Whether to keep one sentence said by each voice whenever it has become better: a sentence of the next
+            voice trained here, else of another one trained before, else its own.
+        tensorboard: Whether to write event files for TensorBoard beside the checkpoints.
         report: Told of what is found, the plan and the progress.
         stopped: Asked after each step; True ends the training with a checkpoint.
 
@@ -113,6 +121,8 @@ def train(
         raise UsageError(
             f"the licence has {len(licence)} characters, wanted at most {MAX_LICENCE_CHARACTERS}", "give its name"
         )
+    if tensorboard:
+        board.check()
     agreed = agreements.by_voice(consent, names)
     places = [
         (name, paths.voice_path(folder, name), dataset.recordings(Path(source)))
@@ -120,18 +130,30 @@ def train(
     ]
     used = load_base(Path(base) if base is not None else None)
     results = []
-    for name, path, files in places:
+    for i, (name, path, files) in enumerate(places):
+        other = places[(i + 1) % len(places)]
         run_folder = paths.run_path(folder, name)
         atomic.make_folder(run_folder)
         with atomic.locked(run_folder.parent / f".{name}.lock", f"the voice {name}"):
             for swept in (folder, run_folder):
                 atomic.sweep(swept)
             told = {"consent": agreed.get(name), "licence": licence}
-            job = _VoiceTraining(name, path, run_folder, used, seed, told, report, stopped)
+            watched = _Watched(timelapse, tensorboard, other[0], other[2])
+            job = _VoiceTraining(name, path, run_folder, used, seed, told, watched, report, stopped)
             results.append(job.run(files, minutes, more=more, fresh=fresh))
         if results[-1].status == "stopped":
             break
     return results
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """What else is kept of a training; `other` is who lends the timelapse its sentence, maybe the voice itself."""
+
+    timelapse: bool
+    tensorboard: bool
+    other: str
+    other_files: list[Path]
 
 
 class _VoiceTraining:
@@ -143,12 +165,13 @@ class _VoiceTraining:
         base: Base,
         seed: int,
         told: Mapping[str, Any],
+        watched: _Watched,
         report: Report,
         stopped: Callable[[], bool],
     ) -> None:
         self.name, self.path, self.run_folder, self.base = name, path, run_folder, base
         self.config = decoder.single_speaker(base.config)
-        self.seed, self.told, self.report, self.stopped = seed, told, report, stopped
+        self.seed, self.told, self.watched, self.report, self.stopped = seed, told, watched, report, stopped
 
     def run(self, files: list[Path], minutes: float | None, *, more: bool, fresh: bool) -> VoiceResult:
         earlier = agreements.earlier(self.run_folder, self.path)
@@ -182,15 +205,52 @@ class _VoiceTraining:
             "data": speech.data_sha256,
             "seed": self.seed,
         }
-        job = loop.Run(self.name, learner, crops, judged, self.run_folder, identity, n_steps, minutes)
         atomic.make_folder(self.run_folder)
         atomic.write_json(self.run_folder / agreements.FILE_NAME, agreement)
-        outcome = loop.run(job, self.report, self.stopped)
+        film = self._timelapse(learner, speech, files) if self.watched.timelapse else None
+        with self._watching(film) as watch:
+            job = loop.Run(self.name, learner, crops, judged, self.run_folder, identity, n_steps, minutes, watch)
+            outcome = loop.run(job, self.report, self.stopped)
         card = self._card(speech, outcome.state) | agreement
         if outcome.finished:
+            if film is not None:
+                film.finish(outcome.state.best_step, outcome.best)
             card["speaker"] = to_card(of_recordings(files))
             write_voice(self.path, self.config, card, outcome.best)
         return self._result(card, "trained" if outcome.finished else "stopped")
+
+    @contextmanager
+    def _watching(self, film: Timelapse | None) -> Iterator[loop.Watch]:
+        with ExitStack() as stack:
+            shown = None
+            if self.watched.tensorboard:
+                shown = stack.enter_context(closing(board.Board(self.run_folder, self.config.features.mel_rate_hz)))
+                self.report(Note(f"{self.name}: to look on, tensorboard --logdir {shown.folder}"))
+
+            def watch(found: loop.Checked, best: Arrays) -> None:
+                frame = film.checked(found, best) if film is not None else None
+                if shown is not None:
+                    shown.checked(found, frame)
+
+            yield watch
+
+    def _timelapse(self, learner: Learner, speech: dataset.Speech, files: list[Path]) -> Timelapse:
+        f, found = self.config.features, self.watched
+        film = Timelapse(self.run_folder, self.base, learner.model, self.name, _f0_range(speech))
+        if not film.resume():
+            who, said = self._lent() or (found.other, sentence(found.other_files, f))
+            if said is not None:
+                film.begin(said, who, sentence(files, f))
+        return film
+
+    def _lent(self) -> tuple[str, np.ndarray] | None:
+        """Who was trained before, and their sentence, if nobody else is trained now."""
+        path = borrowed(self.run_folder.parent, self.name) if self.watched.other == self.name else None
+        if path is None:
+            return None
+        with suppress(AudioError):
+            return path.parent.parent.name, audio.read(path, self.config.features.mel_rate_hz)
+        return None
 
     def _told(self, event: Event) -> None:
         # Reading many recordings takes a while, and nothing is lost by ending it.
@@ -238,7 +298,7 @@ class _VoiceTraining:
         return found | {"data_sha256": data_sha256}
 
     def _card(self, speech: dataset.Speech, state: loop.RunState) -> dict[str, Any]:
-        melody = pitch.f0_range(np.concatenate([c.f0_hz for c in speech.clips]))
+        melody = _f0_range(speech)
         if melody is None:
             raise AudioError(f"{self.name} has no voiced sound", "are these recordings of someone speaking?")
         return {
@@ -257,3 +317,7 @@ class _VoiceTraining:
     def _result(self, card: dict[str, Any], status: str) -> VoiceResult:
         keys = ("speech_s", "steps", "best_step", "trained_s", "scores")
         return VoiceResult(self.name, self.path, status, **{k: card[k] for k in keys})
+
+
+def _f0_range(speech: dataset.Speech) -> pitch.F0Range | None:
+    return pitch.f0_range(np.concatenate([clip.f0_hz for clip in speech.clips]))

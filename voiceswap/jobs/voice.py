@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from voiceswap.signal import audio
 from voiceswap.signal.mark import Marker
 from voiceswap.signal.pitch import F0Range, transposition
 from voiceswap.storage import paths
-from voiceswap.storage.folder import Folder, open_folder, write_folder
+from voiceswap.storage.folder import Folder, open_folder, packed, write_folder
 
 VOICE_KIND = "voice"
 VOICE_MAX_BYTES = 10_000_000
@@ -212,5 +213,14 @@ def with_card(voice: Voice, card: dict[str, Any]) -> Voice:
 
 def write_voice(path: Path, config: Config, card: dict[str, Any], arrays: Arrays) -> None:
     """Write a voice whole, in half precision, in place of a former one; raises WriteError."""
-    half = {k: v.astype(np.float16) for k, v in arrays.items()}
-    write_folder(path, kind=VOICE_KIND, documents={"config": config.to_json(), "card": card}, arrays={"weights": half})
+    documents = {"config": config.to_json(), "card": card}
+    write_folder(path, kind=VOICE_KIND, documents=documents, arrays={"weights": _halved(arrays)})
+
+
+def weights_sha256(arrays: Arrays) -> str:
+    """The `id` that a voice of these weights has."""
+    return hashlib.sha256(packed(_halved(arrays))).hexdigest()
+
+
+def _halved(arrays: Arrays) -> Arrays:
+    return {k: v.astype(np.float16) for k, v in arrays.items()}

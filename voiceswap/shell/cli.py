@@ -61,6 +61,10 @@ def train(
         ),
     ] = None,
     licence: Annotated[str | None, typer.Option("--licence", help="Under which the voices may be used.")] = None,
+    timelapse: Annotated[
+        bool, typer.Option("--timelapse/--no-timelapse", help="Keep a sentence said by each voice as it gets better.")
+    ] = True,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write event files for TensorBoard.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a voice from each folder of recordings. The same command goes on after a stop."""
@@ -87,6 +91,8 @@ def train(
             seed=seed,
             consent=agreed,
             licence=licence,
+            timelapse=timelapse,
+            tensorboard=tensorboard,
             report=shell.report,
             stopped=stop,
         )
@@ -237,6 +243,39 @@ def evaluate(
     for line in evaluation_lines(found):
         shell.say(line)
     shell.result(found)
+
+
+@app.command()
+def report(
+    voice: Annotated[str, typer.Argument(help="The voice: its name, or its folder.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The page; else VOICE.report.html.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--source", help="Dry recordings to convert; else the sentence its training kept.")
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option("--target", help="Real recordings of the voice's person to compare with.")
+    ] = None,
+    voices: Voices = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a page that exists.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a page about a voice: players, pictures, figures, its card."""
+    shell = Shell(as_json)
+    from voiceswap.shell.report import report as job
+
+    with shell.working(), StopFlag().listening() as stop:
+        made = job(
+            voice,
+            out=out,
+            source=source,
+            target=target,
+            voices=voices,
+            force=force,
+            report=shell.report,
+            stopped=stop,
+        )
+    shell.say(f"{made.path}  {made.n_bytes / 1e6:.1f} MB")
+    shell.result(made)
 
 
 @app.command()

@@ -21,6 +21,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from voiceswap.errors import StoppedError, VoiceswapError
 
 PLAIN_EVERY_S = 15.0
+# On a narrower terminal there is no room for a bar beside the figures; on one narrower still, for all their words.
+ROOM_FOR_BAR, ROOM_FOR_WORDS = 100, 80
 NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 INTERRUPTED = 130
 TERMINATED = 143
@@ -95,20 +97,22 @@ class Shell:
         if not self._errors.is_terminal or self.as_json:
             yield
             return
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
+        bar = [BarColumn()] if self._errors.width >= ROOM_FOR_BAR else []
+        columns = (TextColumn("{task.description}"), *bar, TextColumn("{task.fields[told]}"))
         with Progress(*columns, console=self._errors, transient=True) as self._bar:
             yield
         self._bar = self._task = None
 
     def _progress(self, event: Any) -> None:
-        told = "  ".join(_told(event))
+        brief = self._bar is not None and self._errors.width < ROOM_FOR_WORDS
+        told = "  ".join(_told(event, brief=brief))
         if self._bar is not None:
             if self._stage != (event.voice, event.stage):
                 if self._task is not None:
                     self._bar.remove_task(self._task)
                 self._task = self._bar.add_task("", told="")
                 self._stage = (event.voice, event.stage)
-            label = escape(visible(f"{event.voice} {event.stage}"))
+            label = escape(visible(event.voice if brief else f"{event.voice} {event.stage}"))
             self._bar.update(self._task, total=event.n_steps, completed=event.step, told=told, description=label)
         elif not self.as_json and time.monotonic() - self._plain_s > PLAIN_EVERY_S:
             self._plain_s = time.monotonic()
@@ -119,15 +123,16 @@ class Shell:
         self._errors.print(visible(text), markup=False)
 
 
-def _told(event: Any) -> Iterator[str]:
+def _told(event: Any, *, brief: bool) -> Iterator[str]:
+    # What is cut off on a narrow terminal is what comes last.
+    if not math.isnan(event.left_s):
+        yield f"{event.left_s / 60:.1f} min left"
     if not math.isnan(event.loss):
         yield f"loss {event.loss:.3f}"
     if not math.isnan(event.held_out):
         yield f"held-out {event.held_out:.3f}"
     if not math.isnan(event.times_real_time):
-        yield f"{event.times_real_time:.1f}x real time"
-    if not math.isnan(event.left_s):
-        yield f"{event.left_s / 60:.1f} min left"
+        yield f"{event.times_real_time:.1f}x" + ("" if brief else " real time")
 
 
 def plain(value: Any) -> Any:

@@ -22,10 +22,25 @@ def write_heat(path: Path, rows: Array) -> None:
         path: The file, which is replaced.
         rows: Any finite numbers; it may be a file that is mapped into memory.
     """
-    seen = np.asarray(thinned(rows), dtype=np.float32)
-    low, high = np.percentile(seen, [DARK_PERCENT, BRIGHT_PERCENT]) if seen.size else (0.0, 1.0)
-    grey = 255 * np.clip((seen - low) / max(float(high - low), 1e-9), 0, 1)
-    _write(path, np.repeat(grey.T[::-1], -(-MIN_ROWS // max(1, seen.shape[1])), axis=0))
+    seen = heat(thinned(rows))
+    path.write_bytes(png(np.repeat(seen, -(-MIN_ROWS // max(1, len(seen))), axis=0)))
+
+
+def heat(rows: Array, low: float | None = None, high: float | None = None) -> Array:
+    """The picture of (n_frames, n_values): time to the right, the first value at the bottom, dark to bright.
+
+    Args:
+        rows: Any finite numbers.
+        low: What is black; found from the values if not given.
+        high: What is white; found from the values if not given.
+
+    Returns:
+        Grey values (n_values, n_frames), uint8.
+    """
+    seen = np.asarray(rows, dtype=np.float32)
+    found = np.percentile(seen, [DARK_PERCENT, BRIGHT_PERCENT]) if seen.size else (0.0, 1.0)
+    low, high = (float(f if given is None else given) for f, given in zip(found, (low, high), strict=True))
+    return np.asarray(255 * np.clip((seen - low) / max(high - low, 1e-9), 0, 1), dtype=np.uint8).T[::-1]
 
 
 def write_curve(path: Path, values: Array, low: float, high: float) -> None:
@@ -37,7 +52,7 @@ def write_curve(path: Path, values: Array, low: float, high: float) -> None:
     row = np.minimum(((1 - height) * MIN_ROWS).astype(int), MIN_ROWS - 1)
     for thickness in (0, 1):
         picture[np.maximum(row - thickness, 0), shown] = 255
-    _write(path, picture)
+    path.write_bytes(png(picture))
 
 
 def thinned(frames: Array) -> Array:
@@ -45,16 +60,26 @@ def thinned(frames: Array) -> Array:
     return frames[:: max(1, -(-len(frames) // MAX_COLUMNS))]
 
 
-def _write(path: Path, grey: Array) -> None:
-    """Grey values (height, width), 0 to 255, as PNG (ISO 15948); nothing at all as one black pixel."""
+def png(grey: Array, colours: Array | None = None) -> bytes:
+    """A picture as PNG (ISO 15948).
+
+    Args:
+        grey: Shape (height, width), 0 to 255; nothing at all becomes one black pixel.
+        colours: Shape (256, 3), 0 to 255: red, green and blue for each of the values.
+
+    Returns:
+        The file.
+    """
     if not grey.size:
         grey = np.zeros((1, 1))
     height, width = grey.shape
     lines = np.zeros((height, width + 1), np.uint8)  # each line begins with its filter: 0, none
     lines[:, 1:] = grey
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes())), (b"IEND", b""))
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0 if colours is None else 3, 0, 0, 0))]
+    if colours is not None:
+        parts.append((b"PLTE", np.asarray(colours, dtype=np.uint8).tobytes()))
+    parts += [(b"IDAT", zlib.compress(lines.tobytes(), 9)), (b"IEND", b"")]
     chunks = (
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
     )
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)

@@ -58,10 +58,7 @@ def write_folder(
         WriteError: The file system refused; a former folder is as it was.
     """
     files = {f"{name}.json": atomic.to_json(value) for name, value in documents.items()}
-    for name, group in arrays.items():
-        # asarray, since ascontiguousarray would turn a step counter of shape () into one of shape (1,).
-        packed = {key: np.asarray(value, order="C") for key, value in group.items()}
-        files[f"{name}.safetensors"] = save(packed)
+    files |= {f"{name}.safetensors": packed(group) for name, group in arrays.items()}
     files |= {name: text.encode() for name, text in (texts or {}).items()}
     manifest = {
         "schema_version": SCHEMA_VERSION,
@@ -74,6 +71,12 @@ def write_folder(
         for name, data in files.items():
             (temporary / name).write_bytes(data)
         (temporary / MANIFEST).write_bytes(atomic.to_json(manifest))
+
+
+def packed(arrays: Arrays) -> bytes:
+    """Named arrays as a safetensors file."""
+    # asarray, since ascontiguousarray would turn a step counter of shape () into one of shape (1,).
+    return save({key: np.asarray(value, order="C") for key, value in arrays.items()})
 
 
 @dataclass(frozen=True)
