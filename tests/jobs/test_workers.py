@@ -69,8 +69,9 @@ def test_r21_jobs_give_what_one_after_the_other_gives(voice, home, use_tiny, mon
         assert b.output == home / "two" / a.output.relative_to(home / "one")
         assert a.output.exists() == b.output.exists() == (a.status == "converted")
         if a.status == "converted":
-            # Not the bytes: the tags say when a file was made.
-            np.testing.assert_array_equal(soundfile.read(a.output)[0], soundfile.read(b.output)[0])
+            # Not the bytes: the tags say when a file was made. Workers share the cores out: sums of other threads may
+            # round a sample to the next step of 16 bits.
+            np.testing.assert_allclose(soundfile.read(a.output)[0], soundfile.read(b.output)[0], atol=1.01 / 32768)
     assert any("cut.wav is damaged after" in getattr(e, "text", "") for e in told)
     again = convert(home / "in", as_="speakerA", out=home / "two", mode="dry", jobs=2, skip_existing=True)
     assert sorted(r.status for r in again) == ["failed", "skipped", "skipped", "skipped"]
