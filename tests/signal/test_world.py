@@ -55,3 +55,13 @@ def test_r20_world_survives_whatever_it_is_given(tier):
     done = subprocess.run([sys.executable, "-W", "error", "-c", FUZZ, str(n), "1"], capture_output=True, text=True)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "done"), (done.stdout[-80:], done.stderr[-2000:])
     assert FeatureConfig().mel_rate_hz >= 8000
+
+
+def test_what_setuptools_says_of_pyworld_is_not_shown():
+    code = """
+import warnings, voiceswap.signal
+for text, module in (("pkg_resources is deprecated as an API.", "pyworld"), ("something else", "pyworld")):
+    warnings.warn_explicit(text, UserWarning, "there", 13, module=module)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pkg_resources" not in done.stderr and "something else" in done.stderr
