@@ -2,5 +2,5 @@
 
 import warnings
 
-# Newer setuptools say this wherever pyworld 0.3.5 is imported; which setuptools there may be is settled in pyproject.toml.
+# Newer setuptools say this where pyworld 0.3.5 is imported; which setuptools there may be is settled in pyproject.toml.
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning, module="pyworld")
