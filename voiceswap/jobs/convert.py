@@ -86,7 +86,7 @@ def convert(
         pitch: Semitones to move the melody by, -48 to 48; found from both ranges if not given.
         formant: Semitones to move the voice's formants by, -12 to 12.
         protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1.
-        vocoder: "best", or "fast", which is quicker.
+        vocoder: "fast", or "best", in full precision.
         f0_method: How the melody is found: "swift", "dio" or "harvest".
         f0: A curve to follow instead, a file of time_s,f0_hz; of the source, before it is moved by `pitch`.
         f0_out: Where to write the source's melody, in the same form; an existing file is replaced.

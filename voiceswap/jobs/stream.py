@@ -100,13 +100,13 @@ class Shaping:
         pitch_semitones: How far the melody moves.
         formant_semitones: How far the voice's formants move.
         protect: 0 to 1: how much of the source's own breaths, plosives and sibilants stays.
-        vocoder: "best" or "fast".
+        vocoder: "fast" or "best".
     """
 
     pitch_semitones: float = 0.0
     formant_semitones: float = 0.0
     protect: float = 0.0
-    vocoder: str = "best"
+    vocoder: str = "fast"
 
 
 def array_source(samples: Array, sample_rate_hz: int, block_samples: int = 1 << 16) -> Source:

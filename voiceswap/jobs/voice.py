@@ -29,7 +29,7 @@ MAX_SEMITONES, MAX_FORMANT = 48.0, 12.0
 # How much of the source's unvoiced sound stays if nobody says: docs/measurements.md.
 PROTECT = 0.0
 # Which vocoder if nobody says.
-VOCODER = "best"
+VOCODER = "fast"
 
 
 class Voice:
@@ -115,7 +115,7 @@ class Voice:
             pitch: Semitones to move the melody by, -48 to 48; found from both ranges if not given.
             formant: Semitones to move the voice's formants by, -12 to 12.
             protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1.
-            vocoder: "best", or "fast", which is quicker.
+            vocoder: "fast", or "best", in full precision.
             mark: Whether the result is marked as made with voiceswap, inaudibly.
 
         Returns:

@@ -56,7 +56,7 @@ class Base:
 
     @cached_property
     def fast_vocoder(self) -> Vocoder:
-        """The vocoder in bfloat16, "fast"; the same as "best" where the processor is no quicker with that."""
+        """The vocoder in bfloat16, "fast"; where the processor has no units for that, the same as "best"."""
         if not vocoder.half_is_quicker():
             return self.vocoder
         model = vocoder.build(self.config, "bfloat16")

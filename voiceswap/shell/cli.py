@@ -120,7 +120,7 @@ def convert(
         float | None,
         typer.Option("--protect", help="How much of the source's own breaths and sibilants stays, 0 to 1."),
     ] = None,
-    vocoder: Annotated[str, typer.Option("--vocoder", help="best, or fast, which is quicker.")] = "best",
+    vocoder: Annotated[str, typer.Option("--vocoder", help="fast, or best, in full precision.")] = "fast",
     f0_method: Annotated[str, typer.Option("--f0-method", help="swift, dio or harvest.")] = "swift",
     f0: Annotated[Path | None, typer.Option("--f0", help="A curve to follow: a file of time_s,f0_hz.")] = None,
     f0_out: Annotated[Path | None, typer.Option("--f0-out", help="Where to write the source's curve.")] = None,
