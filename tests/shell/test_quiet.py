@@ -33,3 +33,11 @@ def test_a_command_says_what_it_has_to_say_and_nothing_else(tmp_path):
     assert done.returncode == 2
     assert done.stderr.splitlines()[0] == "error: no such file: nothere.wav"
     assert len(done.stderr.splitlines()) == 3
+
+
+def test_that_functions_are_traced_again_is_no_news():
+    code = "from voiceswap.shell import quiet; quiet.load_tensorflow(); import logging; "
+    code += "print(logging.getLogger('tensorflow').isEnabledFor(logging.WARNING))"
+    env = {k: v for k, v in os.environ.items() if k != quiet.LOG_LEVEL}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("False\n", "")

@@ -18,9 +18,9 @@ ABOUT_ITSELF = re.compile(
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow and look for its devices; its lines on CPU features and missing GPUs are left out.
+    """Import TensorFlow and look for its devices; without its lines on CPU features, missing GPUs, retracing.
 
-    No setting turns them off: they are written before TensorFlow reads any (tensorflow/tensorflow#100442).
+    No setting turns the first ones off: they are written before TensorFlow reads any (tensorflow/tensorflow#100442).
     """
     if "tensorflow" in sys.modules or LOG_LEVEL in os.environ:
         return
@@ -29,6 +29,8 @@ def load_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_logical_devices()
+    # Recordings have lengths: that a network is built for several of them is no news.
+    tf.get_logger().setLevel("ERROR")
 
 
 @contextmanager
