@@ -263,7 +263,8 @@ def said(command, place):
 
 def test_r4_a_full_disk_in_training_keeps_what_was_there(mother, recordings, home, trained, tmp_path, tier):
     voices = home / "voices"
-    err = said(mother.run("train", recordings, limits={"RLIMIT_FSIZE": 5000}), home)
+    # Without the sentence that is kept as it gets better: its file would be the first to fail.
+    err = said(mother.run("train", recordings, "--no-timelapse", limits={"RLIMIT_FSIZE": 5000}), home)
     assert "step-00000001" in err and " MB needed, " in err
     assert steps(voices) == []
     cold = {"VOICESWAP_CACHE": str(tmp_path / "cold")}
