@@ -120,7 +120,7 @@ def test_no_speech_no_sentence(tmp_path):
 def test_frames_stay_few_and_those_of_a_lost_training_go(recordings, use_tiny, home, monkeypatch):
     folder = home / "voices" / ".runs" / "speakerA" / "timelapse"
     asked = iter(range(100))
-    voiceswap.train(recordings, stopped=lambda: next(asked) >= 1)
+    voiceswap.train(recordings, stopped=lambda: next(asked) >= 6)
     for step in range(100, 140):
         shutil.copy(folder / "source.flac", folder / f"step-{step:08d}.flac")
     monkeypatch.setattr(timelapse, "MAX_FRAMES", 2)
