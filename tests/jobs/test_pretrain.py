@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from conftest import TINY
@@ -56,13 +57,28 @@ def test_a_base_is_a_start_for_the_next_one(people, home):
     assert second.card["start_sha256"] == load_base(first.path).id
 
 
-def test_a_wider_content_makes_another_decoder(people, home):
-    wide, notes = made(people, home / "wide", content_dim=12)
+def test_a_wider_content_starts_from_what_the_decoder_heard_before(people, home):
+    narrow, _ = made(people, home / "narrow")
+    wide, notes = made(people, home / "wide", content_dim=12, start=narrow.path)
     assert load_base(wide.path).config.encoder.content_dim == 12
     assert load_base(wide.path).arrays("encoder")["content/kernel"].shape == (TINY.encoder.width, 12)
-    assert not any("goes on" in text for text in notes)
+    assert any("goes on" in text for text in notes)
     with pytest.raises(UsageError, match="content_dim is 17"):
         made(people, home / "wider", content_dim=TINY.encoder.width + 1)
+
+
+def test_in_more_components_a_first_layer_says_the_same():
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(400, 16)) * np.arange(1, 17) + 3
+    encoders, contents = [], []
+    for n_components in (5, 9):
+        kernel, bias, _ = pretrain.principal_components(vectors, n_components)
+        encoders.append(dict(zip(pretrain.COMPONENTS, (kernel, bias), strict=True)))
+        contents.append(vectors @ kernel + bias)
+    first = dict(zip(pretrain.FIRST_LAYER, (rng.normal(size=(5, 4)), rng.normal(size=4)), strict=True))
+    kernel, bias = pretrain.in_other_components(first, *encoders).values()
+    said = contents[0] @ first["content_in/kernel"] + first["content_in/bias"]
+    np.testing.assert_allclose(contents[1] @ kernel + bias, said, atol=0.02)
 
 
 def test_people_that_are_left_out_are_not_heard(people, home):

@@ -47,6 +47,7 @@ COMPONENTS_S_PER_SPEAKER = 12.0
 FEW_CLIPS = 10
 COPIED_SPEAKERS = 20
 COMPONENTS = ("content/kernel", "content/bias")
+FIRST_LAYER = ("content_in/kernel", "content_in/bias")
 # A decoder that goes on from an earlier base's learns at this share of the rate.
 FURTHER_RATE = 0.5
 
@@ -86,6 +87,7 @@ def pretrain(
         *folders: Each holds one folder a person.
         out: The working folder; the base comes to lie in its folder "base". The same call again goes on.
         start: Weights to start from: a start made by benchmarks/ports.py, or a base; the shipped base if not given.
+            The decoder goes on from a base's of the same size with as many speakers, whatever its components were.
         parts: Which of "encoder", "decoder", "vocoder" to make now.
         minutes: Time for the decoder's steps.
         steps: Number of the decoder's steps at most.
@@ -217,7 +219,8 @@ def _make_decoder(
     config = begin.config.model_copy(update={"train": train})
     part = _part(work, "encoder")
     model = encoder.build(config)
-    load_arrays(model, part.arrays("weights", expected_arrays(model)))
+    encoder_arrays = part.arrays("weights", expected_arrays(model))
+    load_arrays(model, encoder_arrays)
     listener = encoder.ContentEncoder(model, config)
     encoder_id = str(part.manifest["files"]["weights.safetensors"]["sha256"])[:12]
     speech = {}
@@ -227,7 +230,7 @@ def _make_decoder(
         if found.clips:
             speech[name] = found
     config = config.model_copy(update={"decoder": config.decoder.model_copy(update={"n_speakers": len(speech)})})
-    start = _fitting(begin.decoder, config)
+    start = _fitting(begin, encoder_arrays, config)
     if start is not None:
         report(Note("decoder: goes on from that of the base it starts from"))
         slower = {"learning_rate": FURTHER_RATE * config.train.learning_rate}
@@ -268,13 +271,38 @@ def _make_decoder(
     return outcome.finished
 
 
-def _fitting(arrays: Arrays | None, config: Config) -> Arrays | None:
-    """The arrays if a decoder of these settings can begin with them: the same sizes, as many speakers."""
-    if arrays is None:
+def _fitting(begin: _Start, encoder_arrays: Arrays, config: Config) -> Arrays | None:
+    """The start's decoder if one of these settings can begin with it: the same sizes, as many speakers."""
+    if begin.decoder is None:
         return None
+    arrays = begin.decoder
+    if any(not np.array_equal(begin.encoder[name], encoder_arrays[name]) for name in COMPONENTS):
+        arrays = arrays | in_other_components(arrays, begin.encoder, encoder_arrays)
     expected = expected_arrays(decoder.build(config))
     fits = arrays.keys() == expected.keys() and all(arrays[k].shape == tuple(expected[k][0]) for k in arrays)
     return arrays if fits else None
+
+
+def in_other_components(decoder_arrays: Arrays, former: Arrays, new: Arrays) -> Arrays:
+    """A decoder's first layer for an encoder with other components, as near as they allow to what it was.
+
+    Exact where the new components tell all that the former ones told, as more components of the same people do.
+
+    Args:
+        decoder_arrays: The decoder's weights.
+        former: Weights of the encoder that it learnt to hear.
+        new: Weights of the encoder that it shall hear.
+
+    Returns:
+        Kernel (new content_dim, width) and bias (width,) of its first layer, float16, by name.
+    """
+    (kernel, bias), (former_kernel, former_bias), (first_kernel, first_bias) = (
+        [arrays[name].astype(np.float64) for name in names]
+        for arrays, names in ((new, COMPONENTS), (former, COMPONENTS), (decoder_arrays, FIRST_LAYER))
+    )
+    across = np.linalg.lstsq(kernel, former_kernel, rcond=None)[0]
+    mapped = (across @ first_kernel, first_bias + (former_bias - bias @ across) @ first_kernel)
+    return {name: array.astype(np.float16) for name, array in zip(FIRST_LAYER, mapped, strict=True)}
 
 
 def _make_vocoder(begin: _Start, people: dict[str, list[Path]], work: Path, report: Report) -> None:
