@@ -67,6 +67,11 @@ def sources(data, target):
     return rows
 
 
+def reference(data, target):
+    """Held-out recordings that say what a target sounds like."""
+    return [str(data / r["path"]) for r in split(data, target)[1][N_OWN_SENTENCES + N_COPIED :][:N_REAL]]
+
+
 def songs(data):
     """Dry vocals, as rows."""
     return [
@@ -118,7 +123,6 @@ def convert(data, work):
         taken_s, audio_s = spent.get(system, (0.0, 0.0))
         spent[system] = (taken_s + time.monotonic() - began, audio_s + len(samples) / rate)
         soundfile.write(out, np.clip(made, -1, 1), made_rate)
-        reference = [str(data / r["path"]) for r in split(data, target)[1][N_OWN_SENTENCES + N_COPIED :][:N_REAL]]
         pairs.append(
             {
                 "system": system,
@@ -128,7 +132,7 @@ def convert(data, work):
                 "text": row["text"],
                 "clip": str(out),
                 "source": str(data / row["path"]),
-                "reference": reference,
+                "reference": reference(data, target),
             }
         )
 
