@@ -17,6 +17,7 @@ import numpy as np
 # Whisper now and then stops after a few words ("Chapter 21." of 16 s of reading). Where it hears less than so many
 # words a second it is asked again, in two parts, and so on: for sources and conversions alike.
 FEW_WORDS_PER_S, SHORTEST_PART_S = 1.0, 3.0
+SOUNDING_DB = 30.0
 
 
 class Instruments:
@@ -60,6 +61,18 @@ class Instruments:
     def mos(self, path):
         return self._once("mos", path, lambda: self.score.mos([self.score.load(path)]))
 
+    def loudness(self, source, clip):
+        """RMS distance in dB of the levels of 50 ms, where the source sounds; the mean distance taken out."""
+        levels = []
+        for path in (source, clip):
+            samples, size = self.score.load(path), self.score.RATE // 20
+            power = np.square(samples[: len(samples) // size * size]).reshape(-1, size).mean(axis=1)
+            levels.append(10 * np.log10(power + 1e-9))
+        n = min(map(len, levels))
+        theirs, ours = (level[:n] for level in levels)
+        apart = (ours - theirs)[theirs > theirs.max() - SOUNDING_DB]
+        return {"loudness_db": float(np.std(apart))}
+
     def f0(self, source, clip):
         agreement = self.score.f0_agreement(self.score.load(source), self.score.load(clip))
         names = ("f0_correlation", "f0_rmse_cents", "voicing_error", "shift_cents")
@@ -87,29 +100,34 @@ def scored(pair, same_speaker, tools):
         to[name] = float(clip @ centre)
     record = {k: pair[k] for k in ("system", "target", "speaker", "clip")} | to
     record["closer_to_target"] = to["to_target"] > to["to_source"]
-    record |= tools.f0(pair["source"], pair["clip"])
+    record |= tools.f0(pair["source"], pair["clip"]) | tools.loudness(pair["source"], pair["clip"])
     if pair["lang"]:
         written = tools.score.words(pair["text"]) or tools.text(pair["source"], pair["lang"])
-        counts = jiwer.process_words(written, tools.text(pair["clip"], pair["lang"]))
-        record["word_errors"] = counts.substitutions + counts.deletions + counts.insertions
-        record["words"] = len(written.split())
+        heard = tools.text(pair["clip"], pair["lang"])
+        for unit, counts in (
+            ("word", jiwer.process_words(written, heard)),
+            ("letter", jiwer.process_characters(written, heard)),
+        ):
+            record[f"{unit}_errors"] = counts.substitutions + counts.deletions + counts.insertions
+            record[f"{unit}s"] = counts.hits + counts.substitutions + counts.deletions
         record |= tools.mos(pair["clip"])
     return record
 
 
 def summary(records):
-    """Means over clips; word errors pooled."""
+    """Means over clips; errors of words and letters pooled."""
     names = ("to_target", "to_source", "closer_to_target", "distillmos", "dnsmos_ovrl", "f0_correlation")
+    names += ("f0_rmse_cents", "voicing_error", "loudness_db")
     means = {n: float(np.mean([r[n] for r in records if n in r])) for n in names if any(n in r for r in records)}
-    words = sum(r.get("words", 0) for r in records)
-    means["wer"] = sum(r.get("word_errors", 0) for r in records) / words if words else float("nan")
-    within = [r["f0_rmse_cents"] for r in records if "f0_rmse_cents" in r]
-    return {"clips": len(records), **means, "f0_rmse_cents": float(np.mean(within)) if within else float("nan")}
+    for rate, unit in (("wer", "word"), ("cer", "letter")):
+        total = sum(r.get(f"{unit}s", 0) for r in records)
+        means[rate] = sum(r.get(f"{unit}_errors", 0) for r in records) / total if total else float("nan")
+    return {"clips": len(records), **means}
 
 
 def table(rows):
-    columns = ("clips", "wer", "to_target", "to_source", "closer_to_target", "distillmos", "dnsmos_ovrl")
-    columns += ("f0_correlation", "f0_rmse_cents")
+    columns = ("clips", "wer", "cer", "to_target", "to_source", "closer_to_target", "distillmos", "dnsmos_ovrl")
+    columns += ("f0_correlation", "f0_rmse_cents", "voicing_error", "loudness_db")
     lines = ["| |" + "|".join(columns) + "|", "|---" * (len(columns) + 1) + "|"]
     for name, row in rows.items():
         cells = [f"{row[c]:.3f}" if isinstance(row.get(c), float) else str(row.get(c, "")) for c in columns]
