@@ -1,0 +1,263 @@
+"""Is a folder of recordings fit to train a voice on? What is wrong with it, and what to do, before hours are spent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from voiceswap.config import FeatureConfig
+from voiceswap.errors import AudioError, StoppedError, UsageError
+from voiceswap.jobs import dataset, identity, songs
+from voiceswap.jobs.events import Progress, Report, silent
+from voiceswap.jobs.stream import array_source
+from voiceswap.model.separator import SAMPLE_RATE_HZ as MUSIC_HZ
+from voiceswap.model.separator import load_separator
+from voiceswap.model.speaker import SAMPLE_RATE_HZ as SPEAKER_HZ
+from voiceswap.model.speaker import direction
+from voiceswap.signal import audio, condition, pitch
+from voiceswap.signal.condition import Condition
+
+Array = np.ndarray
+VERDICTS = ("go", "go with care", "no-go")
+CARE, NO_GO = VERDICTS[1:]
+# How much is listened to by the networks and the pitch tracker: so much of so many recordings, evenly picked.
+MOST_RECORDINGS, EACH_S, MUSIC_S = 40, 4.0, 24.0
+# The limits, and what they were taken from: docs/measurements.md, "Does check name what is wrong?".
+MIN_SPEECH_S, ENOUGH_SPEECH_S, GOOD_SPEECH_S = 30.0, 180.0, 300.0
+QUIET_DB = -40.0
+MANY_CLIPPED, MOST_CLIPPED = 0.1, 0.6
+NOISY_DB, DROWNED_DB = 20.0, 12.0
+NARROW_HZ, TELEPHONE_HZ = 7000.0, 4300.0
+ECHOING_S = 0.9
+ACCOMPANIED_DB, TONAL = -18.5, 0.44
+OTHER_COSINE, CLEARLY_OTHER_COSINE, APART = 0.85, 0.72, 6.5
+MIN_TO_COMPARE = 6
+SKIPPED_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Concern:
+    """Something that speaks against training on a folder.
+
+    Attributes:
+        what: One word: "little", "skipped", "level", "clipping", "noise", "telephone", "bandwidth", "mp3", "echo",
+            "music", "speakers" or "melody".
+        verdict: "go with care" or "no-go".
+        found: What was found.
+        advice: What to do about it.
+    """
+
+    what: str
+    verdict: str
+    found: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a folder holds, and whether to train on it.
+
+    Attributes:
+        folder: The folder, or the one recording.
+        n_files: Recordings in it.
+        skipped: Those that cannot be used, each with the reason.
+        condition: What the signal says.
+        accompaniment_db: How loud what is no voice is against what is; -99 if nothing fills the pauses.
+        second_voice: How alike the two halves are into which the recordings fall most clearly, as the speaker encoder
+            hears them, -1 to 1; nan if they do not fall into two, or are too few.
+        f0_range: The voice's range; None if hardly anything is voiced.
+        verdict: "go", "go with care" or "no-go": the worst of the concerns.
+        concerns: What speaks against it, the worst first.
+    """
+
+    folder: Path
+    n_files: int
+    skipped: tuple[tuple[Path, str], ...]
+    condition: Condition
+    accompaniment_db: float
+    second_voice: float
+    f0_range: pitch.F0Range | None
+    verdict: str
+    concerns: tuple[Concern, ...]
+
+
+def check(
+    *folders: str | Path, report: Report = silent, stopped: Callable[[], bool] = lambda: False
+) -> tuple[Checked, ...]:
+    """Listen to folders of recordings before a training.
+
+    Args:
+        *folders: Folders, searched recursively, or single recordings; each of one person.
+        report: Told of the progress.
+        stopped: Asked before each recording; True ends it.
+
+    Returns:
+        What each holds, in their order.
+
+    Raises:
+        UsageError: Nothing to check, no such folder, or one without recordings.
+        StoppedError: `stopped` said so.
+
+    Example:
+        >>> from voiceswap.jobs.check import check
+        >>> check("speakerA")[0].verdict  # doctest: +SKIP
+    """
+    if not folders:
+        raise UsageError("nothing to check", "name a folder of recordings")
+    found = [(Path(folder), dataset.recordings(Path(folder))) for folder in folders]
+    return tuple(checked(folder, files, report, stopped) for folder, files in found)
+
+
+def checked(
+    folder: Path, files: Sequence[Path], report: Report = silent, stopped: Callable[[], bool] = lambda: False
+) -> Checked:
+    """One folder's recordings, as `check` finds them."""
+    listener, skipped = condition.Listener(), []
+    excerpts: list[tuple[Array, int]] = []
+    picked = {files[i] for i in np.unique(np.linspace(0, len(files) - 1, MOST_RECORDINGS).astype(int))}
+    each_s = EACH_S * max(1.0, MOST_RECORDINGS / len(files))
+    for i, path in enumerate(files):
+        if stopped():
+            raise StoppedError(f"stopped while the recordings in {folder} were checked")
+        report(Progress(str(folder), "listening", i, len(files)))
+        try:
+            rate, spoken_s = audio.probe(path).sample_rate_hz, 0.0
+            for part in audio.parts(path, rate, dataset.PART_S):
+                if path in picked and not spoken_s:
+                    excerpts.append((part[: round(each_s * rate)], rate))
+                spoken_s += listener.hear(part, rate)
+            if not spoken_s:
+                skipped.append((path, "no speech found"))
+        except (AudioError, UsageError) as error:
+            skipped.append((path, error.message))
+    sound = listener.found()
+    report(Progress(str(folder), "comparing", 0, 1))
+    music_db = accompaniment_db(excerpts)
+    alike = second_voice(excerpts)
+    melody = f0_range(excerpts)
+    concerns = sorted(
+        _concerns(len(files), skipped, sound, music_db, alike, melody), key=lambda c: -VERDICTS.index(c.verdict)
+    )
+    verdict = concerns[0].verdict if concerns else VERDICTS[0]
+    return Checked(folder, len(files), tuple(skipped), sound, music_db, alike, melody, verdict, tuple(concerns))
+
+
+def accompaniment_db(excerpts: Sequence[tuple[Array, int]]) -> float:
+    """How loud what is no voice is against what is, in dB, over 24 s out of excerpts (samples, rate)."""
+    parts, n_samples = [], 0
+    for samples, rate in excerpts:
+        level = math.sqrt(float(np.mean(np.square(samples)))) if len(samples) else 0.0
+        if level > 0 and n_samples < MUSIC_S * MUSIC_HZ:
+            parts.append(audio.resample(samples * np.float32(0.05 / level), rate, MUSIC_HZ))
+            n_samples += len(parts[-1])
+    if not parts:
+        return songs.NO_ACCOMPANIMENT_DB
+    return songs.accompaniment_db(array_source(np.concatenate(parts)[:, None], MUSIC_HZ), load_separator())
+
+
+def second_voice(excerpts: Sequence[tuple[Array, int]]) -> float:
+    """How alike the two groups are into which excerpts (samples, rate) fall; nan if they do not fall apart.
+
+    Two-means over the directions of the excerpts. One person's excerpts are cut in two as well: but then the halves
+    touch, while between two persons there is a gap.
+    """
+    pieces = [identity.speaker_encoder().pieces(audio.resample(x, rate, SPEAKER_HZ)) for x, rate in excerpts]
+    heard = np.array([direction(p) for p in pieces if len(p)])
+    if len(heard) < MIN_TO_COMPARE:
+        return math.nan
+    of_one = heard @ np.linalg.svd(heard - heard.mean(axis=0), full_matrices=False)[2][0]
+    of_one = of_one > np.mean(of_one)
+    for _ in range(30):
+        if of_one.all() or not of_one.any():
+            return math.nan
+        one, other = direction(heard[of_one]), direction(heard[~of_one])
+        nearer = heard @ one > heard @ other
+        if (nearer == of_one).all():
+            break
+        of_one = nearer
+    along = heard @ (one - other)
+    spread = math.sqrt(np.var(along[of_one]) * of_one.mean() + np.var(along[~of_one]) * (~of_one).mean() + 1e-12)
+    gap = (along[of_one].mean() - along[~of_one].mean()) / spread
+    return float(one @ other) if gap > APART else math.nan
+
+
+def f0_range(excerpts: Sequence[tuple[Array, int]]) -> pitch.F0Range | None:
+    """The range of the voice in excerpts (samples, rate)."""
+    f = FeatureConfig()
+    melodies = [pitch.f0_hz(audio.resample(x, rate, f.mel_rate_hz), f) for x, rate in excerpts]
+    return pitch.f0_range(np.concatenate(melodies)) if melodies else None
+
+
+def _concerns(
+    n_files: int,
+    skipped: Sequence[tuple[Path, str]],
+    sound: Condition,
+    music_db: float,
+    alike: float,
+    melody: pitch.F0Range | None,
+) -> Iterator[Concern]:
+    if sound.speech_s < ENOUGH_SPEECH_S:
+        verdict = NO_GO if sound.speech_s < MIN_SPEECH_S else CARE
+        found = (
+            f"{sound.speech_s:.0f} s of speech, wanted {MIN_SPEECH_S:.0f} at least, {GOOD_SPEECH_S / 60:.0f} minutes"
+        )
+        yield Concern("little", verdict, found, "record more; 5 to 20 minutes make a good voice")
+    if len(skipped) > SKIPPED_SHARE * n_files:
+        path, reason = skipped[0]
+        found = f"{len(skipped)} of {n_files} recordings cannot be used; {path.name}: {reason}"
+        yield Concern("skipped", CARE, found, "look at the list; leave them out or export them again")
+    if not sound.level_db > -math.inf or not sound.speech_s:
+        return
+    if melody is None:
+        yield Concern("melody", NO_GO, "hardly any voiced sound", "are these recordings of someone speaking?")
+    if sound.level_db < QUIET_DB:
+        found = f"the speech is at {sound.level_db:.0f} dBFS"
+        yield Concern("level", CARE, found, "record louder: peaks between -12 and -3 dBFS; turning it up adds noise")
+    if sound.clipped_share > MANY_CLIPPED:
+        verdict = NO_GO if sound.clipped_share > MOST_CLIPPED else CARE
+        found = f"peaks are cut off in {sound.clipped_share:.0%} of the recordings"
+        yield Concern("clipping", verdict, found, "record those again, with peaks between -12 and -3 dBFS")
+    music = music_db > ACCOMPANIED_DB and sound.tonality < TONAL
+    if music:
+        found = f"something plays under the voice ({music_db:.0f} dB against it)"
+        yield Concern(
+            "music", CARE, found, "record without music, or separate it: voiceswap convert --stems DIR --song"
+        )
+    if sound.snr_db < NOISY_DB and not (music and sound.snr_db > DROWNED_DB):
+        verdict = NO_GO if sound.snr_db < DROWNED_DB else CARE
+        found = f"the pauses are only {sound.snr_db:.0f} dB below the speech"
+        yield Concern(
+            "noise", verdict, found, "record in a quiet room, nearer to the microphone; the voice learns noise"
+        )
+    if sound.bandwidth_hz < TELEPHONE_HZ:
+        found = f"nothing above {sound.bandwidth_hz / 1000:.1f} kHz, as by telephone"
+        yield Concern("telephone", NO_GO, found, "find a recording at 16 kHz or more; the voice would sound muffled")
+    elif sound.bandwidth_hz < NARROW_HZ:
+        found = f"nothing above {sound.bandwidth_hz / 1000:.1f} kHz"
+        yield Concern("bandwidth", CARE, found, "record at 24 kHz or more; the voice will sound dull")
+    elif sound.edge_hz == sound.edge_hz:
+        found = f"the sound ends steeply at {sound.edge_hz / 1000:.1f} kHz: MP3 or the like at a low bit rate"
+        yield Concern("mp3", CARE, found, "take the original recordings, not a compressed copy")
+    if sound.echo_s > ECHOING_S:
+        found = f"sounds ring on for about {sound.echo_s:.1f} s"
+        yield Concern("echo", CARE, found, "record in a room with soft furniture, nearer to the microphone")
+    if alike < (CLEARLY_OTHER_COSINE if sound.clipped_share > MANY_CLIPPED else OTHER_COSINE):
+        verdict = NO_GO if alike < CLEARLY_OTHER_COSINE else CARE
+        found = f"the recordings fall into two voices (similarity {alike:.2f}; one person has .9 and more)"
+        yield Concern("speakers", verdict, found, "keep one person in a folder")
+
+
+def lines(found: Checked) -> Iterator[str]:
+    """The three lines that matter: how much of what, in what condition, and whether to go on."""
+    sound = found.condition
+    left_out = f", {len(found.skipped)} left out" if found.skipped else ""
+    yield f"{sound.speech_s / 60:.1f} minutes of speech in {found.n_files} recordings{left_out}"
+    band = "" if math.isnan(sound.bandwidth_hz) else f", sound up to {sound.bandwidth_hz / 1000:.1f} kHz"
+    snr = "" if math.isnan(sound.snr_db) else f", pauses {sound.snr_db:.0f} dB below it"
+    yield f"speech at {sound.level_db:.0f} dBFS{snr}{band}"
+    reasons = "; ".join(f"{c.found} ({c.advice})" for c in found.concerns)
+    yield f"{found.verdict}{': ' + reasons if reasons else ''}"

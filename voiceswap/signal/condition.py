@@ -1,0 +1,187 @@
+"""In what condition recordings of speech are: noise, clipping, bandwidth, coding, echo, tones in the pauses.
+
+All of it is measured on the samples alone, at the rate of the recording; the figures behind the limits are in
+docs/measurements.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from voiceswap.signal import features, loudness
+
+Array = np.ndarray
+# Frames of about 64 ms for spectra, half over each other; what lies so far below the loud frames is no speech.
+SPECTRUM_S, SPOKEN_DB, LOUD_PERCENT = 0.064, 25.0, 95
+# Of so many frames a part at most the spectra are kept, evenly picked.
+MAX_FRAMES = 400
+# The floor is what so many percent of the frames lie below.
+FLOOR_PERCENT = 5
+# Peaks: on clipped recordings the last 1.5 % before the highest sample hold several times what lies below, per width.
+TOP, BELOW_TOP, CLIPPED_RATIO, FEW_PEAKS = 0.985, 0.90, 3.0, 3
+# Bands for the bandwidth: it ends where even the loudest frames of a band lie so far below the loudest band.
+BAND_HZ, BAND_PERCENT, ENDS_DB = 100.0, 95, 55.0
+# A recording's own end is steep, too, at the end of what its rate can hold.
+EDGE_BANDS, EDGE_DB, EDGE_FROM_HZ, EDGE_SHARE, EDGE_BELOW_HZ = 3, 25.0, 4200.0, 0.93, 9600.0
+# Tones: in the quietest frames, against the median of so many bins around.
+QUIET_PERCENT, TONE_BINS, TONE_HZ = 12, 31, (150.0, 4000.0)
+# Echo: how the level falls from near the speech's down to so far below it, over so many frames of 20 ms at least.
+FALL_DB, FALL_FRAMES, FALL_FROM_DB, ECHO_PERCENT = 20.0, 4, 12.0, 75
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What was measured; nan where there was too little to measure it on.
+
+    Attributes:
+        speech_s: Seconds of speech, pauses left out.
+        total_s: Seconds in all.
+        level_db: Level of the sounding parts, dBFS.
+        clipped_share: Share of the recordings whose peaks are cut off, 0 to 1.
+        snr_db: How far the quietest twentieth of the frames lies below the speech.
+        bandwidth_hz: Up to where there is sound.
+        edge_hz: Where the sound ends steeply, though the rate could hold more: a lossy coder, or another rate before.
+        tonality: Flatness of the quietest frames' spectra, 0 to 1: noise has .56, music less than .43.
+        echo_s: About how long it takes to fall by 60 dB after a sound's end.
+    """
+
+    speech_s: float
+    total_s: float
+    level_db: float
+    clipped_share: float
+    snr_db: float
+    bandwidth_hz: float
+    edge_hz: float
+    tonality: float
+    echo_s: float
+
+
+class Listener:
+    """Listens to one person's recordings, part by part; keeps a few numbers of each."""
+
+    def __init__(self) -> None:
+        self._speech_s = self._total_s = 0.0
+        self._levels_db: list[float] = []
+        self._clipped: list[bool] = []
+        self._relative_db: list[Array] = []
+        self._falls_s: list[float] = []
+        self._flatness: list[Array] = []
+        self._bands_db: dict[int, list[Array]] = {}
+
+    def hear(self, samples: Array, sample_rate_hz: int) -> float:
+        """Take a part of a recording in.
+
+        Args:
+            samples: Shape (n_samples,), float32, finite.
+            sample_rate_hz: Their rate.
+
+        Returns:
+            Seconds of speech in it; of a part without any, nothing but its length counts.
+        """
+        spans = loudness.speech_segments(samples, sample_rate_hz)
+        spoken_s = sum(stop - start for start, stop in spans) / sample_rate_hz
+        self._total_s += len(samples) / sample_rate_hz
+        self._speech_s += spoken_s
+        if not spans:
+            return 0.0
+        levels_db = loudness.frame_levels_db(samples, sample_rate_hz)
+        level_db = loudness.active_level_db(levels_db)
+        self._levels_db.append(level_db)
+        self._relative_db.append((levels_db - level_db).astype(np.float32))
+        self._falls_s += _falls_s(levels_db - level_db)
+        self._clipped.append(is_clipped(samples))
+        self._hear_spectra(samples, sample_rate_hz)
+        return spoken_s
+
+    def found(self) -> Condition:
+        """What all parts say together."""
+        heard = bool(self._levels_db)
+        relative_db = np.concatenate(self._relative_db) if heard else np.zeros(0)
+        bandwidth_hz, edge_hz = self._band()
+        return Condition(
+            speech_s=self._speech_s,
+            total_s=self._total_s,
+            level_db=float(np.median(self._levels_db)) if heard else loudness.FLOOR_DB,
+            clipped_share=float(np.mean(self._clipped)) if heard else 0.0,
+            snr_db=float(-np.percentile(relative_db, FLOOR_PERCENT)) if heard else np.nan,
+            bandwidth_hz=bandwidth_hz,
+            edge_hz=edge_hz,
+            tonality=float(np.mean(np.concatenate(self._flatness))) if heard else np.nan,
+            echo_s=float(np.percentile(self._falls_s, ECHO_PERCENT)) if self._falls_s else np.nan,
+        )
+
+    def _hear_spectra(self, samples: Array, sample_rate_hz: int) -> None:
+        hop = max(1, round(SPECTRUM_S * sample_rate_hz / 2))
+        if len(samples) < 4 * hop:
+            return
+        power = np.square(features.magnitudes(samples, 2 * hop, hop)) + 1e-20
+        levels_db = 10 * np.log10(power.sum(axis=1))
+        levels_db -= np.percentile(levels_db, LOUD_PERCENT)
+        hz = np.arange(power.shape[1]) * sample_rate_hz / (2 * hop)
+        quiet = power[_some(levels_db <= np.percentile(levels_db, QUIET_PERCENT))]
+        self._flatness.append(flatness(quiet[:, (hz > TONE_HZ[0]) & (hz < TONE_HZ[1])]))
+        spoken = power[_some(levels_db > -SPOKEN_DB)]
+        n_bands = int(sample_rate_hz / 2 / BAND_HZ)
+        edges = np.searchsorted(hz, BAND_HZ * np.arange(n_bands))
+        bands = 10 * np.log10(np.add.reduceat(spoken, edges, axis=1))
+        self._bands_db.setdefault(sample_rate_hz, []).append((bands - bands.max()).astype(np.float32))
+
+    def _band(self) -> tuple[float, float]:
+        """Where the sound ends, and where it does so steeply; of the rate that most is recorded at."""
+        if not self._bands_db:
+            return np.nan, np.nan
+        rate = max(self._bands_db, key=lambda r: sum(map(len, self._bands_db[r])))
+        loud = np.percentile(np.concatenate(self._bands_db[rate]), BAND_PERCENT, axis=0)
+        bandwidth_hz = float(BAND_HZ * (1 + np.flatnonzero(loud > loud.max() - ENDS_DB)[-1]))
+        highest_hz = min(EDGE_SHARE * rate / 2, EDGE_BELOW_HZ)
+        n = EDGE_BANDS
+        drops = {
+            i: float(loud[i - n : i].mean() - loud[i + n : i + 2 * n].mean())
+            for i in range(int(EDGE_FROM_HZ / BAND_HZ), min(int(highest_hz / BAND_HZ), len(loud) - 2 * n) + 1)
+        }
+        steepest = max(drops, key=drops.__getitem__, default=None)
+        steep = steepest is not None and drops[steepest] > EDGE_DB
+        return bandwidth_hz, BAND_HZ * (steepest + n / 2) if steep and steepest is not None else np.nan
+
+
+def _some(chosen: Array) -> Array:
+    """Indices of at most `MAX_FRAMES` of the frames `(n_frames,)` that are chosen."""
+    indices = np.flatnonzero(chosen)
+    return indices[:: -(-len(indices) // MAX_FRAMES) or 1]
+
+
+def is_clipped(samples: Array) -> bool:
+    """Whether the peaks of a recording `(n_samples,)` are cut off: its highest samples pile up, above or below."""
+    at_top = below = 0.0
+    for side in (samples, -samples):
+        peak = float(side.max())
+        if peak > 0:
+            high = side[side > BELOW_TOP * peak]
+            n_top = int((high > TOP * peak).sum())
+            at_top += n_top
+            below += (len(high) - n_top) * (1 - TOP) / (TOP - BELOW_TOP)
+    return at_top > CLIPPED_RATIO * (below + FEW_PEAKS)
+
+
+def flatness(power: Array) -> Array:
+    """How flat spectra `(n_frames, n_bins)` are around the median of their neighbourhoods: `(n_frames,)`, 0 to 1.
+
+    Noise of any colour has exp(-0.577) = .56; tones have less.
+    """
+    white = power / (median_filter(power, size=(1, TONE_BINS), mode="nearest") + 1e-20)
+    return np.asarray(np.exp(np.mean(np.log(white + 1e-20), axis=1)) / np.mean(white, axis=1))
+
+
+def _falls_s(relative_db: Array) -> list[float]:
+    """Of each steady fall of the level, in dB against the speech's, how long one by 60 dB would take, in seconds."""
+    found, start = [], 0
+    falling = np.diff(relative_db) < 0
+    for i in [*np.flatnonzero(~falling), len(falling)]:
+        fall_db = relative_db[start] - relative_db[i]
+        if i - start >= FALL_FRAMES and fall_db >= FALL_DB and relative_db[start] > -FALL_FROM_DB:
+            found.append(float(60 / fall_db * (i - start) * loudness.LEVEL_FRAME_S))
+        start = i + 1
+    return found
