@@ -1,5 +1,6 @@
 """Tiny networks and synthesised voices, shared by all tests."""
 
+import math
 import os
 import shutil
 import socket
@@ -99,10 +100,17 @@ def home(tmp_path, features_cache, monkeypatch):
 
 @pytest.fixture
 def use_tiny(tiny_base, monkeypatch):
-    """The tiny base instead of the shipped one."""
+    """The tiny base instead of the shipped one, and no check before a training: see tests/jobs/test_check.py."""
+    from voiceswap.jobs import check
     from voiceswap.model import base
+    from voiceswap.signal import condition
+
+    def unchecked(folder, files, report, stopped):
+        nothing = condition.Listener().found()
+        return check.Checked(folder, len(files), (), nothing, -99.0, math.nan, None, check.VERDICTS[0], ())
 
     monkeypatch.setattr(base, "SHIPPED", tiny_base)
+    monkeypatch.setattr(check, "checked", unchecked)
     return tiny_base
 
 

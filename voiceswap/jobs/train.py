@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from voiceswap.errors import AudioError, ModelError, StoppedError, UsageError
-from voiceswap.jobs import board, dataset, loop
+from voiceswap.jobs import board, check, dataset, loop
 from voiceswap.jobs import consent as agreements
 from voiceswap.jobs.batches import Crops, evaluation
 from voiceswap.jobs.events import Event, Found, Note, Report, silent
@@ -178,6 +178,8 @@ class _VoiceTraining:
         if fresh:
             shutil.rmtree(self.run_folder, ignore_errors=True)
         ready = None if fresh else self._ready()
+        if ready is None and not (self.run_folder / loop.METRICS).exists():
+            self._look(files)
         speech = dataset.prepare(
             self.name, files, self.base.encoder, self.base.encoder_id, self.config, paths.cache_folder(), self._told
         )
@@ -218,6 +220,14 @@ class _VoiceTraining:
             card["speaker"] = to_card(of_recordings(files))
             write_voice(self.path, self.config, card, outcome.best)
         return self._result(card, "trained" if outcome.finished else "stopped")
+
+    def _look(self, files: list[Path]) -> None:
+        """Say in what condition the recordings are, before anything is spent on them."""
+        found = check.checked(Path(self.name), files, self._told, self.stopped)
+        *facts, verdict = check.lines(found)
+        for line in facts:
+            self.report(Note(f"{self.name}: {line}"))
+        self.report(Note(f"{self.name}: {verdict}", warning=bool(found.concerns)))
 
     @contextmanager
     def _watching(self, film: Timelapse | None) -> Iterator[loop.Watch]:

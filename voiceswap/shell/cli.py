@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 import voiceswap
 from voiceswap.errors import UsageError
+from voiceswap.shell import about, making
 from voiceswap.shell.console import Shell, StopFlag, guarded, range_text
+from voiceswap.shell.options import Json, Minutes, Voices
 from voiceswap.shell.quiet import load_tensorflow
 
 app = typer.Typer(
@@ -21,12 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Voices = Annotated[
-    Path | None, typer.Option("--voices", help="The voices folder; else VOICESWAP_VOICES, else the user's.")
-]
-Minutes = Annotated[float | None, typer.Option("--minutes", help="Train no longer than this.")]
 
 
 def _version(value: bool) -> None:
@@ -44,7 +39,6 @@ def _root(
     pass
 
 
-@app.command()
 def train(
     sources: Annotated[list[Path], typer.Argument(help="A folder of recordings for each voice.", metavar="FOLDER...")],
     voices: Voices = None,
@@ -107,7 +101,6 @@ def train(
         raise typer.Exit(stop.exit_code)
 
 
-@app.command()
 def convert(
     inputs: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", metavar="INPUT...")],
     as_: Annotated[str, typer.Option("--as", help="The voice: its name, or its folder.")],
@@ -208,7 +201,6 @@ def convert(
         raise typer.Exit(1)
 
 
-@app.command()
 def evaluate(
     voice: Annotated[str, typer.Argument(help="The voice: its name, or its folder.")],
     source: Annotated[Path, typer.Option("--source", help="Dry recordings of other people, to convert.")],
@@ -245,7 +237,6 @@ def evaluate(
     shell.result(found)
 
 
-@app.command()
 def report(
     voice: Annotated[str, typer.Argument(help="The voice: its name, or its folder.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The page; else VOICE.report.html.")] = None,
@@ -278,170 +269,21 @@ def report(
     shell.result(made)
 
 
-@app.command()
-def detect(
-    files: Annotated[list[Path], typer.Argument(help="Recordings.", metavar="FILE...")], as_json: Json = False
-) -> None:
-    """Say whether recordings were made with voiceswap: exit code 0 if all of them were, 1 if not."""
-    shell = Shell(as_json)
-    from voiceswap.jobs.provenance import detect as job
-
-    with shell.working(), StopFlag().listening() as stop:
-        findings = job(*files, report=shell.report, stopped=stop)
-    for finding in findings:
-        found = finding.detection
-        spans = ", ".join(f"{first:.0f}-{last:.0f} s" for first, last in found.spans_s)
-        tag = f", voice tag {found.tag}" if found.tag is not None else ""
-        shell.say(f"{finding.path}: {found.decision} (p = {found.p_value:.1g}){tag}{'  ' + spans if spans else ''}")
-    shell.result(findings)
-    if not all(finding.detection.decision == "yes" for finding in findings):
-        raise typer.Exit(1)
-
-
-@app.command("voices")
-def list_voices(voices: Voices = None, as_json: Json = False) -> None:
-    """List the voices."""
-    shell = Shell(as_json)
-    from voiceswap.storage import paths
-
-    folder = paths.voices_folder(voices)
-    names = paths.list_voices(folder)
-    for name in names:
-        shell.say(name)
-    if not names:
-        shell.say(f"no voices in {folder}; train one: voiceswap train FOLDER")
-    shell.result({"voices_folder": folder, "voices": names})
-
-
-@app.command()
-def info(
-    what: Annotated[
-        str, typer.Argument(help="A voice: its name, or its folder. Or a recording.", metavar="VOICE|FILE")
-    ],
-    voices: Voices = None,
-    as_json: Json = False,
-) -> None:
-    """Show a voice's card, or what a recording says of how it was made: exit code 1 if that cannot be true."""
-    shell = Shell(as_json)
-    from voiceswap.storage import paths
-
-    if os.path.isfile(what) and what not in paths.list_voices(paths.voices_folder(voices)):
-        _show_recording(shell, Path(what))
-        return
-    load_tensorflow()
-    from voiceswap.jobs.consent import NONE
-    from voiceswap.jobs.voice import load
-
-    loaded = load(what, voices)
-    for key, value in loaded.card.items():
-        if key == "speaker":
-            shell.fact(key, f"as {value['n_recordings']} recordings say, for voiceswap evaluate")
-        elif key != "consent":
-            shell.fact(key, value)
-    shell.say(loaded.consent_line)
-    shell.result({"path": loaded.path, "consent": NONE} | loaded.card)
-
-
-def _show_recording(shell: Shell, path: Path) -> None:
-    from voiceswap.jobs.credentials import TOOL
-    from voiceswap.jobs.provenance import account
-
-    found = account(path)
-    kind = found.kind
-    shell.fact("file", f"{path}, {kind.format} {kind.subtype}, {kind.sample_rate_hz} Hz, {kind.n_channels} channels")
-    for name in ("title", "artist"):
-        if name in found.tags:
-            shell.fact(name, found.tags[name])
-    for name, value in vars(found.record).items() if found.record is not None else ():
-        shell.fact(name, value)
-    if found.sidecar:
-        shell.fact("record beside it", found.sidecar)
-    if found.credentials is not None:
-        signer = f", signed by {found.credentials.signer}" if found.credentials.signer else ""
-        state = "there may be some: " + TOOL if found.credentials.state == "unlooked" else found.credentials.state
-        shell.fact("content credentials", f"{state}{signer}")
-    if found.record is None:
-        shell.say("it does not say that it was made with voiceswap; voiceswap detect listens for the mark")
-    for fault in found.faults:
-        shell.fact("WRONG", fault)
-    shell.result(found)
-    if found.faults:
-        raise typer.Exit(1)
-
-
-@app.command()
-def pretrain(
-    folders: Annotated[list[Path], typer.Argument(help="Folders that hold one folder a person.", metavar="FOLDER...")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The working folder; the base comes into its folder base.")],
-    start: Annotated[Path | None, typer.Option("--start", help="Weights to start from; else the shipped base.")] = None,
-    part: Annotated[list[str] | None, typer.Option("--part", help="encoder, decoder or vocoder; else all.")] = None,
-    minutes: Minutes = None,
-    content_dim: Annotated[
-        int | None, typer.Option("--content-dim", help="How many components of the content; else as in the start.")
-    ] = None,
-    leave_out: Annotated[list[str] | None, typer.Option("--leave-out", help="A person to leave out.")] = None,
-    credits_file: Annotated[Path | None, typer.Option("--credits", help="A text to keep beside the weights.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Make a base from recordings of many people. The same command goes on after a stop."""
-    shell = Shell(as_json)
-    load_tensorflow()
-    from voiceswap.jobs.pretrain import PARTS
-    from voiceswap.jobs.pretrain import pretrain as job
-
-    with shell.working(), StopFlag().listening() as stop:
-        made = job(
-            *folders,
-            out=out,
-            start=start,
-            parts=tuple(part or PARTS),
-            minutes=minutes,
-            content_dim=content_dim,
-            leave_out=tuple(leave_out or ()),
-            credits=credits_file,
-            report=shell.report,
-            stopped=stop,
-        )
-    shell.say(f"base: {made.path}" if made.path else f"parts that stand: {', '.join(made.parts) or 'none'}")
-    shell.result(made)
-    if stop():
-        raise typer.Exit(stop.exit_code)
-
-
-@app.command()
-def doctor(voices: Voices = None, as_json: Json = False) -> None:
-    """Look whether everything that a conversion needs works here."""
-    shell = Shell(as_json)
-    load_tensorflow()
-    from voiceswap.shell.doctor import examine
-
-    checks = examine(voices)
-    for check in checks:
-        took = f", {check.seconds:.1f} s" if check.seconds is not None else ""
-        shell.say(f"{'ok ' if check.ok else 'BAD'} {check.name}: {check.found}{took}")
-        if check.advice:
-            shell.say(f"    {check.advice}")
-    shell.result(checks)
-    if not all(check.ok for check in checks):
-        raise typer.Exit(1)
-
-
-@app.command()
-def demo(
-    folder: Annotated[Path, typer.Argument(help="Where the demo's files go.")] = Path("voiceswap-demo"),
-    minutes: Annotated[float, typer.Option("--minutes", help="Training time of each voice.")] = 1.0,
-    as_json: Json = False,
-) -> None:
-    """Synthesise two speakers and a song, train both voices, convert the song."""
-    shell = Shell(as_json)
-    load_tensorflow()
-    from voiceswap.shell.demo import run
-
-    with shell.working(), StopFlag().listening() as stop:
-        made: dict[str, Any] = run(folder, minutes=minutes, report=shell.report, stopped=stop)
-    for line in made["lines"]:
-        shell.say(line)
-    shell.result(made)
+# In the order in which --help lists them.
+for _command in (
+    making.check,
+    train,
+    convert,
+    evaluate,
+    report,
+    about.detect,
+    about.voices,
+    about.info,
+    making.pretrain,
+    making.doctor,
+    making.demo,
+):
+    app.command()(_command)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import median_filter
+from scipy.ndimage import median_filter, uniform_filter1d
 
 from voiceswap.signal import features, loudness
 
@@ -29,7 +29,7 @@ EDGE_BANDS, EDGE_DB, EDGE_FROM_HZ, EDGE_SHARE, EDGE_BELOW_HZ = 3, 25.0, 4200.0, 
 # Tones: in the quietest frames, against the median of so many bins around.
 QUIET_PERCENT, TONE_BINS, TONE_HZ = 12, 31, (150.0, 4000.0)
 # Echo: how the level falls from near the speech's down to so far below it, over so many frames of 20 ms at least.
-FALL_DB, FALL_FRAMES, FALL_FROM_DB, ECHO_PERCENT = 20.0, 4, 12.0, 75
+FALL_DB, FALL_FRAMES, FALL_FROM_DB, FALL_SMOOTHED, ECHO_PERCENT = 15.0, 4, 12.0, 5, 75
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,7 @@ def flatness(power: Array) -> Array:
 def _falls_s(relative_db: Array) -> list[float]:
     """Of each steady fall of the level, in dB against the speech's, how long one by 60 dB would take, in seconds."""
     found, start = [], 0
+    relative_db = uniform_filter1d(relative_db, FALL_SMOOTHED)
     falling = np.diff(relative_db) < 0
     for i in [*np.flatnonzero(~falling), len(falling)]:
         fall_db = relative_db[start] - relative_db[i]

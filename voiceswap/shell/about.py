@@ -1,0 +1,101 @@
+"""The commands that say what is there: detect, voices, info."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voiceswap.shell.console import Shell, StopFlag
+from voiceswap.shell.options import Json, Voices
+from voiceswap.shell.quiet import load_tensorflow
+
+
+def detect(
+    files: Annotated[list[Path], typer.Argument(help="Recordings.", metavar="FILE...")], as_json: Json = False
+) -> None:
+    """Say whether recordings were made with voiceswap: exit code 0 if all of them were, 1 if not."""
+    shell = Shell(as_json)
+    from voiceswap.jobs.provenance import detect as job
+
+    with shell.working(), StopFlag().listening() as stop:
+        findings = job(*files, report=shell.report, stopped=stop)
+    for finding in findings:
+        found = finding.detection
+        spans = ", ".join(f"{first:.0f}-{last:.0f} s" for first, last in found.spans_s)
+        tag = f", voice tag {found.tag}" if found.tag is not None else ""
+        shell.say(f"{finding.path}: {found.decision} (p = {found.p_value:.1g}){tag}{'  ' + spans if spans else ''}")
+    shell.result(findings)
+    if not all(finding.detection.decision == "yes" for finding in findings):
+        raise typer.Exit(1)
+
+
+def voices(voices: Voices = None, as_json: Json = False) -> None:
+    """List the voices."""
+    shell = Shell(as_json)
+    from voiceswap.storage import paths
+
+    folder = paths.voices_folder(voices)
+    names = paths.list_voices(folder)
+    for name in names:
+        shell.say(name)
+    if not names:
+        shell.say(f"no voices in {folder}; train one: voiceswap train FOLDER")
+    shell.result({"voices_folder": folder, "voices": names})
+
+
+def info(
+    what: Annotated[
+        str, typer.Argument(help="A voice: its name, or its folder. Or a recording.", metavar="VOICE|FILE")
+    ],
+    voices: Voices = None,
+    as_json: Json = False,
+) -> None:
+    """Show a voice's card, or what a recording says of how it was made: exit code 1 if that cannot be true."""
+    shell = Shell(as_json)
+    from voiceswap.storage import paths
+
+    if os.path.isfile(what) and what not in paths.list_voices(paths.voices_folder(voices)):
+        _show_recording(shell, Path(what))
+        return
+    load_tensorflow()
+    from voiceswap.jobs.consent import NONE
+    from voiceswap.jobs.voice import load
+
+    loaded = load(what, voices)
+    for key, value in loaded.card.items():
+        if key == "speaker":
+            shell.fact(key, f"as {value['n_recordings']} recordings say, for voiceswap evaluate")
+        elif key != "consent":
+            shell.fact(key, value)
+    shell.say(loaded.consent_line)
+    shell.result({"path": loaded.path, "consent": NONE} | loaded.card)
+
+
+def _show_recording(shell: Shell, path: Path) -> None:
+    from voiceswap.jobs.credentials import TOOL
+    from voiceswap.jobs.provenance import account
+
+    found = account(path)
+    kind = found.kind
+    shell.fact("file", f"{path}, {kind.format} {kind.subtype}, {kind.sample_rate_hz} Hz, {kind.n_channels} channels")
+    for name in ("title", "artist"):
+        if name in found.tags:
+            shell.fact(name, found.tags[name])
+    for name, value in vars(found.record).items() if found.record is not None else ():
+        shell.fact(name, value)
+    if found.sidecar:
+        shell.fact("record beside it", found.sidecar)
+    if found.credentials is not None:
+        signer = f", signed by {found.credentials.signer}" if found.credentials.signer else ""
+        state = "there may be some: " + TOOL if found.credentials.state == "unlooked" else found.credentials.state
+        shell.fact("content credentials", f"{state}{signer}")
+    if found.record is None:
+        shell.say("it does not say that it was made with voiceswap; voiceswap detect listens for the mark")
+    for fault in found.faults:
+        shell.fact("WRONG", fault)
+    shell.result(found)
+    if found.faults:
+        raise typer.Exit(1)

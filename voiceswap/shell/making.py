@@ -1,0 +1,114 @@
+"""The commands around a training: check, pretrain, doctor, demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from voiceswap.shell.console import Shell, StopFlag, range_text
+from voiceswap.shell.options import Json, Minutes, Voices
+from voiceswap.shell.quiet import load_tensorflow
+
+
+def check(
+    folders: Annotated[list[Path], typer.Argument(help="A folder of recordings of each voice.", metavar="FOLDER...")],
+    as_json: Json = False,
+) -> None:
+    """Listen to recordings before a training: go, go with care, or no-go (exit code 1), and why."""
+    shell = Shell(as_json)
+    load_tensorflow()
+    from voiceswap.jobs.check import NO_GO, lines
+    from voiceswap.jobs.check import check as job
+
+    with shell.working(), StopFlag().listening() as stop:
+        results = job(*folders, report=shell.report, stopped=stop)
+    for found in results:
+        shell.say(f"{found.folder}")
+        *facts, _ = lines(found)
+        for fact in facts:
+            shell.say(f"  {fact}")
+        if found.f0_range is not None:
+            shell.say(f"  voice from {range_text(found.f0_range)}")
+        for path, reason in found.skipped:
+            shell.say(f"  left out {path}: {reason}")
+        for concern in found.concerns:
+            shell.say(f"  {concern.what}: {concern.found}")
+            shell.say(f"    {concern.advice}")
+        shell.say(f"  {found.verdict}")
+    shell.result(results)
+    if any(found.verdict == NO_GO for found in results):
+        raise typer.Exit(1)
+
+
+def pretrain(
+    folders: Annotated[list[Path], typer.Argument(help="Folders that hold one folder a person.", metavar="FOLDER...")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The working folder; the base comes into its folder base.")],
+    start: Annotated[Path | None, typer.Option("--start", help="Weights to start from; else the shipped base.")] = None,
+    part: Annotated[list[str] | None, typer.Option("--part", help="encoder, decoder or vocoder; else all.")] = None,
+    minutes: Minutes = None,
+    content_dim: Annotated[
+        int | None, typer.Option("--content-dim", help="How many components of the content; else as in the start.")
+    ] = None,
+    leave_out: Annotated[list[str] | None, typer.Option("--leave-out", help="A person to leave out.")] = None,
+    credits_file: Annotated[Path | None, typer.Option("--credits", help="A text to keep beside the weights.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a base from recordings of many people. The same command goes on after a stop."""
+    shell = Shell(as_json)
+    load_tensorflow()
+    from voiceswap.jobs.pretrain import PARTS
+    from voiceswap.jobs.pretrain import pretrain as job
+
+    with shell.working(), StopFlag().listening() as stop:
+        made = job(
+            *folders,
+            out=out,
+            start=start,
+            parts=tuple(part or PARTS),
+            minutes=minutes,
+            content_dim=content_dim,
+            leave_out=tuple(leave_out or ()),
+            credits=credits_file,
+            report=shell.report,
+            stopped=stop,
+        )
+    shell.say(f"base: {made.path}" if made.path else f"parts that stand: {', '.join(made.parts) or 'none'}")
+    shell.result(made)
+    if stop():
+        raise typer.Exit(stop.exit_code)
+
+
+def doctor(voices: Voices = None, as_json: Json = False) -> None:
+    """Look whether everything that a conversion needs works here."""
+    shell = Shell(as_json)
+    load_tensorflow()
+    from voiceswap.shell.doctor import examine
+
+    checks = examine(voices)
+    for check in checks:
+        took = f", {check.seconds:.1f} s" if check.seconds is not None else ""
+        shell.say(f"{'ok ' if check.ok else 'BAD'} {check.name}: {check.found}{took}")
+        if check.advice:
+            shell.say(f"    {check.advice}")
+    shell.result(checks)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the demo's files go.")] = Path("voiceswap-demo"),
+    minutes: Annotated[float, typer.Option("--minutes", help="Training time of each voice.")] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """Synthesise two speakers and a song, train both voices, convert the song."""
+    shell = Shell(as_json)
+    load_tensorflow()
+    from voiceswap.shell.demo import run
+
+    with shell.working(), StopFlag().listening() as stop:
+        made: dict[str, Any] = run(folder, minutes=minutes, report=shell.report, stopped=stop)
+    for line in made["lines"]:
+        shell.say(line)
+    shell.result(made)
