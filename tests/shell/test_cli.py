@@ -22,7 +22,10 @@ def run(*arguments, cwd=None):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, stdin=subprocess.DEVNULL, check=False)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"], ["convert"], ["voices"]])
+LIGHT = [["--help"], ["--version"], ["train", "--help"], ["convert"], ["convert", "none.wav", "--as", "b"], ["voices"]]
+
+
+@pytest.mark.parametrize("arguments", LIGHT)
 def test_light_commands_import_nothing_heavy(arguments, home):
     """R36."""
     code = (

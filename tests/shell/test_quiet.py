@@ -28,10 +28,10 @@ def test_what_was_written_before_a_failure_is_shown(capfd):
 
 def test_a_command_says_what_it_has_to_say_and_nothing_else(tmp_path):
     env = {k: v for k, v in os.environ.items() if k != quiet.LOG_LEVEL}
-    command = [sys.executable, "-m", "voiceswap", "convert", "nothere.wav", "--as", "anna"]
+    command = [sys.executable, "-m", "voiceswap", "check", "nothere"]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[0] == "error: no such file: nothere.wav"
+    assert done.stderr.splitlines()[0] == "error: no such folder or recording: nothere"
     assert len(done.stderr.splitlines()) == 3
 
 
