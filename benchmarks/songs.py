@@ -2,11 +2,10 @@
 
     python benchmarks/songs.py DATA VOICES WORK TARGET... [-- mixes | instrument]...
 
-DATA has songs/dev/evfree_*/vocals.opus and accompaniment.opus, whose sum is the mix; recordings of them in
-target/TARGET; VOICES the voices TARGET. `mixes`
-converts each mix into each voice, `instrument` compares each song's melody with that of the same samples 10 ms later, or
-otherwise hardly changed: the least error that can be measured. Prints a line a song and the means. Files that WORK holds
-are not made again.
+DATA has songs/dev/evfree_*/vocals.opus and accompaniment.opus, whose sum is the mix, and in target/TARGET recordings of
+whom VOICES has the voice TARGET. `mixes` converts each mix into each voice, `instrument` compares each song's melody
+with that of the same samples 10 ms later, or otherwise hardly changed: the least error that can be measured. Prints a
+line a song and the means. Files that WORK holds are not made again.
 """
 
 import sys

@@ -217,7 +217,7 @@ def _spectra(window: Array) -> Array:
 
 
 def _stretched(values: Array, ratio: float) -> Array:
-    """(..., N_BINS, 2) read at `ratio` times each bin's place, in a straight line between bins; the last beyond them."""
+    """(..., N_BINS, 2) read at `ratio` times each bin's place, in a straight line between bins."""
     if ratio == 1:
         return values
     place = np.minimum(np.arange(N_BINS) * ratio, N_BINS - 1)
