@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 
 from voiceswap.model import separator
-from voiceswap.signal import audio
+from voiceswap.signal import audio, loudness
 
 RATE_HZ = separator.SAMPLE_RATE_HZ
 BLOCK_SAMPLES = 65_536
@@ -42,6 +42,11 @@ def blocks(mix, n_samples=None):
         yield mix[np.arange(first, min(first + BLOCK_SAMPLES, n_samples or len(mix))) % len(mix)]
 
 
+def level_db(mix):
+    """How loud it is on the whole."""
+    return loudness.active_level_db(loudness.frame_levels_db(mix.reshape(-1), 2 * RATE_HZ))
+
+
 def si_sdr_db(estimate, truth):
     """Scale-invariant signal-to-distortion ratio of both channels together, their means removed."""
     e, t = ((x - x.mean(axis=0)).ravel().astype(np.float64) for x in (estimate, truth))
@@ -55,7 +60,7 @@ def part_score(songs):
     for song in songs:
         vocals, accompaniment = stems(song)
         mix = vocals + accompaniment
-        estimate = np.concatenate(list(found.vocals(blocks(mix))))
+        estimate = np.concatenate(list(found.vocals(blocks(mix), level_db(mix))))
         before, after = si_sdr_db(mix, vocals), si_sdr_db(estimate, vocals)
         rest_before, rest_after = si_sdr_db(mix, accompaniment), si_sdr_db(mix - estimate, accompaniment)
         scores[song.name] = {
@@ -73,12 +78,12 @@ def separate_on(song, n_cores):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n_cores])
     mix = sum(stems(song))[: SPEED_S * RATE_HZ]
     found = separator.load_separator()
-    for _ in found.vocals(blocks(mix[:RATE_HZ])):
+    for _ in found.vocals(blocks(mix[:RATE_HZ]), level_db(mix)):
         pass
     walls, works = [], []
     for _ in range(3):
         began, worked = time.monotonic(), time.process_time()
-        for _ in found.vocals(blocks(mix)):
+        for _ in found.vocals(blocks(mix), level_db(mix)):
             pass
         walls.append(time.monotonic() - began)
         works.append(time.process_time() - worked)
@@ -89,7 +94,7 @@ def separate_on(song, n_cores):
 def separate_minutes(song, minutes):
     """Peak memory in MiB with so much music."""
     mix = sum(stems(song))
-    for _ in separator.load_separator().vocals(blocks(mix, minutes * 60 * RATE_HZ)):
+    for _ in separator.load_separator().vocals(blocks(mix, minutes * 60 * RATE_HZ), level_db(mix)):
         pass
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 

@@ -17,6 +17,7 @@ ORIGINAL = [
 ]
 ORIGINAL_MEAN, ORIGINAL_STD = 0.09506, 0.24113
 RATE = separator.SAMPLE_RATE_HZ
+LEVEL_DB = -15.0
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def song():
 
 def separated(shipped, mix, block_samples):
     blocks = (mix[i : i + block_samples] for i in range(0, len(mix), block_samples))
-    return np.concatenate([np.zeros_like(mix[:0]), *shipped.vocals(blocks)])
+    return np.concatenate([np.zeros_like(mix[:0]), *shipped.vocals(blocks, LEVEL_DB)])
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +75,13 @@ def test_blocks_do_not_matter(shipped, song, whole):
 
 
 def test_masking_with_ones_gives_the_mix(shipped, song, monkeypatch):
-    monkeypatch.setattr(shipped, "share", lambda magnitudes: np.ones_like(magnitudes))
+    monkeypatch.setattr(shipped, "share", lambda magnitudes, _level: np.ones_like(magnitudes))
     assert np.abs(separated(shipped, song, 65_536) - song).max() < 1e-5
 
 
 def test_windows_fade_into_each_other(shipped, song, monkeypatch):
     shares = iter([1.0, 0.0])
-    monkeypatch.setattr(shipped, "share", lambda magnitudes: np.full_like(magnitudes, next(shares)))
+    monkeypatch.setattr(shipped, "share", lambda magnitudes, _level: np.full_like(magnitudes, next(shares)))
     hop = separator.HOP_SAMPLES
     flat = np.full_like(song, 0.5)
     gain = separated(shipped, flat, len(song))[:, 0] / 0.5
@@ -113,6 +114,43 @@ def test_mono_is_doubled_for_the_network(shipped, song):
     assert found.shape == mono.shape
     # The network's two outputs differ a little even then; mono takes their mean.
     assert np.abs(found[:, 0] - stereo.mean(axis=1)).max() < 0.02 * np.abs(stereo).max()
+
+
+def test_loudness_does_not_matter(shipped, song):
+    mix = song[: 5 * RATE]
+    loud, quiet = (
+        np.concatenate(list(shipped.vocals(iter([mix * gain]), LEVEL_DB + 20 * np.log10(gain))))
+        for gain in (np.float32(1), np.float32(0.05))
+    )
+    assert np.abs(loud - 20 * quiet).max() < 1e-4 * np.abs(loud).max()
+
+
+@pytest.mark.parametrize("semitones", [0, 3, 5, -2])
+def test_a_raised_spectrum_is_read_back(semitones):
+    ratio = 2 ** (semitones / 12)
+    slope = np.repeat(np.linspace(0, 1, separator.N_BINS, dtype=np.float32)[None, :, None], 2, axis=2)
+    raised = separator._stretched(slope, 1 / ratio)
+    # What lay at bin 100 lies at 100 * ratio now.
+    assert raised[0, round(100 * ratio), 0] == pytest.approx(slope[0, 100, 0], abs=1 / separator.N_BINS)
+    n_seen = int((separator.N_BINS - 1) / max(1, ratio))
+    back = separator._stretched(raised, ratio)
+    assert np.abs(back - slope)[:, :n_seen].max() < (1e-6 if ratio >= 1 else 1 - ratio)
+
+
+def test_each_answer_counts_where_it_saw():
+    """A network that finds voice only above the middle of what it sees: raised ones see it lower down."""
+    half = np.where(np.arange(separator.N_BINS) < separator.N_BINS // 2, 0.0, 1.0).astype(np.float32)
+
+    class Half:
+        def predict_on_batch(self, shown):
+            return np.broadcast_to(half[:, None], shown.shape)
+
+    share = separator.Separator(Half()).share(np.ones((4, separator.N_BINS, 2), np.float32), LEVEL_DB)
+    said = share[0, :, 0] ** (1 / separator.BOLDNESS)
+    n = len(separator.RAISED_SEMITONES)
+    steps = sorted(separator.N_BINS // 2 / 2 ** (s / 12) for s in separator.RAISED_SEMITONES)
+    for i, (low, high) in enumerate(zip([0, *steps], [*steps, separator.N_BINS], strict=True)):
+        assert said[int(low) + 2 : int(high) - 2] == pytest.approx(i / n, abs=1e-5)
 
 
 def test_silence_stays_silent(shipped):

@@ -119,13 +119,10 @@ def opened(mix: Source, options: SongOptions, report: Report) -> Iterator[Song]:
 
 def accompaniment_db(mix: Source, separator: Separator) -> float:
     """How loud what is not voice is against what is, in dB, in excerpts; -99 if pauses are silent, or all is."""
-    n_samples, levels = 0, []
-    for block in mix.open():
-        n_samples += len(block)
-        levels.append(loudness.frame_levels_db(block.mean(axis=1), mix.sample_rate_hz))
+    n_samples, levels_db = _levels(mix)
     if not n_samples:
         return NO_ACCOMPANIMENT_DB
-    paused_db, loud_db = np.percentile(np.concatenate(levels), [PAUSED_PERCENT, LOUD_PERCENT])
+    paused_db, loud_db = np.percentile(levels_db, [PAUSED_PERCENT, LOUD_PERCENT])
     if paused_db < loud_db - PAUSE_DB:
         return NO_ACCOMPANIMENT_DB
     half = round(EXCERPT_S * mix.sample_rate_hz / 2)
@@ -135,11 +132,21 @@ def accompaniment_db(mix: Source, separator: Separator) -> float:
     voice = rest = 1e-12
     for first, last in spans:
         excerpt = _excerpt(mix, first, last)
-        vocals = np.concatenate(list(_vocals(replace(mix, open=partial(_one_block, excerpt)), separator)))
+        alone = replace(mix, open=partial(_one_block, excerpt))
+        vocals = np.concatenate(list(_vocals(alone, separator, loudness.active_level_db(levels_db))))
         n = min(len(vocals), len(excerpt))
         voice += float(np.square(vocals[:n], dtype=np.float64).sum())
         rest += float(np.square(excerpt[:n] - vocals[:n], dtype=np.float64).sum())
     return 10 * float(np.log10(rest / voice)) if max(voice, rest) > 1e-9 * n_samples else NO_ACCOMPANIMENT_DB
+
+
+def _levels(mix: Source) -> tuple[int, Array]:
+    """How many samples a channel there are, and how loud each 20 ms is, all channels together, in dBFS."""
+    n_samples, levels_db = 0, [np.zeros(0)]
+    for block in mix.open():
+        n_samples += len(block)
+        levels_db.append(loudness.frame_levels_db(block.reshape(-1), mix.sample_rate_hz * mix.n_channels))
+    return n_samples, np.concatenate(levels_db)
 
 
 def _one_block(samples: Array) -> Iterator[Array]:
@@ -156,7 +163,7 @@ def _excerpt(source: Source, first: int, last: int) -> Array:
     return np.concatenate(parts)
 
 
-def _vocals(mix: Source, separator: Separator) -> Iterator[Array]:
+def _vocals(mix: Source, separator: Separator, level_db: float) -> Iterator[Array]:
     """The singing at the mix's rate, to a sample or two as long as the mix."""
     there = audio.Resampler(mix.sample_rate_hz, SAMPLE_RATE_HZ, mix.n_channels)
     back = audio.Resampler(SAMPLE_RATE_HZ, mix.sample_rate_hz, mix.n_channels)
@@ -166,15 +173,15 @@ def _vocals(mix: Source, separator: Separator) -> Iterator[Array]:
             yield there.push(block)
         yield there.finish()
 
-    for block in separator.vocals(at_its_rate()):
+    for block in separator.vocals(at_its_rate(), level_db):
         yield back.push(block)
     yield back.finish()
 
 
 def _separated(mix: Source, path: Path, report: Report) -> Song:
     kind = audio.AudioInfo(mix.sample_rate_hz, mix.n_channels, "W64", "FLOAT")
-    n_samples = sum(len(block) for block in mix.open())
-    queue = Queue(_vocals(mix, _separator()), mix.n_channels)
+    n_samples, levels_db = _levels(mix)
+    queue = Queue(_vocals(mix, _separator(), loudness.active_level_db(levels_db)), mix.n_channels)
     n_done = 0
     with audio.Writer(path, kind) as writer:
         while n_done < n_samples:

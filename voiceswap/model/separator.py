@@ -46,10 +46,11 @@ CORE_SAMPLES = CORE_FRAMES * HOP_SAMPLES
 # What the first frame of a window lacks of its neighbours before it.
 LEAD_SAMPLES = FRAME_SAMPLES - HOP_SAMPLES
 WINDOW_SAMPLES = (WINDOW_FRAMES - 1) * HOP_SAMPLES + FRAME_SAMPLES
-# The network was trained on loud records and hears more voice in a loud mix: each window is shown to it at these gains.
-GAINS = (1.0, 4.0)
-# The power to which their mean is raised: below 1, less of the voice is lost for a little more accompaniment in it.
-BOLDNESS = 0.7
+# The network errs otherwise with each loudness and each key: a window is shown to it at these levels, raised by so many
+# semitones, and the mean of its answers counts (docs/separation.md).
+LEVELS_DB, RAISED_SEMITONES = (-21.0, -9.0), (0, 3, 5)
+# The power to which that mean is raised: below 1, less of the voice is lost for a little more accompaniment in it.
+BOLDNESS = 0.85
 
 DOWN_CHANNELS = (16, 32, 64, 128, 256, 512)
 UP_CHANNELS = (256, 128, 64, 32, 16, 1)
@@ -114,17 +115,18 @@ class Separator:
     def __init__(self, network: keras.Model) -> None:
         self.network = network
 
-    def vocals(self, blocks: Iterator[Array]) -> Iterator[Array]:
+    def vocals(self, blocks: Iterator[Array], level_db: float) -> Iterator[Array]:
         """Find the singing.
 
         Args:
             blocks: The mix, in blocks (n, n_channels) of any size, float32 in [-1, 1], at `SAMPLE_RATE_HZ`.
+            level_db: How loud it is on the whole, `loudness.active_level_db`.
 
         Yields:
             Blocks (n, n_channels) float32 of the singing alone, of other sizes, in all as many samples as came.
 
         Example:
-            >>> vocals = np.concatenate(list(load_separator().vocals(iter([mix]))))
+            >>> vocals = np.concatenate(list(load_separator().vocals(iter([mix]), -20.0)))
             >>> accompaniment = mix - vocals
         """
         before: Array | None = None
@@ -132,7 +134,7 @@ class Separator:
         n_skipped = LEAD_SAMPLES
         for window, n_due in _windows(blocks):
             spectra = _spectra(window)
-            share = _faded(before, self.share(np.abs(spectra[:, :N_BINS])))
+            share = _faded(before, self.share(np.abs(spectra[:, :N_BINS]), level_db))
             before = share[CORE_FRAMES:]
             summed = _overlapped(spectra[:CORE_FRAMES] * _extended(share[:CORE_FRAMES]))
             summed[:LEAD_SAMPLES] += tail
@@ -140,11 +142,12 @@ class Separator:
             yield summed[n_skipped:n_due]
             n_skipped = 0
 
-    def share(self, magnitudes: Array) -> Array:
+    def share(self, magnitudes: Array, level_db: float) -> Array:
         """The voice's share in each bin.
 
         Args:
             magnitudes: Shape (WINDOW_FRAMES, N_BINS, n_channels), of a Hann-windowed transform of `FRAME_SAMPLES`.
+            level_db: How loud the mix is on the whole.
 
         Returns:
             The same shape, or with one channel for all if there are not two, 0 to 1.
@@ -153,8 +156,16 @@ class Separator:
         if not stereo:
             mean = np.sqrt(np.mean(np.square(magnitudes), axis=-1, keepdims=True))
             magnitudes = np.repeat(mean, 2, axis=-1)
-        shown = np.stack([magnitudes * np.float32(gain) for gain in GAINS])
-        share = np.mean(self.network.predict_on_batch(shown), axis=0) ** np.float32(BOLDNESS)
+        levelled = np.stack([magnitudes * np.float32(10 ** ((shown_db - level_db) / 20)) for shown_db in LEVELS_DB])
+        said, n_said = np.zeros_like(magnitudes), np.zeros((N_BINS, 1), np.float32)
+        for semitones in RAISED_SEMITONES:
+            ratio = 2 ** (semitones / 12)
+            answer = np.mean(self.network.predict_on_batch(_stretched(levelled, 1 / ratio)), axis=0)
+            # What lies higher than this was raised out of its sight.
+            n_seen = int((N_BINS - 1) / ratio) + 1
+            said[:, :n_seen] += _stretched(answer, ratio)[:, :n_seen]
+            n_said[:n_seen] += 1
+        share = (said / n_said) ** np.float32(BOLDNESS)
         return np.asarray(share if stereo else np.mean(share, axis=-1, keepdims=True))
 
 
@@ -203,6 +214,16 @@ def _spectra(window: Array) -> Array:
     """(WINDOW_SAMPLES, n_channels) to (WINDOW_FRAMES, FRAME_SAMPLES // 2 + 1, n_channels) complex64."""
     frames = np.lib.stride_tricks.sliding_window_view(window, FRAME_SAMPLES, axis=0)[::HOP_SAMPLES]
     return np.asarray(scipy.fft.rfft(frames * HANN, axis=-1)).transpose(0, 2, 1)
+
+
+def _stretched(values: Array, ratio: float) -> Array:
+    """(..., N_BINS, 2) read at `ratio` times each bin's place, in a straight line between bins."""
+    if ratio == 1:
+        return values
+    place = np.minimum(np.arange(N_BINS) * ratio, N_BINS - 1)
+    low = np.minimum(place.astype(int), N_BINS - 2)
+    above = (place - low).astype(np.float32)[:, None]
+    return np.asarray(values[..., low, :] * (1 - above) + values[..., low + 1, :] * above)
 
 
 def _overlapped(spectra: Array) -> Array:
