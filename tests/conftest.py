@@ -107,7 +107,7 @@ def use_tiny(tiny_base, monkeypatch):
 
     def unchecked(folder, files, report, stopped):
         nothing = condition.Listener().found()
-        return check.Checked(folder, len(files), (), nothing, -99.0, math.nan, None, check.VERDICTS[0], ())
+        return check.Checked(folder, len(files), (), nothing, -99.0, math.nan, None, math.nan, check.VERDICTS[0], ())
 
     monkeypatch.setattr(base, "SHIPPED", tiny_base)
     monkeypatch.setattr(check, "checked", unchecked)

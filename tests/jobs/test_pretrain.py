@@ -8,9 +8,11 @@ import pytest
 
 from conftest import TINY
 from voiceswap.errors import UsageError
-from voiceswap.jobs import pretrain
+from voiceswap.jobs import check, pretrain
 from voiceswap.jobs.events import Note
+from voiceswap.model import base
 from voiceswap.model.base import load_base
+from voiceswap.signal import audio
 
 N_STEPS = 6
 
@@ -36,7 +38,7 @@ def made(people, out, **options):
 def test_a_stopped_pretraining_goes_on_to_the_same_base(people, home):
     asked = iter([False, False, True])
     stopped, _ = made(people, home / "work", stopped=lambda: next(asked))
-    assert stopped.path is None and stopped.parts == ("encoder",)
+    assert stopped.path is None and stopped.parts == ("encoder", "units")
     resumed, _ = made(people, home / "work", parts=("decoder", "vocoder"))
     whole, _ = made(people, home / "other")
     assert load_base(resumed.path).id == load_base(whole.path).id
@@ -79,6 +81,16 @@ def test_in_more_components_a_first_layer_says_the_same():
     kernel, bias = pretrain.in_other_components(first, *encoders).values()
     said = contents[0] @ first["content_in/kernel"] + first["content_in/bias"]
     np.testing.assert_allclose(contents[1] @ kernel + bias, said, atol=0.02)
+
+
+def test_a_base_knows_the_sounds_that_it_was_made_of(people, home, monkeypatch):
+    made(people, home / "work")
+    assert load_base(home / "work" / "base").units.shape == (base.N_UNITS, TINY.encoder.content_dim)
+    monkeypatch.setattr(base, "SHIPPED", home / "work" / "base")
+    excerpts = [(audio.read(path, 22050, max_s=8.0), 22050) for path in sorted((people / "anna").iterdir())]
+    some, all_of_it = check.units_heard(excerpts[:1]), check.units_heard(excerpts)
+    assert 0 < some < all_of_it <= 1
+    assert check.units_heard([]) == 0
 
 
 def test_people_that_are_left_out_are_not_heard(people, home):

@@ -14,6 +14,7 @@ from voiceswap.errors import AudioError, StoppedError, UsageError
 from voiceswap.jobs import dataset, identity, songs
 from voiceswap.jobs.events import Progress, Report, silent
 from voiceswap.jobs.stream import array_source
+from voiceswap.model.base import load_base
 from voiceswap.model.separator import SAMPLE_RATE_HZ as MUSIC_HZ
 from voiceswap.model.separator import load_separator
 from voiceswap.model.speaker import SAMPLE_RATE_HZ as SPEAKER_HZ
@@ -36,6 +37,8 @@ ECHOING_S = 0.9
 ACCOMPANIED_DB, TONAL = -18.5, 0.44
 OTHER_COSINE, CLEARLY_OTHER_COSINE, APART = 0.85, 0.72, 6.5
 MIN_TO_COMPARE = 6
+# A sound occurs if it takes so many vectors of 20 ms in all.
+UNIT_VECTORS, FEW_UNITS = 2, 0.5
 SKIPPED_SHARE = 0.1
 
 
@@ -45,7 +48,7 @@ class Concern:
 
     Attributes:
         what: One word: "little", "skipped", "level", "clipping", "noise", "telephone", "bandwidth", "mp3", "echo",
-            "music", "speakers" or "melody".
+            "music", "speakers", "sounds" or "melody".
         verdict: "go with care" or "no-go".
         found: What was found.
         advice: What to do about it.
@@ -70,6 +73,7 @@ class Checked:
         second_voice: How alike the two halves are into which the recordings fall most clearly, as the speaker encoder
             hears them, -1 to 1; nan if they do not fall into two, or are too few.
         f0_range: The voice's range; None if hardly anything is voiced.
+        units: Which share of the sounds that people make was heard in the excerpts, 0 to 1; nan if it cannot be told.
         verdict: "go", "go with care" or "no-go": the worst of the concerns.
         concerns: What speaks against it, the worst first.
     """
@@ -81,6 +85,7 @@ class Checked:
     accompaniment_db: float
     second_voice: float
     f0_range: pitch.F0Range | None
+    units: float
     verdict: str
     concerns: tuple[Concern, ...]
 
@@ -139,11 +144,12 @@ def checked(
     music_db = accompaniment_db(excerpts)
     alike = second_voice(excerpts)
     melody = f0_range(excerpts)
+    units = units_heard(excerpts)
     concerns = sorted(
-        _concerns(len(files), skipped, sound, music_db, alike, melody), key=lambda c: -VERDICTS.index(c.verdict)
+        _concerns(len(files), skipped, sound, music_db, alike, melody, units), key=lambda c: -VERDICTS.index(c.verdict)
     )
     verdict = concerns[0].verdict if concerns else VERDICTS[0]
-    return Checked(folder, len(files), tuple(skipped), sound, music_db, alike, melody, verdict, tuple(concerns))
+    return Checked(folder, len(files), tuple(skipped), sound, music_db, alike, melody, units, verdict, tuple(concerns))
 
 
 def accompaniment_db(excerpts: Sequence[tuple[Array, int]]) -> float:
@@ -192,6 +198,20 @@ def f0_range(excerpts: Sequence[tuple[Array, int]]) -> pitch.F0Range | None:
     return pitch.f0_range(np.concatenate(melodies)) if melodies else None
 
 
+def units_heard(excerpts: Sequence[tuple[Array, int]]) -> float:
+    """Which share of the sounds that the base knows occurs in excerpts (samples, rate); nan if it knows none."""
+    known = load_base()
+    if known.units is None:
+        return math.nan
+    f = known.config.features
+    clips = [c for x, rate in excerpts for c in dataset.clips_of_speech(audio.resample(x, rate, f.mel_rate_hz), f)]
+    if not clips:
+        return 0.0
+    content = np.concatenate(known.encoder.pieces([dataset.encoder_mel(clip, f) for clip in clips]))
+    nearest = np.argmin(np.square(known.units).sum(axis=1) - 2 * content @ known.units.T, axis=1)
+    return float(np.mean(np.bincount(nearest, minlength=len(known.units)) >= UNIT_VECTORS))
+
+
 def _concerns(
     n_files: int,
     skipped: Sequence[tuple[Path, str]],
@@ -199,6 +219,7 @@ def _concerns(
     music_db: float,
     alike: float,
     melody: pitch.F0Range | None,
+    units: float,
 ) -> Iterator[Concern]:
     if sound.speech_s < ENOUGH_SPEECH_S:
         verdict = NO_GO if sound.speech_s < MIN_SPEECH_S else CARE
@@ -214,6 +235,9 @@ def _concerns(
         return
     if melody is None:
         yield Concern("melody", NO_GO, "hardly any voiced sound", "are these recordings of someone speaking?")
+    if units < FEW_UNITS:
+        found = f"only {units:.0%} of the sounds of speech occur in {MOST_RECORDINGS * EACH_S:.0f} s of it"
+        yield Concern("sounds", CARE, found, "read different sentences, not the same few")
     if sound.level_db < QUIET_DB:
         found = f"the speech is at {sound.level_db:.0f} dBFS"
         yield Concern("level", CARE, found, "record louder: peaks between -12 and -3 dBFS; turning it up adds noise")

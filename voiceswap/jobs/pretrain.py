@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from scipy.cluster.vq import kmeans2
 
 from voiceswap.config import Config, DecoderConfig, TrainConfig
 from voiceswap.errors import ModelError, UsageError
@@ -29,7 +30,7 @@ from voiceswap.storage.folder import Folder, open_folder, write_folder
 START_KIND = "start"
 PART_KIND = "part"
 PART_MAX_BYTES = 200_000_000
-PARTS = ("encoder", "decoder", "vocoder")
+PARTS = ("encoder", "units", "decoder", "vocoder")
 # The recipe of the base decoder: docs/design.md.
 BASE_TRAIN = TrainConfig(
     batch=24,
@@ -46,6 +47,8 @@ BASE_TRAIN = TrainConfig(
 COMPONENTS_S_PER_SPEAKER = 12.0
 FEW_CLIPS = 10
 COPIED_SPEAKERS = 20
+# Units are the centres of so many vectors at most.
+MOST_GROUPED = 40_000
 COMPONENTS = ("content/kernel", "content/bias")
 FIRST_LAYER = ("content_in/kernel", "content_in/bias")
 # A decoder that goes on from an earlier base's learns at this share of the rate.
@@ -88,7 +91,7 @@ def pretrain(
         out: The working folder; the base comes to lie in its folder "base". The same call again goes on.
         start: Weights to start from: a start made by benchmarks/ports.py, or a base; the shipped base if not given.
             The decoder goes on from a base's of the same size with as many speakers, whatever its components were.
-        parts: Which of "encoder", "decoder", "vocoder" to make now.
+        parts: Which of "encoder", "units", "decoder", "vocoder" to make now.
         minutes: Time for the decoder's steps.
         steps: Number of the decoder's steps at most.
         content_dim: How many components of the content the decoder hears; as many as in the start if not given.
@@ -115,6 +118,8 @@ def pretrain(
         begin = _Start(Path(start) if start is not None else base.SHIPPED, content_dim)
         if "encoder" in parts:
             _make_encoder(begin, people, work, report)
+        if "units" in parts:
+            _make_units(begin, people, work, seed, report)
         if "decoder" in parts:
             train = BASE_TRAIN if steps is None else BASE_TRAIN.model_copy(update={"steps": steps})
             if not _make_decoder(begin, train, people, work, minutes, seed, report, stopped):
@@ -169,20 +174,36 @@ def _make_encoder(begin: _Start, people: dict[str, list[Path]], work: Path, repo
     weights = {k: v for k, v in begin.encoder.items() if k not in COMPONENTS}
     load_arrays(model, to_arrays(model) | weights)
     uncut = keras.Model(model.input, model.get_layer("norm").output)
-    mels = []
-    for i, files in enumerate(people.values()):
-        report(Progress("encoder", "listening", i, len(people)))
-        samples = audio.read(files[0], config.features.content_rate_hz, max_s=COMPONENTS_S_PER_SPEAKER)
-        if len(samples) > config.features.content_rate_hz:
-            level = float(np.sqrt(np.mean(samples**2))) + 1e-9
-            gain = 10 ** (config.features.speech_level_db / 20) / level
-            mels.append(features.encoder_mel(samples * np.float32(gain), config.features))
-    vectors = np.concatenate(encoder.ContentEncoder(uncut, config).pieces(mels)).astype(np.float64)
+    vectors = np.concatenate(encoder.ContentEncoder(uncut, config).pieces(_said("encoder", people, config, report)))
+    vectors = vectors.astype(np.float64)
     kernel, bias, kept = principal_components(vectors, config.encoder.content_dim)
     report(Note(f"encoder: {config.encoder.content_dim} components keep {kept:.1%} of the variance"))
     components = dict(zip(COMPONENTS, (kernel, bias), strict=True))
     arrays = weights | {k: v.astype(np.float16) for k, v in components.items()}
     _write_part(work, "encoder", config, arrays, {"kept_variance": kept, "vectors": len(vectors)})
+
+
+def _said(part: str, people: dict[str, list[Path]], config: Config, report: Report) -> list[Array]:
+    """The encoder's mels of the beginning of each person's first recording."""
+    mels = []
+    for i, files in enumerate(people.values()):
+        report(Progress(part, "listening", i, len(people)))
+        samples = audio.read(files[0], config.features.content_rate_hz, max_s=COMPONENTS_S_PER_SPEAKER)
+        if len(samples) > config.features.content_rate_hz:
+            level = float(np.sqrt(np.mean(samples**2))) + 1e-9
+            gain = 10 ** (config.features.speech_level_db / 20) / level
+            mels.append(features.encoder_mel(samples * np.float32(gain), config.features))
+    return mels
+
+
+def _make_units(begin: _Start, people: dict[str, list[Path]], work: Path, seed: int, report: Report) -> None:
+    """Which sounds there are: the centres of as many groups of content, to tell later which of them someone says."""
+    part, config = _part(work, "encoder"), begin.config
+    model = encoder.build(config)
+    load_arrays(model, part.arrays("weights", expected_arrays(model)))
+    said = np.concatenate(encoder.ContentEncoder(model, config).pieces(_said("units", people, config, report)))
+    centres, _ = kmeans2(said[:: -(-len(said) // MOST_GROUPED)], base.N_UNITS, minit="++", seed=seed)
+    _write_part(work, "units", config, {base.UNITS: centres.astype(np.float16)}, {"vectors": len(said)})
 
 
 def principal_components(vectors: Array, n_components: int) -> tuple[Array, Array, float]:
@@ -330,6 +351,7 @@ def _assembled(begin: _Start, work: Path, credits_file: str | Path | None) -> Pr
     config = config.model_copy(update={"train": TrainConfig()})
     builds = {"encoder": encoder.build, "decoder": decoder.build, "vocoder": vocoder.build}
     arrays = {n: parts[n].arrays("weights", expected_arrays(build(config))) for n, build in builds.items()}
+    arrays["units"] = parts["units"].arrays("weights", base.expected_units(config))
     card = {name: part.document("card") for name, part in parts.items()} | {"start_sha256": begin.sha256}
     texts = {"training.jsonl": (work / "run" / loop.METRICS).read_text(encoding="utf-8")}
     if credits_file is not None:

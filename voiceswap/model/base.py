@@ -9,10 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import voiceswap
 from voiceswap.config import Config
 from voiceswap.model import decoder, encoder, vocoder
-from voiceswap.model.layers import Arrays, expected_arrays, load_arrays
+from voiceswap.model.layers import HALF, Arrays, expected_arrays, load_arrays
 from voiceswap.model.vocoder import Vocoder
 from voiceswap.storage.folder import Folder, open_folder, write_folder
 
@@ -21,6 +23,8 @@ BASE_MAX_BYTES = 80_000_000
 SHIPPED = Path(voiceswap.__file__).parent / "weights" / "base"
 PARTS = {"encoder": encoder.build, "decoder": decoder.build, "vocoder": vocoder.build}
 VOCODERS = ("best", "fast")
+# The sounds that the content falls into, to tell which of them someone says (HuBERT's units; Hsu et al., 2021).
+UNITS, N_UNITS = "units", 100
 
 
 class Base:
@@ -67,6 +71,13 @@ class Base:
         """The vocoder "best" or "fast"."""
         return self.fast_vocoder if name == "fast" else self.vocoder
 
+    @cached_property
+    def units(self) -> np.ndarray | None:
+        """The centres of the sounds that content falls into, (N_UNITS, content_dim) float32; None in older bases."""
+        if f"{UNITS}.safetensors" not in self._folder.manifest["files"]:
+            return None
+        return self._folder.arrays(UNITS, expected_units(self.config))[UNITS].astype(np.float32)
+
     def arrays(self, part: str) -> Arrays:
         """The half-precision weights of "encoder", "decoder" or "vocoder"."""
         return self._folder.arrays(part, expected_arrays(PARTS[part](self.config)))
@@ -75,6 +86,11 @@ class Base:
         model = PARTS[part](self.config)
         load_arrays(model, self._folder.arrays(part, expected_arrays(model)))
         return model
+
+
+def expected_units(config: Config) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Name, shape and safetensors type of a base's units."""
+    return {UNITS: ((N_UNITS, config.encoder.content_dim), HALF)}
 
 
 def load_base(path: Path | None = None) -> Base:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,8 @@ def check(
             shell.say(f"  {fact}")
         if found.f0_range is not None:
             shell.say(f"  voice from {range_text(found.f0_range)}")
+        if not math.isnan(found.units):
+            shell.say(f"  {found.units:.0%} of the sounds of speech in the excerpts listened to")
         for path, reason in found.skipped:
             shell.say(f"  left out {path}: {reason}")
         for concern in found.concerns:
@@ -46,7 +49,7 @@ def pretrain(
     folders: Annotated[list[Path], typer.Argument(help="Folders that hold one folder a person.", metavar="FOLDER...")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The working folder; the base comes into its folder base.")],
     start: Annotated[Path | None, typer.Option("--start", help="Weights to start from; else the shipped base.")] = None,
-    part: Annotated[list[str] | None, typer.Option("--part", help="encoder, decoder or vocoder; else all.")] = None,
+    part: Annotated[list[str] | None, typer.Option("--part", help="encoder, units, decoder or vocoder; else all.")] = None,
     minutes: Minutes = None,
     content_dim: Annotated[
         int | None, typer.Option("--content-dim", help="How many components of the content; else as in the start.")
