@@ -97,3 +97,26 @@ def test_wrong_options(voice, home, sung, options, says):
     with pytest.raises(UsageError, match=says):
         voiceswap.convert(dry, as_="speakerA", **options)
     assert sorted(p.name for p in home.glob("*.wav")) == ["dry.wav"]
+
+
+def test_a_separated_voice_is_silent_where_nobody_sings(home):
+    random, n, fps = np.random.default_rng(0), 6 * RATE, 86.13
+    voice, rest = (random.normal(size=(n, 2)).astype(np.float32) * 0.1 for _ in range(2))
+    f0 = np.zeros(int(6 * fps), np.float32)
+    f0[int(2.0 * fps) : int(3.0 * fps)] = 220
+    # A single stray frame is no note.
+    f0[int(5.0 * fps)] = 300
+    song = songs.Song(array_source(voice, RATE), array_source(rest, RATE, 1000).open, separated=True)
+    gated = songs.sung(song, f0, fps)
+    for _ in range(2):
+        heard, given_back = (np.concatenate(list(blocks())) for blocks in (gated.voice.open, gated.backing))
+        np.testing.assert_allclose(heard + given_back, voice + rest, atol=1e-6)
+    before, after = 2.0 - songs.BREATH_S, 3.0 + songs.BREATH_S
+    inside = slice(int((before + 0.1) * RATE), int((after - 0.1) * RATE))
+    np.testing.assert_allclose(heard[inside], voice[inside], atol=1e-6)
+    assert not heard[: int((before - 0.1) * RATE)].any() and not heard[int((after + 0.1) * RATE) :].any()
+
+
+def test_a_voice_that_was_not_separated_stays_whole(sung):
+    dry = songs.Song(array_source(sung[:, None].astype(np.float32), RATE), None)
+    assert songs.sung(dry, np.zeros(500, np.float32), 86.13) is dry

@@ -20,7 +20,7 @@ from voiceswap.jobs.consent import is_recorded
 from voiceswap.jobs.events import Event, Note, Progress, Report, silent
 from voiceswap.jobs.many import Conversion, Tasks, as_answer, places_of
 from voiceswap.jobs.scores import Judge, file_source, tapped
-from voiceswap.jobs.songs import SongOptions, check_options, opened, put_together
+from voiceswap.jobs.songs import SongOptions, check_options, opened, put_together, sung
 from voiceswap.jobs.stream import SILENT_DB, Shaping, Source, Survey, converted, survey
 from voiceswap.jobs.voice import PROTECT, VOCODER, Voice, check_shaping, load
 from voiceswap.signal import audio
@@ -249,6 +249,7 @@ def _convert_one(
         mix = Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path))
         song = stack.enter_context(opened(mix, wanted.options, report))
         found = look(song.voice)
+        song = sung(song, found.f0_hz, voice.config.features.frames_per_s)
         in_key = song.backing is not None
         shaping = shape(found, in_key)
         for text in [*damage[:1], *_doubts(path, found, shaping, in_key)]:

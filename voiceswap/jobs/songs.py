@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs.events import Note, Progress, Report
@@ -27,6 +28,8 @@ PAUSED_PERCENT, LOUD_PERCENT, PAUSE_DB = 25, 90, 45.0
 # It is looked for in excerpts: a part of this length around each of these shares of the recording.
 NO_ACCOMPANIMENT_DB = -99.0
 EXCERPT_S, EXCERPTS_AT = 12.0, (0.2, 0.5, 0.8)
+# Somebody sings where the melody holds for so long, and so long before and after it (docs/separation.md).
+NOTE_S, BREATH_S = 0.1, 0.6
 # An accompaniment may end so much earlier or later than the song.
 BACKING_SLACK_S = 0.1
 # A mix is louder than a voice alone and was limited when it was made: only what exceeds this is bent.
@@ -60,10 +63,12 @@ class Song:
     Attributes:
         voice: What is to be converted.
         backing: Gives the accompaniment in blocks (n, n_channels) at the voice's rate; None for a dry voice.
+        separated: Whether both came out of a mix, and add up to it.
     """
 
     voice: Source
     backing: Callable[[], Iterator[Array]] | None
+    separated: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -196,7 +201,43 @@ def _separated(mix: Source, path: Path, report: Report) -> Song:
         for block in mix.open():
             yield block - vocals.take(len(block))
 
-    return Song(voice, backing)
+    return Song(voice, backing, separated=True)
+
+
+def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
+    """A separated song whose voice is silent where nobody sings; what was there goes back to the accompaniment.
+
+    Between phrases, what is taken for voice is accompaniment, and would come out as someone humming to it.
+
+    Args:
+        song: A recording taken apart.
+        f0_hz: Shape (n_frames,), the melody of its voice, 0.0 = unvoiced.
+        frames_per_s: Their rate.
+
+    Returns:
+        Voice and accompaniment, which still add up to the mix; the song itself if it was not separated.
+    """
+    if not song.separated or song.backing is None:
+        return song
+    note, around = (2 * round(s * frames_per_s / 2) + 1 for s in (NOTE_S, 2 * BREATH_S))
+    notes = maximum_filter1d(minimum_filter1d((f0_hz > 0).astype(np.float32), note, mode="constant"), note)
+    share = uniform_filter1d(maximum_filter1d(notes, around), note)
+    per_frame = song.voice.sample_rate_hz / frames_per_s
+
+    def parts(of_voice: bool) -> Iterator[Array]:
+        position = 0
+        for block in song.voice.open():
+            at = (position + np.arange(len(block))) / per_frame - 0.5
+            gain = np.interp(at, np.arange(len(share)), share)[:, None].astype(np.float32)
+            position += len(block)
+            yield block * (gain if of_voice else 1 - gain)
+
+    def backing(rest: Callable[[], Iterator[Array]] = song.backing) -> Iterator[Array]:
+        given_back = Queue(parts(of_voice=False), song.voice.n_channels)
+        for block in rest():
+            yield block + given_back.take(len(block))
+
+    return replace(song, voice=replace(song.voice, open=partial(parts, True)), backing=backing)
 
 
 def _fitting(path: Path, song: Source) -> Callable[[], Iterator[Array]]:

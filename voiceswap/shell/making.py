@@ -49,7 +49,9 @@ def pretrain(
     folders: Annotated[list[Path], typer.Argument(help="Folders that hold one folder a person.", metavar="FOLDER...")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The working folder; the base comes into its folder base.")],
     start: Annotated[Path | None, typer.Option("--start", help="Weights to start from; else the shipped base.")] = None,
-    part: Annotated[list[str] | None, typer.Option("--part", help="encoder, units, decoder or vocoder; else all.")] = None,
+    part: Annotated[
+        list[str] | None, typer.Option("--part", help="encoder, units, decoder or vocoder; else all.")
+    ] = None,
     minutes: Minutes = None,
     content_dim: Annotated[
         int | None, typer.Option("--content-dim", help="How many components of the content; else as in the start.")
