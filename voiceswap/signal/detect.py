@@ -13,7 +13,7 @@ from scipy.special import ndtr
 from voiceswap.signal import audio, mark
 
 Array = np.ndarray
-YES_P, UNCERTAIN_P = 1e-5, 1e-3
+YES_P, UNCERTAIN_P = 5e-5, 1e-3
 # No other way needs trying when one leaves less doubt than this.
 BEYOND_DOUBT = 1e-20
 # Evidence is gathered in pieces; four of them make a window, which begins every second piece.
@@ -36,7 +36,7 @@ class Detection:
     """What was found in a recording.
 
     Attributes:
-        decision: "yes" for p below 1e-5, "uncertain" below 1e-3, otherwise "no".
+        decision: "yes" for p below 5e-5, "uncertain" below 1e-3, otherwise "no".
         p_value: How often sound that bears no mark would look at least as marked as this, everything that was tried
             taken into account.
         spans_s: Where the mark is, as (from, to) in s, about 2 s exact; empty unless the decision is "yes".
