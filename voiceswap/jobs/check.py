@@ -266,7 +266,8 @@ def _concerns(
     elif sound.edge_hz == sound.edge_hz:
         found = f"the sound ends steeply at {sound.edge_hz / 1000:.1f} kHz: MP3 or the like at a low bit rate"
         yield Concern("mp3", CARE, found, "take the original recordings, not a compressed copy")
-    if sound.echo_s > ECHOING_S:
+    # In noise a fall ends early, where nothing is heard of it any more.
+    if sound.echo_s > ECHOING_S and sound.snr_db > NOISY_DB:
         found = f"sounds ring on for about {sound.echo_s:.1f} s"
         yield Concern("echo", CARE, found, "record in a room with soft furniture, nearer to the microphone")
     if alike < (CLEARLY_OTHER_COSINE if sound.clipped_share > MANY_CLIPPED else OTHER_COSINE):
