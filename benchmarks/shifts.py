@@ -21,7 +21,7 @@ from voiceswap.signal import audio, pitch
 
 SHIFTS = (0, -7, -3, 3, 7, 12)
 # Every so many of a voice's sources.
-EVERY = 3
+EVERY = 6
 FEATURES = quality.FEATURES
 
 
