@@ -285,7 +285,8 @@ class _Report:
         ]
         if not entries:
             entries = [("consent", "none is recorded")]
-        others = ((key, value) for key, value in self.card.items() if key not in ("consent", "speaker"))
+        told = ((key, value) for key, value in self.card.items() if value is not None)
+        others = ((key, value) for key, value in told if key not in ("consent", "speaker"))
         entries += [(key, _plain(value)) for key, value in list(others)[:MAX_CARD_ENTRIES]]
         entries.append(("id", self.voice.id))
         return page.section("Card", page.pairs("card", entries))
