@@ -223,20 +223,18 @@ def _concerns(
 ) -> Iterator[Concern]:
     if sound.speech_s < ENOUGH_SPEECH_S:
         verdict = NO_GO if sound.speech_s < MIN_SPEECH_S else CARE
-        found = (
-            f"{sound.speech_s:.0f} s of speech, wanted {MIN_SPEECH_S:.0f} at least, {GOOD_SPEECH_S / 60:.0f} minutes"
-        )
+        wanted = f"at least {MIN_SPEECH_S:.0f} s, better {GOOD_SPEECH_S / 60:.0f} minutes"
+        found = f"{sound.speech_s:.0f} s of speech, wanted {wanted}"
         yield Concern("little", verdict, found, "record more; 5 to 20 minutes make a good voice")
     if len(skipped) > SKIPPED_SHARE * n_files:
-        path, reason = skipped[0]
-        found = f"{len(skipped)} of {n_files} recordings cannot be used; {path.name}: {reason}"
+        found = f"{len(skipped)} of {n_files} recordings cannot be used; the first: {skipped[0][1]}"
         yield Concern("skipped", CARE, found, "look at the list; leave them out or export them again")
-    if not sound.level_db > -math.inf or not sound.speech_s:
+    if not sound.speech_s:
         return
     if melody is None:
         yield Concern("melody", NO_GO, "hardly any voiced sound", "are these recordings of someone speaking?")
-    if units < FEW_UNITS:
-        found = f"only {units:.0%} of the sounds of speech occur in {MOST_RECORDINGS * EACH_S:.0f} s of it"
+    if units < FEW_UNITS and sound.speech_s > ENOUGH_SPEECH_S:
+        found = f"only {units:.0%} of the sounds of speech occur"
         yield Concern("sounds", CARE, found, "read different sentences, not the same few")
     if sound.level_db < QUIET_DB:
         found = f"the speech is at {sound.level_db:.0f} dBFS"
@@ -263,7 +261,7 @@ def _concerns(
     elif sound.bandwidth_hz < NARROW_HZ:
         found = f"nothing above {sound.bandwidth_hz / 1000:.1f} kHz"
         yield Concern("bandwidth", CARE, found, "record at 24 kHz or more; the voice will sound dull")
-    elif sound.edge_hz == sound.edge_hz:
+    elif not math.isnan(sound.edge_hz):
         found = f"the sound ends steeply at {sound.edge_hz / 1000:.1f} kHz: MP3 or the like at a low bit rate"
         yield Concern("mp3", CARE, found, "take the original recordings, not a compressed copy")
     # In noise a fall ends early, where nothing is heard of it any more.

@@ -33,7 +33,7 @@ def check(
         if found.f0_range is not None:
             shell.say(f"  voice from {range_text(found.f0_range)}")
         if not math.isnan(found.units):
-            shell.say(f"  {found.units:.0%} of the sounds of speech in the excerpts listened to")
+            shell.say(f"  {found.units:.0%} of the sounds of speech occur in excerpts of it")
         for path, reason in found.skipped:
             shell.say(f"  left out {path}: {reason}")
         for concern in found.concerns:
