@@ -246,9 +246,7 @@ def _concerns(
     music = music_db > ACCOMPANIED_DB and sound.tonality < TONAL
     if music:
         found = f"something plays under the voice ({music_db:.0f} dB against it)"
-        yield Concern(
-            "music", CARE, found, "record without music, or separate it: voiceswap convert --stems DIR --song"
-        )
+        yield Concern("music", CARE, found, "record without music; even quiet music comes back in the voice")
     if sound.snr_db < NOISY_DB and not (music and sound.snr_db > DROWNED_DB):
         verdict = NO_GO if sound.snr_db < DROWNED_DB else CARE
         found = f"the pauses are only {sound.snr_db:.0f} dB below the speech"
