@@ -64,6 +64,22 @@ def test_what_was_done_to_a_folder_is_named(tmp_path, takes):
         assert found.folder.name in named(found), (found.folder.name, found)
 
 
+def test_one_long_recording_is_heard_everywhere(tmp_path, takes):
+    both = np.concatenate([*takes["anna"], *takes["boris"]] * 2)
+    (found,) = check.check(save(tmp_path / "long.wav", both, RATE))
+    assert found.condition.total_s == pytest.approx(len(both) / RATE, abs=0.1)
+    assert "speakers" in named(found)
+
+
+def test_excerpts_are_picked_evenly():
+    excerpts = check._Excerpts()
+    for i in range(1000):
+        excerpts.add(np.full(10, i, np.float32), 8000)
+    picked = [int(samples[0]) for samples, _ in excerpts.kept]
+    assert check.MOST_EXCERPTS / 2 < len(picked) <= check.MOST_EXCERPTS
+    assert set(np.diff(picked)) == {32}
+
+
 def test_an_accompaniment_is_named(tmp_path, takes):
     t = np.arange(5 * RATE) / RATE
     chords = [sum(np.sin(2 * np.pi * f * k * t) / k for f in (130.8, 164.8, 196.0) for k in range(1, 12))] * 10

@@ -25,8 +25,10 @@ from voiceswap.signal.condition import Condition
 Array = np.ndarray
 VERDICTS = ("go", "go with care", "no-go")
 CARE, NO_GO = VERDICTS[1:]
-# How much is listened to by the networks and the pitch tracker: so much of so many recordings, evenly picked.
-MOST_RECORDINGS, EACH_S, MUSIC_S = 40, 4.0, 24.0
+# Recordings are heard in parts, so that a long one takes the memory of a short one.
+PART_S = 20.0
+# What the networks and the pitch tracker listen to: so much of so many parts at most, evenly picked.
+EACH_S, MOST_EXCERPTS, MUSIC_S = 4.0, 40, 24.0
 # The limits, and what they were taken from: docs/measurements.md, "Does check name what is wrong?".
 MIN_SPEECH_S, ENOUGH_SPEECH_S, GOOD_SPEECH_S = 30.0, 180.0, 300.0
 QUIET_DB = -40.0
@@ -121,35 +123,47 @@ def checked(
     folder: Path, files: Sequence[Path], report: Report = silent, stopped: Callable[[], bool] = lambda: False
 ) -> Checked:
     """One folder's recordings, as `check` finds them."""
-    listener, skipped = condition.Listener(), []
-    excerpts: list[tuple[Array, int]] = []
-    picked = {files[i] for i in np.unique(np.linspace(0, len(files) - 1, MOST_RECORDINGS).astype(int))}
-    each_s = EACH_S * max(1.0, MOST_RECORDINGS / len(files))
+    listener, skipped, excerpts = condition.Listener(), [], _Excerpts()
     for i, path in enumerate(files):
         if stopped():
             raise StoppedError(f"stopped while the recordings in {folder} were checked")
         report(Progress(str(folder), "listening", i, len(files)))
         try:
-            rate, spoken_s = audio.probe(path).sample_rate_hz, 0.0
-            for part in audio.parts(path, rate, dataset.PART_S):
-                if path in picked and not spoken_s:
-                    excerpts.append((part[: round(each_s * rate)], rate))
-                spoken_s += listener.hear(part, rate)
-            if not spoken_s:
+            rate, speaks = audio.probe(path).sample_rate_hz, False
+            for part in audio.parts(path, rate, PART_S):
+                if spans := listener.hear(part, rate):
+                    excerpts.add(part[spans[0][0] :], rate)
+                    speaks = True
+            if not speaks:
                 skipped.append((path, "no speech found"))
         except (AudioError, UsageError) as error:
             skipped.append((path, error.message))
     sound = listener.found()
     report(Progress(str(folder), "comparing", 0, 1))
-    music_db = accompaniment_db(excerpts)
-    alike = second_voice(excerpts)
-    melody = f0_range(excerpts)
-    units = units_heard(excerpts)
+    music_db = accompaniment_db(excerpts.kept)
+    alike = second_voice(excerpts.kept)
+    melody = f0_range(excerpts.kept)
+    units = units_heard(excerpts.kept)
     concerns = sorted(
         _concerns(len(files), skipped, sound, music_db, alike, melody, units), key=lambda c: -VERDICTS.index(c.verdict)
     )
     verdict = concerns[0].verdict if concerns else VERDICTS[0]
     return Checked(folder, len(files), tuple(skipped), sound, music_db, alike, melody, units, verdict, tuple(concerns))
+
+
+class _Excerpts:
+    """The beginnings of parts, at most `MOST_EXCERPTS`, evenly picked out of however many come."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[Array, int]] = []
+        self._n_seen, self._every = 0, 1
+
+    def add(self, samples: Array, rate: int) -> None:
+        if self._n_seen % self._every == 0:
+            self.kept.append((samples[: round(EACH_S * rate)].copy(), rate))
+        self._n_seen += 1
+        if len(self.kept) > MOST_EXCERPTS:
+            self.kept, self._every = self.kept[::2], 2 * self._every
 
 
 def accompaniment_db(excerpts: Sequence[tuple[Array, int]]) -> float:
@@ -241,7 +255,7 @@ def _concerns(
         yield Concern("level", CARE, found, "record louder: peaks between -12 and -3 dBFS; turning it up adds noise")
     if sound.clipped_share > MANY_CLIPPED:
         verdict = NO_GO if sound.clipped_share > MOST_CLIPPED else CARE
-        found = f"peaks are cut off in {sound.clipped_share:.0%} of the recordings"
+        found = f"peaks are cut off in {sound.clipped_share:.0%} of what was recorded"
         yield Concern("clipping", verdict, found, "record those again, with peaks between -12 and -3 dBFS")
     music = music_db > ACCOMPANIED_DB and sound.tonality < TONAL
     if music:

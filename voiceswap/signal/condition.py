@@ -40,7 +40,7 @@ class Condition:
         speech_s: Seconds of speech, pauses left out.
         total_s: Seconds in all.
         level_db: Level of the sounding parts, dBFS.
-        clipped_share: Share of the recordings whose peaks are cut off, 0 to 1.
+        clipped_share: Share of the parts whose peaks are cut off, 0 to 1.
         snr_db: How far the quietest twentieth of the frames lies below the speech.
         bandwidth_hz: Up to where there is sound.
         edge_hz: Where the sound ends steeply, though the rate could hold more: a lossy coder, or another rate before.
@@ -71,7 +71,7 @@ class Listener:
         self._flatness: list[Array] = []
         self._bands_db: dict[int, list[Array]] = {}
 
-    def hear(self, samples: Array, sample_rate_hz: int) -> float:
+    def hear(self, samples: Array, sample_rate_hz: int) -> list[tuple[int, int]]:
         """Take a part of a recording in.
 
         Args:
@@ -79,14 +79,13 @@ class Listener:
             sample_rate_hz: Their rate.
 
         Returns:
-            Seconds of speech in it; of a part without any, nothing but its length counts.
+            Where there is speech, `loudness.speech_segments`; of a part without any, nothing but its length counts.
         """
         spans = loudness.speech_segments(samples, sample_rate_hz)
-        spoken_s = sum(stop - start for start, stop in spans) / sample_rate_hz
         self._total_s += len(samples) / sample_rate_hz
-        self._speech_s += spoken_s
+        self._speech_s += sum(stop - start for start, stop in spans) / sample_rate_hz
         if not spans:
-            return 0.0
+            return spans
         levels_db = loudness.frame_levels_db(samples, sample_rate_hz)
         level_db = loudness.active_level_db(levels_db)
         self._levels_db.append(level_db)
@@ -94,7 +93,7 @@ class Listener:
         self._falls_s += _falls_s(levels_db - level_db)
         self._clipped.append(is_clipped(samples))
         self._hear_spectra(samples, sample_rate_hz)
-        return spoken_s
+        return spans
 
     def found(self) -> Condition:
         """What all parts say together."""
