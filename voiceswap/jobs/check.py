@@ -27,7 +27,7 @@ VERDICTS = ("go", "go with care", "no-go")
 CARE, NO_GO = VERDICTS[1:]
 # Recordings are heard in parts, so that a long one takes the memory of a short one.
 PART_S = 20.0
-# What the networks and the pitch tracker listen to: so much of so many parts at most, evenly picked.
+# What the networks and the pitch tracker listen to: so much of so many parts at most.
 EACH_S, MOST_EXCERPTS, MUSIC_S = 4.0, 40, 24.0
 # The limits, and what they were taken from: docs/measurements.md, "Does check name what is wrong?".
 MIN_SPEECH_S, ENOUGH_SPEECH_S, GOOD_SPEECH_S = 30.0, 180.0, 300.0
@@ -152,18 +152,22 @@ def checked(
 
 
 class _Excerpts:
-    """The beginnings of parts, at most `MOST_EXCERPTS`, evenly picked out of however many come."""
+    """The beginnings of parts, at most `MOST_EXCERPTS`, drawn out of however many come.
+
+    Drawn, since every second or third recording may be another person's; always the same ones of the same recordings.
+    """
 
     def __init__(self) -> None:
         self.kept: list[tuple[Array, int]] = []
-        self._n_seen, self._every = 0, 1
+        self._lots: list[float] = []
+        self._random = np.random.default_rng(0)
 
     def add(self, samples: Array, rate: int) -> None:
-        if self._n_seen % self._every == 0:
-            self.kept.append((samples[: round(EACH_S * rate)].copy(), rate))
-        self._n_seen += 1
+        self.kept.append((samples[: round(EACH_S * rate)].copy(), rate))
+        self._lots.append(self._random.random())
         if len(self.kept) > MOST_EXCERPTS:
-            self.kept, self._every = self.kept[::2], 2 * self._every
+            highest = int(np.argmax(self._lots))
+            del self.kept[highest], self._lots[highest]
 
 
 def accompaniment_db(excerpts: Sequence[tuple[Array, int]]) -> float:
