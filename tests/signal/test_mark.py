@@ -191,6 +191,12 @@ def test_p_values_are_uniform_without_a_mark(folded):
     assert np.std(sigmas) == pytest.approx(1, abs=0.03)
 
 
+def test_what_a_band_has_on_average_is_no_evidence(folded):
+    """The signs of a band do not sum to 0: a constant in it must not move the answer for every start alike."""
+    tilted = folded + np.linspace(-1, 1, folded.shape[1]) * np.abs(folded).max()
+    assert mark.correlation(tilted, mark.sync_signs()) == pytest.approx(mark.correlation(folded, mark.sync_signs()))
+
+
 def test_steps_around_the_circle_are_peaks_of_noise():
     """White noise has no memory: every step is a new chance."""
     sigmas = np.random.default_rng(5).standard_normal((500, 384))

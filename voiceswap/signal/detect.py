@@ -70,6 +70,8 @@ WAYS = (
     *(_Way(scale, 1.0) for scale in SCALES),
     *(_Way(1.0, scale) for scale in SCALES),
 )
+# Neighbouring ways see much the same: so many independent ones err as often (docs/provenance.md, "False alarms").
+INDEPENDENT_WAYS = 20
 
 
 class _Found(NamedTuple):
@@ -200,7 +202,7 @@ class _Search:
             if found.expected < BEYOND_DOUBT:
                 break
         assert found is not None
-        found = found._replace(expected=found.expected * len(WAYS))
+        found = found._replace(expected=found.expected * INDEPENDENT_WAYS)
         if self._best is None or found.expected < self._best.expected:
             self._best = found
         if chance(found.expected) < UNCERTAIN_P:

@@ -160,6 +160,9 @@ def correlation(folded: Array, signs: Array) -> Array:
     """
     n_steps, n_usable = folded.shape
     per_slot = n_steps // N_SLOTS
+    # The signs of a band do not quite sum to 0: its own mean would move the answer for every start alike.
+    heard = np.any(folded, axis=1, keepdims=True)
+    folded = np.where(heard, folded - folded.sum(axis=0) / max(int(heard.sum()), 1), 0)
     sums = np.cumsum(np.concatenate([folded, folded[:per_slot]]).astype(np.float64), axis=0)
     cells = np.concatenate([sums[per_slot - 1 : per_slot], sums[per_slot:-1] - sums[: n_steps - 1]])
     comb = np.zeros((n_steps, n_usable))
