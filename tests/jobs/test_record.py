@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -39,6 +40,16 @@ def test_every_format_says_how_it_was_made(voice, source, ending):
     assert kept.marked and made.marked and not kept.signed
     assert found.faults == () and found.credentials is None and found.sidecar == ""
     assert voiceswap.__version__ in found.tags["software"] or ending == "mp3"
+
+
+def test_a_wav_says_it_in_its_bext_chunk_too(voice, source):
+    (made,) = voiceswap.convert(source, as_="speakerA", out=source.with_name("b.wav"))
+    with av.open(str(made.output)) as container:
+        said = {value.strip() for value in container.metadata.values()}
+    kept = account(made.output).record
+    assert record.from_tags(container.metadata) == kept, "what ffmpeg would carry over into another format"
+    sentence = f"T=voice converted to speakerA with voiceswap {kept.voiceswap}; trainedAlgorithmicMedia"
+    assert {sentence, f"voiceswap {kept.voiceswap}", kept.source_sha256[:32], kept.made[:10], kept.made[11:19]} <= said
 
 
 def test_the_record_beside_a_result(voice, source):

@@ -278,7 +278,7 @@ def _convert_one(
         )
         with (
             _signed(output, made, wanted.signer) as unsigned,
-            audio.Writer(unsigned, kind, record.tags(made), found.n_samples) as writer,
+            audio.Writer(unsigned, kind, record.tags(made), found.n_samples, record.broadcast(made)) as writer,
             closing(mixed),
         ):
             for block in mixed:

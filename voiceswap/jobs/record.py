@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceswap.errors import ModelError, UsageError
+from voiceswap.signal.broadcast import Broadcast
 from voiceswap.storage import atomic
 from voiceswap.storage.folder import strict_json
 
@@ -49,14 +50,27 @@ class Record:
 
 def tags(record: Record) -> dict[str, str]:
     """The tags of a result: tool, date, and a comment with a sentence for people and the record for programs."""
-    unmarked = "" if record.marked else ", not marked"
-    sentence = f"voice converted to {record.voice} with voiceswap {record.voiceswap}{unmarked}"
     # JSON in ASCII comes through every format's idea of an alphabet.
     return {
-        "software": f"voiceswap {record.voiceswap}",
+        "software": _tool(record),
         "date": record.made[:10],
-        "comment": f"{sentence} {json.dumps(asdict(record))}",
+        "comment": f"{_sentence(record)} {json.dumps(asdict(record))}",
     }
+
+
+def broadcast(record: Record) -> Broadcast:
+    """What the bext chunk of a wav says; its reference is the first half of the sum of the source."""
+    kind = record.digital_source_type.rpartition("/")[2]
+    return Broadcast(_tool(record), record.source_sha256[:32], record.made, f"{_sentence(record)}; {kind}")
+
+
+def _tool(record: Record) -> str:
+    return f"voiceswap {record.voiceswap}"
+
+
+def _sentence(record: Record) -> str:
+    unmarked = "" if record.marked else ", not marked"
+    return f"voice converted to {record.voice} with {_tool(record)}{unmarked}"
 
 
 def from_tags(found: dict[str, str]) -> Record | None:

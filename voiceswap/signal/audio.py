@@ -16,7 +16,7 @@ import soundfile as sf
 import soxr
 
 from voiceswap.errors import AudioError, UsageError, WriteError
-from voiceswap.signal import child
+from voiceswap.signal import broadcast, child
 from voiceswap.signal.tracks import Array as Array
 from voiceswap.signal.tracks import Refused, Track, reason
 from voiceswap.storage import atomic
@@ -251,12 +251,18 @@ class Writer:
         like: The source's kind: its rate, channels, title, artist and, where the format knows it, subtype are kept.
         tags: What to say of it besides, by soundfile's names: "comment", "software", "date" ...
         n_samples: How many samples a channel there will be, for the message if the disk is full.
+        said: What to say in the bext chunk of a wav; other formats have none.
     """
 
     def __init__(
-        self, path: Path, like: AudioInfo, tags: Mapping[str, str] | None = None, n_samples: int | None = None
+        self,
+        path: Path,
+        like: AudioInfo,
+        tags: Mapping[str, str] | None = None,
+        n_samples: int | None = None,
+        said: broadcast.Broadcast | None = None,
     ) -> None:
-        self._path, self._like, self._n_samples = path, like, n_samples
+        self._path, self._like, self._n_samples, self._said = path, like, n_samples, said
         self._tags = {"title": like.title, "artist": like.artist, **(tags or {})}
         self._stack = ExitStack()
 
@@ -270,6 +276,7 @@ class Writer:
         if self._path.suffix.lower() == ".opus":
             subtype = "OPUS"
         self._temporary = self._stack.enter_context(atomic.replacing(self._path))
+        self._stack.push(self._closed)
         try:
             self._file = self._stack.enter_context(
                 sf.SoundFile(
@@ -304,6 +311,13 @@ class Writer:
             self._stack.__exit__(kind, error, trace)
         except sf.LibsndfileError as failure:
             raise self._failed(failure) from failure
+
+    def _closed(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The sound is written and its file closed, but does not bear its name yet.
+        if kind is None and self._said is not None and self._path.suffix.lower() == ".wav":
+            broadcast.append(self._temporary, self._said)
 
     def _n_bytes(self) -> int | None:
         width = BYTES.get(self._like.subtype) if self._path.suffix.lower() in UNPACKED else None
