@@ -273,7 +273,7 @@ def _convert_one(
             datetime.now(UTC).isoformat(timespec="seconds"),
             record.SOURCE_TYPE,
             record.sha256(path),
-            marked=wanted.mark and duration_s >= MIN_MARKED_S,
+            marked=wanted.mark and found.sounding_s >= MIN_MARKED_S,
             signed=wanted.signer is not None,
         )
         with (

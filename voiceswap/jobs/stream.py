@@ -25,6 +25,7 @@ from voiceswap.model.encoder import ContentEncoder
 from voiceswap.model.vocoder import Vocoder
 from voiceswap.signal import audio, features, formants, loudness, pitch
 from voiceswap.signal.features import Array
+from voiceswap.signal.mark import AUDIBLE_DB
 
 MIN_DURATION_S = 0.05
 SURVEY_S, SURVEY_MARGIN_S = 20.0, 1.0
@@ -66,6 +67,7 @@ class Survey:
         f0_range: The range of the melody; None if hardly anything is voiced.
         level_db: Level of the sounding parts, dBFS; `SILENT_DB` or less means silence.
         signs: Shape (n_channels,): with which signs its channels are mixed.
+        sounding_s: How much of it is loud enough to bear a mark.
     """
 
     n_samples: int
@@ -73,6 +75,7 @@ class Survey:
     f0_range: pitch.F0Range | None
     level_db: float
     signs: Array
+    sounding_s: float
 
 
 @dataclass(frozen=True)
@@ -151,8 +154,10 @@ def survey(source: Source, config: Config, f0_method: str = pitch.METHODS[0]) ->
             "give a longer recording",
         )
     melody = np.concatenate(f0)
-    level_db = loudness.active_level_db(np.concatenate(levels))
-    return Survey(counted.n_samples, melody, pitch.f0_range(melody), level_db, signs)
+    each_db = np.concatenate(levels)
+    level_db = loudness.active_level_db(each_db)
+    sounding_s = float(np.sum(each_db > AUDIBLE_DB)) * loudness.LEVEL_FRAME_S
+    return Survey(counted.n_samples, melody, pitch.f0_range(melody), level_db, signs, sounding_s)
 
 
 class _Counted:
