@@ -68,7 +68,7 @@ class Crops:
 
 
 def evaluation(speakers: Sequence[Sequence[Clip]], config: Config, most: int = 96) -> Batch | None:
-    """The held-out clips as one batch, plain and warped content in turn; None without any.
+    """The held-out clips as one batch, plain and perturbed content in turn; None without any.
 
     Args:
         speakers: Held-out clips of each speaker.

@@ -16,18 +16,16 @@ from voiceswap.config import Config, FeatureConfig
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs.events import Note, Progress, Report
 from voiceswap.model.encoder import ContentEncoder
-from voiceswap.signal import audio, features, loudness, pitch, world
+from voiceswap.signal import audio, features, loudness, pitch
+from voiceswap.signal.perturb import perturbed
 from voiceswap.signal.tracks import CONTAINERS
 from voiceswap.storage import atomic
 
 Array = np.ndarray
 SUFFIXES = CONTAINERS | set(audio.FORMATS) | {".wave", ".oga", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64"}
 # Changes whenever the same recording would give other features.
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 HELD_OUT_EVERY = 10
-# How far the warped copies go (DESIGN: the largest single gain in identity).
-PERTURB_SEMITONES = 7.0
-PERTURB_LOG_FORMANT = (0.06, 0.2)
 MAX_SPEECH_S = 3600.0
 # Long recordings are heard in parts of ten minutes, so that ten hours take the memory of one.
 PART_S = 600.0
@@ -38,7 +36,7 @@ class Clip:
     """Features of one stretch of speech.
 
     Attributes:
-        contents: Content of the recording and of its warped copies, each (n_vectors, content_dim), float16.
+        contents: Content of the recording and of its perturbed copies, each (n_vectors, content_dim), float16.
         mel: Shape (n_frames, n_mels), natural log, float16.
         f0_hz: Shape (n_frames,), float32.
     """
@@ -115,7 +113,7 @@ def prepare(
         files: Recordings; those that cannot be read are skipped with their reason.
         encoder: The content encoder.
         encoder_id: What names the encoder's weights in the cache.
-        config: Framing, and how many warped copies.
+        config: Framing, and how many perturbed copies.
         cache: Folder of the feature cache.
         report: Told of the progress.
 
@@ -186,7 +184,7 @@ def _extract(
     contents = []
     for copy, mels in enumerate(found.encoder_mels):
         report(Progress(name, "listening", copy, len(found.encoder_mels)))
-        contents.append(encoder.pieces(mels))
+        contents.append(heard(encoder, mels, backwards=copy % 2 == 1))
     arrays: dict[str, Array] = {"total_s": np.array([found.total_s])}
     for j, (mel, f0) in enumerate(zip(found.mels, found.f0s, strict=True)):
         arrays[f"mel_{j}"], arrays[f"f0_{j}"] = mel, f0
@@ -214,7 +212,7 @@ class _Extraction:
                 self.speech_s += len(piece) / f.mel_rate_hz
                 self.mels.append(features.decoder_mel(piece, f).astype(np.float16))
                 self.f0s.append(pitch.f0_hz(piece, f))
-                copies = _warped(piece, f, self._n_copies, seed=[index, n_clips])
+                copies = copies_of(piece, f, self._n_copies, seed=[index, n_clips])
                 for mels, said in zip(self.encoder_mels, [piece, *copies], strict=True):
                     mels.append(encoder_mel(said, f))
                 n_clips += 1
@@ -249,14 +247,31 @@ def encoder_mel(samples: Array, config: FeatureConfig) -> Array:
     return features.encoder_mel(audio.resample(samples, config.mel_rate_hz, config.content_rate_hz), config)
 
 
-def _warped(piece: Array, config: FeatureConfig, n_copies: int, seed: list[int]) -> list[Array]:
-    copies = []
-    for copy in range(n_copies):
-        random = np.random.default_rng([*seed, copy])
-        stretch = random.uniform(*PERTURB_LOG_FORMANT) * (1 if (sum(seed) + copy) % 2 else -1)
-        semitones = random.uniform(-PERTURB_SEMITONES, PERTURB_SEMITONES)
-        copies.append(world.warp(piece, config, f0_ratio=2 ** (semitones / 12), envelope_ratio=float(np.exp(stretch))))
-    return copies
+def heard(encoder: ContentEncoder, mels: Sequence[Array], *, backwards: bool) -> list[Array]:
+    """Content of many pieces, packed into windows in their order or, `backwards`, in the opposite one.
+
+    What a moment sounds like to the encoder hangs on its place in the window and on its neighbours; a copy that lies
+    elsewhere, beside others, tells how much.
+    """
+    return encoder.pieces(mels[::-1])[::-1] if backwards else encoder.pieces(mels)
+
+
+def copies_of(piece: Array, config: FeatureConfig, n_copies: int, seed: list[int]) -> list[Array]:
+    """Perturbed copies of one clip: formants up and down in turn.
+
+    Args:
+        piece: Shape (n_samples,), float32, at `mel_rate_hz`.
+        config: Rate, frame length and F0 range.
+        n_copies: How many.
+        seed: What the copies are drawn by.
+
+    Returns:
+        `n_copies` arrays of the piece's shape, float32.
+    """
+    return [
+        perturbed(piece, config, np.random.default_rng([*seed, copy]), up=(sum(seed) + copy) % 2 == 1)
+        for copy in range(n_copies)
+    ]
 
 
 def _unpack(arrays: dict[str, Array], n_copies: int) -> tuple[Clip, ...]:

@@ -1,4 +1,4 @@
-"""WORLD (Morise et al., 2016): the classical baseline, and the warped copies that decoders are trained on."""
+"""WORLD (Morise et al., 2016): the classical baseline, and what perturbed copies are made with."""
 
 from __future__ import annotations
 

@@ -1,0 +1,57 @@
+"""Perturbed copies of speech: the same words from another throat, microphone and room, at the same moments.
+
+What decoders learn to ignore, and what the content's components are chosen to leave out (docs/design.md).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
+
+from voiceswap.config import FeatureConfig
+from voiceswap.signal import world
+from voiceswap.signal.features import Array
+
+# The throat: F0 up or down, formants by 6 to 20 % up or down (the largest single gain in identity).
+SEMITONES = 7.0
+LOG_FORMANT = (0.06, 0.2)
+# The microphone: gains drawn at points evenly spaced in log frequency, a smooth curve through them.
+EQUAL_POINTS, EQUAL_DB, EQUAL_MOST_DB, EQUAL_LOW_HZ = 8, 4.0, 8.0, 60.0
+# The room: half of the copies get a noise this far below the speech.
+NOISY_SHARE = 0.5
+NOISE_BELOW_DB = (15.0, 40.0)
+
+
+def perturbed(samples: Array, config: FeatureConfig, random: np.random.Generator, *, up: bool) -> Array:
+    """One perturbed copy.
+
+    Args:
+        samples: Shape (n_samples,), float32, finite, at `mel_rate_hz`.
+        config: Rate, frame length and F0 range.
+        random: Draws how far F0, formants, equalisation and noise go.
+        up: Whether the formants move up, a shorter vocal tract, or down.
+
+    Returns:
+        Shape (n_samples,), float32.
+    """
+    stretch = random.uniform(*LOG_FORMANT) * (1 if up else -1)
+    semitones = random.uniform(-SEMITONES, SEMITONES)
+    warped = world.warp(samples, config, f0_ratio=2 ** (semitones / 12), envelope_ratio=float(np.exp(stretch)))
+    return _through_a_room(_equalised(warped, config.mel_rate_hz, random), random)
+
+
+def _equalised(samples: Array, sample_rate_hz: int, random: np.random.Generator) -> Array:
+    points = np.geomspace(EQUAL_LOW_HZ, sample_rate_hz / 2, EQUAL_POINTS)
+    gains_db = random.normal(0.0, EQUAL_DB, EQUAL_POINTS).clip(-EQUAL_MOST_DB, EQUAL_MOST_DB)
+    n = next_fast_len(len(samples) + 1, real=True)
+    frequencies = np.maximum(rfftfreq(n, 1 / sample_rate_hz), EQUAL_LOW_HZ)
+    gain = 10 ** (np.interp(np.log(frequencies), np.log(points), gains_db) / 20)
+    return np.asarray(irfft(rfft(samples, n) * gain, n)[: len(samples)], dtype=np.float32)
+
+
+def _through_a_room(samples: Array, random: np.random.Generator) -> Array:
+    noisy, below_db = random.random() < NOISY_SHARE, random.uniform(*NOISE_BELOW_DB)
+    if not noisy:
+        return samples
+    level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) * 10 ** (-below_db / 20)
+    return np.asarray(samples + random.normal(0.0, level, len(samples)), dtype=np.float32)
