@@ -23,6 +23,7 @@ def run(*arguments, cwd=None):
 
 
 LIGHT = [["--help"], ["--version"], ["train", "--help"], ["convert"], ["convert", "none.wav", "--as", "b"], ["voices"]]
+LIGHT += [["info", "b"], ["report", "b"], ["evaluate", "b", "--source", "."]]
 
 
 @pytest.mark.parametrize("arguments", LIGHT)

@@ -60,6 +60,7 @@ def info(
     if os.path.isfile(what) and what not in paths.list_voices(paths.voices_folder(voices)):
         _show_recording(shell, Path(what))
         return
+    paths.find_voice(what, paths.voices_folder(voices))
     load_tensorflow()
     from voiceswap.jobs.consent import NONE
     from voiceswap.jobs.voice import load

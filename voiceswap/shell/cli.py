@@ -222,6 +222,11 @@ def evaluate(
 ) -> None:
     """Convert recordings into a voice, and score the results."""
     shell = Shell(as_json)
+    from voiceswap.storage import paths
+
+    # What is misspelt is told before seconds go into loading networks.
+    paths.find_voice(voice, paths.voices_folder(voices))
+    load_tensorflow()
     from voiceswap.jobs.evaluate import evaluate as job
     from voiceswap.shell.scores import evaluation_lines
 
@@ -257,6 +262,10 @@ def report(
 ) -> None:
     """Write a page about a voice: players, pictures, figures, its card."""
     shell = Shell(as_json)
+    from voiceswap.storage import paths
+
+    paths.find_voice(voice, paths.voices_folder(voices))
+    load_tensorflow()
     from voiceswap.shell.report import report as job
 
     with shell.working(), StopFlag().listening() as stop:
