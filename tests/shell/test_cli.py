@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -12,7 +13,7 @@ import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs import consent
-from voiceswap.jobs.events import Progress
+from voiceswap.jobs.events import Found, Plan, Progress
 from voiceswap.shell import console, synthetic
 from voiceswap.shell.cli import app
 
@@ -175,7 +176,7 @@ def test_what_a_recording_says_of_itself(home):
     done = run("info", path)
     assert done.returncode == 0 and done.stderr == ""
     assert done.stdout == (
-        f"file: {path}, WAV PCM_16, 22050 Hz, 1 channels\n"
+        f"file: {path}, WAV PCM_16, 22050 Hz, 1 channel\n"
         "it does not say that it was made with voiceswap; voiceswap detect listens for the mark\n"
     )
     path.with_name(path.name + ".json").write_text("hello")
@@ -212,3 +213,32 @@ def test_progress_without_a_terminal_is_plain_lines(monkeypatch, capfd):
         "speakerA training 10%  3.4 min left  loss 0.332  held-out 0.723  28.3x real time\n"
         "speakerA training 20%  3.4 min left  loss 0.332  held-out 0.723  28.3x real time\n",
     )
+
+
+def test_the_list_of_commands_is_whole_at_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = run("--help").stdout.partition("Commands:")[2].splitlines()
+    assert len(listed) > 10 and not [line for line in listed if line.endswith("...")]
+
+
+def test_what_a_training_will_do_is_told(capfd):
+    shell = console.Shell(False)
+    skipped = [(Path("anna/a [b].wav"), "anna/a [b].wav is empty (0 bytes)"), (Path("anna/x.wav"), "no speech found")]
+    shell.report(Found("anna", 9, 274.0, 300.0, 28.0, (*skipped, *skipped[1:] * 5)))
+    shell.report(Plan("anna", 450, 276.0))
+    said = capfd.readouterr().err.splitlines()
+    assert said == [
+        "anna: learns from 4.1 min of speech, judged by 28 s kept apart",
+        "  left out a [b].wav: is empty (0 bytes)",
+        *["  left out x.wav: no speech found"] * 4,
+        "  and 2 more left out; voiceswap check names them all",
+        "anna: 450 steps, about 4.6 min, less if it stops getting better before",
+    ]
+    shell.report(Plan("anna", 60, 31.6))
+    assert "60 steps, about 32 s, less" in capfd.readouterr().err
+
+
+def test_what_is_over_soon_says_nothing_of_how_far_it_is(capfd):
+    shell = console.Shell(False)
+    shell.report(Progress("song.wav", "detecting", 0, 1))
+    assert capfd.readouterr() == ("", "")

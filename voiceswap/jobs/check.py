@@ -294,7 +294,8 @@ def lines(found: Checked) -> Iterator[str]:
     """The three lines that matter: how much of what, in what condition, and whether to go on."""
     sound = found.condition
     left_out = f", {len(found.skipped)} left out" if found.skipped else ""
-    yield f"{sound.speech_s / 60:.1f} minutes of speech in {found.n_files} recordings{left_out}"
+    many = "" if found.n_files == 1 else "s"
+    yield f"{sound.speech_s / 60:.1f} minutes of speech in {found.n_files} recording{many}{left_out}"
     band = "" if math.isnan(sound.bandwidth_hz) else f", sound up to {sound.bandwidth_hz / 1000:.1f} kHz"
     snr = "" if math.isnan(sound.snr_db) else f", pauses {sound.snr_db:.0f} dB below it"
     yield f"speech at {sound.level_db:.0f} dBFS{snr}{band}"

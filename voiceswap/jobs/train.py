@@ -282,7 +282,8 @@ class _VoiceTraining:
         return voice
 
     def _check(self, speech: dataset.Speech) -> None:
-        self.report(Found(self.name, speech.n_files, speech.speech_s, speech.total_s, speech.skipped))
+        apart_s = sum(len(clip.mel) for clip in speech.held_out) / self.config.features.frames_per_s
+        self.report(Found(self.name, speech.n_files, speech.speech_s, speech.total_s, apart_s, speech.skipped))
         if speech.speech_s < MIN_SPEECH_S:
             first = f"; {speech.skipped[0][0].name}: {speech.skipped[0][1]}" if speech.skipped else ""
             raise AudioError(

@@ -143,7 +143,10 @@ def convert(
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="How many recordings at once, a process each.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Convert recordings, or folders of them, into a voice: song.wav becomes song.VOICE.wav."""
+    """Convert recordings into a voice.
+
+    song.wav becomes song.VOICE.wav; folders are taken whole.
+    """
     shell = Shell(as_json)
     if song and dry:
         raise UsageError("--song and --dry exclude each other", "leave both out to have it found")
@@ -260,7 +263,10 @@ def report(
     force: Annotated[bool, typer.Option("--force", help="Replace a page that exists.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a page about a voice: players, pictures, figures, its card."""
+    """Write a page about a voice, to listen to.
+
+    Players, pictures, figures, its card, in one file that needs no network.
+    """
     shell = Shell(as_json)
     from voiceswap.storage import paths
 

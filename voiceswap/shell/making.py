@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from voiceswap.shell.console import Shell, StopFlag, range_text
+from voiceswap.shell.console import Shell, StopFlag, left_out, range_text
 from voiceswap.shell.options import Json, Minutes, Voices
 from voiceswap.shell.quiet import load_tensorflow
 
@@ -17,7 +17,10 @@ def check(
     folders: Annotated[list[Path], typer.Argument(help="A folder of recordings of each voice.", metavar="FOLDER...")],
     as_json: Json = False,
 ) -> None:
-    """Listen to recordings before a training: go, go with care, or no-go (exit code 1), and why."""
+    """Say whether recordings are fit to train on.
+
+    Ends with go, go with care, or no-go (exit code 1), each with the reason and what to do.
+    """
     shell = Shell(as_json)
     load_tensorflow()
     from voiceswap.jobs.check import NO_GO, lines
@@ -35,7 +38,7 @@ def check(
         if not math.isnan(found.units):
             shell.say(f"  {found.units:.0%} of the sounds of speech occur in excerpts of it")
         for path, reason in found.skipped:
-            shell.say(f"  left out {path}: {reason}")
+            shell.say(f"  {left_out(path, reason)}")
         for concern in found.concerns:
             shell.say(f"  {concern.what}: {concern.found}")
             shell.say(f"    {concern.advice}")
@@ -86,7 +89,7 @@ def pretrain(
 
 
 def doctor(voices: Voices = None, as_json: Json = False) -> None:
-    """Look whether everything that a conversion needs works here."""
+    """Look whether everything works here."""
     shell = Shell(as_json)
     load_tensorflow()
     from voiceswap.shell.doctor import examine
@@ -107,7 +110,7 @@ def demo(
     minutes: Annotated[float, typer.Option("--minutes", help="Training time of each voice.")] = 1.0,
     as_json: Json = False,
 ) -> None:
-    """Synthesise two speakers and a song, train both voices, convert the song."""
+    """Try it all with synthesised speakers and a song."""
     shell = Shell(as_json)
     load_tensorflow()
     from voiceswap.shell.demo import run
