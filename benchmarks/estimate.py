@@ -34,7 +34,6 @@ def main(work, minutes, *folders):
     timed(Learner, "score")
     timed(timelapse.Timelapse, "_kept")
     timed(loop, "_save")
-    timed(train, "of_recordings")
     timed(train, "write_voice")
     for folder in map(Path, folders):
         spent.clear()

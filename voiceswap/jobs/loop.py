@@ -70,6 +70,10 @@ def _unwatched(found: Checked, weights: Arrays) -> None:
     """The watch of a run that nobody watches."""
 
 
+def _unrehearsed() -> None:
+    """The rehearsal of a run that nobody watches."""
+
+
 @dataclass(frozen=True)
 class Run:
     """What is trained on what, and where its checkpoints lie.
@@ -84,7 +88,7 @@ class Run:
         n_steps: How many steps at most.
         minutes: Time for the steps, or None; the number of steps is fitted to it on the speed measured.
         watch: Told of each check, and given the best weights so far; it must not change what is learnt.
-        ending_s: How long what follows the run will take, for the estimates.
+        rehearse: Does what `watch` does at a check, and keeps nothing: for how long that takes.
     """
 
     name: str
@@ -96,7 +100,7 @@ class Run:
     n_steps: int
     minutes: float | None = None
     watch: Watch = _unwatched
-    ending_s: float = 0.0
+    rehearse: Callable[[], None] = _unrehearsed
 
 
 def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -> Outcome:
@@ -117,7 +121,7 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
     """
     t = job.learner.config.train
     atomic.make_folder(job.folder)
-    state, best, watched_s = _resumed(job, report) or _begun(job)
+    state, best = _resumed(job, report) or _begun(job)
     crops_s = t.crop_frames * t.batch / job.learner.config.features.frames_per_s
     pace, losses = Pace(t.evaluate_every, t.checkpoint_every_s), list[float]()
     began = saved = time.monotonic()
@@ -133,7 +137,8 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
         if pace.is_known:
             # The check before the first step built what later ones use again: what one takes shows only now.
             job.learner.score(job.held_out)
-            pace.checked(time.monotonic() - now + watched_s)
+            job.rehearse()
+            pace.checked(time.monotonic() - now)
             state = _fitted(state, pace, job)
             report(Plan(job.name, state.n_steps, _left_s(state, pace, job)))
         if state.step % t.evaluate_every == 0 or state.step == state.n_steps:
@@ -181,12 +186,11 @@ def _broke_down(job: Run, step: int, what: str) -> VoiceswapError:
     )
 
 
-def _begun(job: Run) -> tuple[RunState, Arrays, float]:
+def _begun(job: Run) -> tuple[RunState, Arrays]:
     score, weights = job.learner.score(job.held_out), job.learner.weights()
     state = RunState(0, job.n_steps, 0, score, score, score, 0.0)
-    before = time.monotonic()
     job.watch(Checked(state, is_best=True), weights)
-    return state, weights, time.monotonic() - before
+    return state, weights
 
 
 def _fitted(state: RunState, pace: Pace, job: Run) -> RunState:
@@ -200,10 +204,10 @@ def _left_s(state: RunState, pace: Pace, job: Run) -> float:
     every = job.learner.config.train.evaluate_every
     # The last step is followed by a check, wherever it lies.
     n_checks = -(-state.n_steps // every) - state.step // every if state.step < state.n_steps else 0
-    return pace.left_s(state.n_steps - state.step, n_checks) + job.ending_s
+    return pace.left_s(state.n_steps - state.step, n_checks)
 
 
-def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays, float] | None:
+def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays] | None:
     damaged: list[ModelError] = []
     found = folder.latest(job.folder, kind=CHECKPOINT_KIND, max_bytes=CHECKPOINT_MAX_BYTES, skipped=damaged)
     for error in damaged:
@@ -227,7 +231,7 @@ def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays, float] | None:
     state = RunState(**run_json["state"])
     # More steps than at first may be wanted now.
     n_steps = max(state.n_steps, job.n_steps) if job.minutes is None else state.n_steps
-    return replace(state, n_steps=n_steps), best, 0.0
+    return replace(state, n_steps=n_steps), best
 
 
 def _differences(theirs: Any, ours: Any, key: str = "") -> list[str]:
