@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from voiceswap.shell.console import Shell, StopFlag, left_out, range_text
+from voiceswap.shell.console import Shell, StopFlag, count, left_out, range_text
 from voiceswap.shell.options import Json, Minutes, Voices
 from voiceswap.shell.quiet import load_tensorflow
 
@@ -101,8 +101,11 @@ def doctor(voices: Voices = None, as_json: Json = False) -> None:
         if check.advice:
             shell.say(f"    {check.advice}")
     shell.result(checks)
-    if not all(check.ok for check in checks):
+    n_bad = sum(not check.ok for check in checks)
+    if n_bad:
+        shell.say(f"{count(n_bad, 'thing')} {'is' if n_bad == 1 else 'are'} wrong: see the lines below each BAD")
         raise typer.Exit(1)
+    shell.say("everything works")
 
 
 def demo(
