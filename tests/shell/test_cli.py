@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -166,7 +167,9 @@ def test_a_voice_says_whether_there_is_consent(voice, capsys):
     app(["info", "speakerA"], standalone_mode=False)
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == "no consent is recorded"
-    assert {"licence: None", "name: speakerA"} <= set(said)
+    assert {"licence: none is given", "name: speakerA"} <= set(said)
+    assert any(re.fullmatch(r"f0_range: \d+-\d+ Hz, [A-G]#?\d-[A-G]#?\d", line) for line in said)
+    assert any(line.startswith("scores: first ") for line in said) and not [line for line in said if "{" in line]
     app(["info", "speakerA", "--json"], standalone_mode=False)
     assert json.loads(capsys.readouterr().out)["consent"] == {"recorded": False}
 

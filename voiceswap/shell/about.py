@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from voiceswap.shell.console import Shell, StopFlag, count
+from voiceswap.shell.console import Shell, StopFlag, count, range_text
 from voiceswap.shell.options import Json, Voices
 from voiceswap.shell.quiet import load_tensorflow
 
@@ -74,7 +74,14 @@ def info(
     loaded = load(what, voices)
     for key, value in loaded.card.items():
         if key == "speaker":
-            shell.fact(key, f"as {value['n_recordings']} recordings say, for voiceswap evaluate")
+            known = f"known from {count(value['n_recordings'], 'recording')}" if value else "not known"
+            shell.fact(key, f"{known}, for voiceswap evaluate")
+        elif key == "f0_range":
+            shell.fact(key, range_text(loaded.f0_range))
+        elif key == "licence":
+            shell.fact(key, "none is given" if value is None else value)
+        elif isinstance(value, dict) and key != "consent":
+            shell.fact(key, ", ".join(f"{name} {inner}" for name, inner in value.items()))
         elif key != "consent":
             shell.fact(key, value)
     shell.say(loaded.consent_line)
