@@ -296,5 +296,5 @@ def test_output_of_a_source_that_is_gone(tmp_path: Path) -> None:
 
 def test_a_read_only_folder_is_told_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setattr(paths.os, "access", lambda folder, mode: False)
-    with pytest.raises(WriteError, match=r"song.anna.wav: the folder .* is read-only"):
+    with pytest.raises(WriteError, match=r"song.anna.wav: the folder .* cannot be written to"):
         paths.output_path(tmp_path / "song.wav", "anna", None, force=True)

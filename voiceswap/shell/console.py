@@ -131,7 +131,7 @@ class Shell:
 def _told(event: Any, *, brief: bool) -> Iterator[str]:
     # What is cut off on a narrow terminal is what comes last.
     if not math.isnan(event.left_s):
-        yield f"{event.left_s / 60:.1f} min left"
+        yield f"{minutes_text(event.left_s)} left"
     if not math.isnan(event.loss):
         yield f"loss {event.loss:.3f}"
     if not math.isnan(event.held_out):

@@ -185,7 +185,7 @@ def output_path(
     # Told before the work, and not after it.
     if not os.access(path.parent, os.W_OK):
         hint = "choose a folder that you may write to, with -o"
-        raise WriteError(f"cannot write {path}: the folder {path.parent} is read-only", hint)
+        raise WriteError(f"cannot write {path}: the folder {path.parent} cannot be written to", hint)
     if not os.path.exists(path):
         return path
     if not os.path.isfile(path):
