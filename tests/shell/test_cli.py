@@ -205,6 +205,19 @@ def test_progress_fits_a_narrow_terminal(width, monkeypatch):
     assert len(line.rstrip()) <= width and "\n" not in line and ("\u2501" in line) == (width == 120)
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_progress_without_figures_says_what_is_done_and_how_far_it_is(width, monkeypatch):
+    shell, out = console.Shell(False), io.StringIO()
+    monkeypatch.setattr(
+        shell, "_errors", Console(file=out, force_terminal=True, width=width, soft_wrap=True, color_system=None)
+    )
+    with shell.working():
+        shell.report(Progress("en_kathleen", "listening", 26, 104))
+        shell._bar.refresh()
+        line = out.getvalue().split("\x1b[2K")[-1]
+    assert "en_kathleen listening" in line and ("25%" in line) == (width < 120) == ("\u2501" not in line)
+
+
 def test_progress_without_a_terminal_is_plain_lines(monkeypatch, capfd):
     shell = console.Shell(False)
     monkeypatch.setattr(console, "PLAIN_EVERY_S", 0.0)

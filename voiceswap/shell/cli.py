@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -95,6 +96,8 @@ def train(
         shell.say(f"{r.name}: {r.status}, {r.steps} steps in {r.trained_s / 60:.1f} min, {score}")
         if r.status != "stopped":
             shell.say(f"  {r.path}")
+    if results and not stop():
+        shell.say(f"next: voiceswap convert RECORDING --as {shlex.quote(results[-1].name)}")
     shell.result(results)
     if stop():
         shell.say("stopped; the same command goes on")

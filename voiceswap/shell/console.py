@@ -110,19 +110,21 @@ class Shell:
 
     def _progress(self, event: Any) -> None:
         brief = self._bar is not None and self._errors.width < ROOM_FOR_WORDS
-        told = "  ".join(_told(event, brief=brief))
+        share = event.step / max(1, event.n_steps)
+        # Where there are no figures there is room for more words, and where there is no bar either, need of a share.
+        figures = "  ".join(_told(event, brief=brief))
+        told = figures or ("" if self._errors.width >= ROOM_FOR_BAR else f"{share:.0%}")
         if self._bar is not None:
             if self._stage != (event.voice, event.stage):
                 if self._task is not None:
                     self._bar.remove_task(self._task)
                 self._task = self._bar.add_task("", told="")
                 self._stage = (event.voice, event.stage)
-            label = escape(visible(event.voice if brief else f"{event.voice} {event.stage}"))
+            label = escape(visible(event.voice if brief and figures else f"{event.voice} {event.stage}"))
             self._bar.update(self._task, total=event.n_steps, completed=event.step, told=told, description=label)
         elif not self.as_json and time.monotonic() - self._plain_s > PLAIN_EVERY_S:
             self._plain_s = time.monotonic()
-            share = event.step / max(1, event.n_steps)
-            self._line(f"{event.voice} {event.stage} {share:.0%}  {told}".rstrip())
+            self._line(f"{event.voice} {event.stage} {share:.0%}  {figures}".rstrip())
 
     def _line(self, text: str) -> None:
         self._errors.print(visible(text), markup=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,9 +35,11 @@ def check(
         *facts, _ = lines(found)
         for fact in facts:
             shell.say(f"  {fact}")
+        if more := ", ".join(_details(found)):
+            shell.say(f"  {more}")
         if found.f0_range is not None:
             shell.say(f"  voice from {range_text(found.f0_range)}")
-        if not math.isnan(found.units):
+        if not math.isnan(found.units) and found.condition.speech_s:
             shell.say(f"  {found.units:.0%} of the sounds of speech occur in excerpts of it")
         for path, reason in found.skipped:
             shell.say(f"  {left_out(path, reason)}")
@@ -43,9 +47,23 @@ def check(
             shell.say(f"  {concern.what}: {concern.found}")
             shell.say(f"    {concern.advice}")
         shell.say(f"  {found.verdict}")
+    if fit := [str(found.folder) for found in results if found.verdict != NO_GO]:
+        shell.say(f"next: voiceswap train {shlex.join(fit)}")
     shell.result(results)
-    if any(found.verdict == NO_GO for found in results):
+    if len(fit) < len(results):
         raise typer.Exit(1)
+
+
+def _details(found: Any) -> Iterator[str]:
+    """What else was measured on a jobs.check.Checked, as far as it could be."""
+    sound = found.condition
+    if not math.isnan(sound.snr_db):
+        yield f"noise at {sound.level_db - sound.snr_db:.0f} dBFS"
+        yield f"peaks cut off in {sound.clipped_share:.0%} of it"
+    if not math.isnan(sound.echo_s):
+        yield f"sounds fade within {sound.echo_s:.1f} s"
+    if sound.speech_s:
+        yield f"what is no voice {-found.accompaniment_db:.0f} dB below it"
 
 
 def pretrain(
