@@ -218,8 +218,24 @@ def test_progress_without_figures_says_what_is_done_and_how_far_it_is(width, mon
     assert "en_kathleen listening" in line and ("25%" in line) == (width < 120) == ("\u2501" not in line)
 
 
-def test_progress_without_a_terminal_is_plain_lines(monkeypatch, capfd):
+def test_a_long_name_does_not_break_the_line_of_progress(monkeypatch):
+    shell, out = console.Shell(False), io.StringIO()
+    monkeypatch.setattr(
+        shell, "_errors", Console(file=out, force_terminal=True, width=60, soft_wrap=True, color_system=None)
+    )
+    with shell.working():
+        shell.report(Progress("C:\\Users\\me\\" + "long name " * 9 + ".wav", "converting", 5, 10, left_s=40.0))
+        shell._bar.refresh()
+        line = out.getvalue().split("\x1b[2K")[-1]
+    assert len(line.rstrip()) <= 60 and "\n" not in line and "40 s left" in line
+
+
+@pytest.mark.parametrize("terminal", [False, "dumb"])
+def test_progress_without_a_terminal_is_plain_lines(terminal, monkeypatch, capfd):
     shell = console.Shell(False)
+    if terminal:
+        monkeypatch.setenv("TERM", "dumb")
+        monkeypatch.setattr(shell, "_errors", Console(stderr=True, force_terminal=True, soft_wrap=True, no_color=True))
     monkeypatch.setattr(console, "PLAIN_EVERY_S", 0.0)
     with shell.working():
         for step in (45, 90):

@@ -22,6 +22,8 @@ from voiceswap.errors import StoppedError, VoiceswapError
 
 PLAIN_EVERY_S = 15.0
 MOST_LEFT_OUT = 5
+# A bar and the space around it.
+BAR_WIDTH = 42
 # On a narrower terminal there is no room for a bar beside the figures; on one narrower still, for all their words.
 ROOM_FOR_BAR, ROOM_FOR_WORDS = 100, 80
 NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -99,7 +101,8 @@ class Shell:
     @contextmanager
     def working(self) -> Iterator[None]:
         """Shows progress while a job runs: a bar on a terminal, a line now and then elsewhere."""
-        if not self._errors.is_terminal or self.as_json:
+        # A dumb terminal cannot write a line anew.
+        if not self._errors.is_terminal or self._errors.is_dumb_terminal or self.as_json:
             yield
             return
         bar = [BarColumn()] if self._errors.width >= ROOM_FOR_BAR else []
@@ -120,7 +123,11 @@ class Shell:
                     self._bar.remove_task(self._task)
                 self._task = self._bar.add_task("", told="")
                 self._stage = (event.voice, event.stage)
-            label = escape(visible(event.voice if brief and figures else f"{event.voice} {event.stage}"))
+            label = visible(event.voice if brief and figures else f"{event.voice} {event.stage}", one_line=True)
+            # A long name may not push the figures out.
+            barred = BAR_WIDTH if self._errors.width >= ROOM_FOR_BAR else 0
+            room = max(8, self._errors.width - len(told) - 1 - barred)
+            label = escape(label if len(label) <= room else f"{label[: room - 3]}...")
             self._bar.update(self._task, total=event.n_steps, completed=event.step, told=told, description=label)
         elif not self.as_json and time.monotonic() - self._plain_s > PLAIN_EVERY_S:
             self._plain_s = time.monotonic()
