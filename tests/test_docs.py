@@ -113,6 +113,7 @@ def quoted():
     text = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
     for block in re.findall(r"```text\n(.*?)```", text, re.DOTALL):
         for line in block.splitlines():
+            line = re.sub(r"^left out ([\w.]+): is", r"\1 is", line)
             yield line, re.sub(r"^(error|hint|warning|left out [\w.]+): ", "", line)
 
 

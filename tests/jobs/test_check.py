@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -64,6 +65,15 @@ def test_what_was_done_to_a_folder_is_named(tmp_path, takes):
         assert found.folder.name in named(found), (found.folder.name, found)
 
 
+def test_some_recordings_by_telephone_are_named(tmp_path, takes):
+    folder = folder_of(tmp_path / "some", takes["anna"])
+    for i, samples in enumerate(takes["anna"][:4]):
+        save(folder / f"telephone{i}.wav", samples[::3], 7350)
+    (found,) = check.check(folder)
+    assert named(found)["bandwidth"] == check.CARE
+    assert "4 of 14 recordings have nothing above 7 kHz" in {concern.found for concern in found.concerns}
+
+
 def test_one_long_recording_is_heard_everywhere(tmp_path, takes):
     both = np.concatenate([*takes["anna"], *takes["boris"]] * 2)
     (found,) = check.check(save(tmp_path / "long.wav", both, RATE))
@@ -106,6 +116,10 @@ def test_a_folder_of_nothing_but_damage_is_a_no_go(tmp_path):
     (found,) = check.check(tmp_path / "bad")
     assert found.verdict == check.NO_GO
     assert {"little", "skipped"} == set(named(found))
+    assert list(check.lines(found))[:2] == [
+        "0.0 minutes of speech in 1 recording, 1 left out",
+        "no speech is heard in it",
+    ]
     assert len(list(check.lines(found))) == 3
 
 
@@ -129,7 +143,12 @@ def test_the_command_prints_and_exits(tmp_path, takes, mother):
     good, bad = folder_of(tmp_path / "anna", takes["anna"]), folder_of(tmp_path / "short", takes["anna"][:1])
     command = mother.run("check", good)
     assert command.wait() == 0, command.err()
-    assert "minutes of speech in 10 recordings" in command.out() and "go with care" in command.out()
+    said = command.out()
+    assert "minutes of speech in 10 recordings" in said and "go with care" in said
+    assert re.search(
+        r"\n  noise at -\d+ dBFS, peaks cut off in 0% of it, sounds fade .*, what is no voice \d+ dB", said
+    )
+    assert said.endswith(f"\nnext: voiceswap train {good}\n")
     command = mother.run("check", bad, "--json")
     assert command.wait() == 1
     (document,) = json.loads(command.out())

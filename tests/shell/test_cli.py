@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -12,7 +14,7 @@ import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs import consent
-from voiceswap.jobs.events import Progress
+from voiceswap.jobs.events import Found, Plan, Progress
 from voiceswap.shell import console, synthetic
 from voiceswap.shell.cli import app
 
@@ -23,6 +25,7 @@ def run(*arguments, cwd=None):
 
 
 LIGHT = [["--help"], ["--version"], ["train", "--help"], ["convert"], ["convert", "none.wav", "--as", "b"], ["voices"]]
+LIGHT += [["info", "b"], ["report", "b"], ["evaluate", "b", "--source", "."]]
 
 
 @pytest.mark.parametrize("arguments", LIGHT)
@@ -164,7 +167,9 @@ def test_a_voice_says_whether_there_is_consent(voice, capsys):
     app(["info", "speakerA"], standalone_mode=False)
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == "no consent is recorded"
-    assert {"licence: None", "name: speakerA"} <= set(said)
+    assert {"licence: none is given", "name: speakerA"} <= set(said)
+    assert any(re.fullmatch(r"f0_range: \d+-\d+ Hz, [A-G]#?\d-[A-G]#?\d", line) for line in said)
+    assert any(line.startswith("scores: first ") for line in said) and not [line for line in said if "{" in line]
     app(["info", "speakerA", "--json"], standalone_mode=False)
     assert json.loads(capsys.readouterr().out)["consent"] == {"recorded": False}
 
@@ -174,7 +179,7 @@ def test_what_a_recording_says_of_itself(home):
     done = run("info", path)
     assert done.returncode == 0 and done.stderr == ""
     assert done.stdout == (
-        f"file: {path}, WAV PCM_16, 22050 Hz, 1 channels\n"
+        f"file: {path}, WAV PCM_16, 22050 Hz, 1 channel\n"
         "it does not say that it was made with voiceswap; voiceswap detect listens for the mark\n"
     )
     path.with_name(path.name + ".json").write_text("hello")
@@ -200,8 +205,37 @@ def test_progress_fits_a_narrow_terminal(width, monkeypatch):
     assert len(line.rstrip()) <= width and "\n" not in line and ("\u2501" in line) == (width == 120)
 
 
-def test_progress_without_a_terminal_is_plain_lines(monkeypatch, capfd):
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_progress_without_figures_says_what_is_done_and_how_far_it_is(width, monkeypatch):
+    shell, out = console.Shell(False), io.StringIO()
+    monkeypatch.setattr(
+        shell, "_errors", Console(file=out, force_terminal=True, width=width, soft_wrap=True, color_system=None)
+    )
+    with shell.working():
+        shell.report(Progress("en_kathleen", "listening", 26, 104))
+        shell._bar.refresh()
+        line = out.getvalue().split("\x1b[2K")[-1]
+    assert "en_kathleen listening" in line and ("25%" in line) == (width < 120) == ("\u2501" not in line)
+
+
+def test_a_long_name_does_not_break_the_line_of_progress(monkeypatch):
+    shell, out = console.Shell(False), io.StringIO()
+    monkeypatch.setattr(
+        shell, "_errors", Console(file=out, force_terminal=True, width=60, soft_wrap=True, color_system=None)
+    )
+    with shell.working():
+        shell.report(Progress("C:\\Users\\me\\" + "long name " * 9 + ".wav", "converting", 5, 10, left_s=40.0))
+        shell._bar.refresh()
+        line = out.getvalue().split("\x1b[2K")[-1]
+    assert len(line.rstrip()) <= 60 and "\n" not in line and "40 s left" in line
+
+
+@pytest.mark.parametrize("terminal", [False, "dumb"])
+def test_progress_without_a_terminal_is_plain_lines(terminal, monkeypatch, capfd):
     shell = console.Shell(False)
+    if terminal:
+        monkeypatch.setenv("TERM", "dumb")
+        monkeypatch.setattr(shell, "_errors", Console(stderr=True, force_terminal=True, soft_wrap=True, no_color=True))
     monkeypatch.setattr(console, "PLAIN_EVERY_S", 0.0)
     with shell.working():
         for step in (45, 90):
@@ -211,3 +245,32 @@ def test_progress_without_a_terminal_is_plain_lines(monkeypatch, capfd):
         "speakerA training 10%  3.4 min left  loss 0.332  held-out 0.723  28.3x real time\n"
         "speakerA training 20%  3.4 min left  loss 0.332  held-out 0.723  28.3x real time\n",
     )
+
+
+def test_the_list_of_commands_is_whole_at_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = run("--help").stdout.partition("Commands:")[2].splitlines()
+    assert len(listed) > 10 and not [line for line in listed if line.endswith("...")]
+
+
+def test_what_a_training_will_do_is_told(capfd):
+    shell = console.Shell(False)
+    skipped = [(Path("anna/a [b].wav"), "anna/a [b].wav is empty (0 bytes)"), (Path("anna/x.wav"), "no speech found")]
+    shell.report(Found("anna", 9, 274.0, 300.0, 28.0, (*skipped, *skipped[1:] * 5)))
+    shell.report(Plan("anna", 450, 276.0))
+    said = capfd.readouterr().err.splitlines()
+    assert said == [
+        "anna: learns from 4.1 min of speech, judged by 28 s kept apart",
+        "  left out a [b].wav: is empty (0 bytes)",
+        *["  left out x.wav: no speech found"] * 4,
+        "  and 2 more left out; voiceswap check names them all",
+        "anna: 450 steps, about 4.6 min, less if it stops getting better before",
+    ]
+    shell.report(Plan("anna", 60, 31.6))
+    assert "60 steps, about 32 s, less" in capfd.readouterr().err
+
+
+def test_what_is_over_soon_says_nothing_of_how_far_it_is(capfd):
+    shell = console.Shell(False)
+    shell.report(Progress("song.wav", "detecting", 0, 1))
+    assert capfd.readouterr() == ("", "")

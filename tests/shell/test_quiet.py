@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from voiceswap.shell import quiet
 
 
@@ -26,12 +28,26 @@ def test_what_was_written_before_a_failure_is_shown(capfd):
         assert capfd.readouterr().err == "no such library\n"
 
 
-def test_a_command_says_what_it_has_to_say_and_nothing_else(tmp_path):
+# A voice that is there as far as its name goes, so that each command comes to load TensorFlow.
+COMMANDS = (
+    ["check", "nothere"],
+    ["train", "nothere"],
+    ["evaluate", "./fake", "--source", "nothere"],
+    ["report", "./fake"],
+    ["info", "./fake"],
+)
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[0])
+def test_a_command_says_what_it_has_to_say_and_nothing_else(arguments, tmp_path):
     env = {k: v for k, v in os.environ.items() if k != quiet.LOG_LEVEL}
-    command = [sys.executable, "-m", "voiceswap", "check", "nothere"]
+    (tmp_path / "fake").mkdir()
+    (tmp_path / "fake" / "manifest.json").write_text("{}")
+    command = [sys.executable, "-m", "voiceswap", *arguments]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[0] == "error: no such folder or recording: nothere"
+    wanted = "no such folder or recording: nothere" if "nothere" in arguments else "fake/manifest.json lists no files"
+    assert done.returncode in (2, 4) and done.stdout == ""
+    assert done.stderr.splitlines()[0] == f"error: {wanted}"
     assert len(done.stderr.splitlines()) == 3
 
 

@@ -77,6 +77,7 @@ def test_it_holds_all_that_was_kept(filmed, home, monkeypatch):
     for heading in ("Side by side", "Timelapse", "Training", "Figures", "Card", "Before training"):
         assert heading in words
     assert f"Step {filmed.card['best_step']}, kept" in words
+    assert "mid_hz" not in words and "speech_s" not in words and "seconds of speech" in words
     assert filmed.card["data_sha256"] in words and filmed.id in words
     assert f"{made.evaluation.means['to_source']:.2f}" in words
     assert "No consent is recorded" in words
@@ -268,6 +269,19 @@ def test_a_real_browser_renders_and_plays_it(filmed, home, chromium):
     assert min(light) > 200 and max(dark) < 60
     assert chromium.told == []
     assert all(url.startswith(("file:", "data:")) for url in chromium.asked)
+
+
+def test_what_stands_beside_a_plot_takes_one_line(chromium, tmp_path):
+    curve = page.Curve("melody", np.arange(3.0), np.array([60.0, 200.0, 1000.0]))
+    scale = page.Scale(50, 1200, report.F0_TICKS_HZ, " Hz", logarithmic=True)
+    drawn = page.plot("a melody", [curve], scale, (0, 2), ("0 s", "2 s"))
+    (tmp_path / "plot.html").write_text(page.document("a plot", "", [drawn], ""), encoding="utf-8")
+    for width in (400, 1200):
+        chromium.open(tmp_path / "plot.html", width)
+        assert chromium.ask("Math.max(...[...document.querySelectorAll('.ticks span')].map(s => s.offsetHeight))") < 30
+        assert chromium.ask(WIDE) == []
+        left = "Math.min(...[...document.querySelectorAll('.ticks span')].map(s => s.getBoundingClientRect().left))"
+        assert chromium.ask(left) >= chromium.ask("document.querySelector('.plot').getBoundingClientRect().left")
 
 
 def test_the_browser_would_say_if_something_were_wrong(chromium, tmp_path):

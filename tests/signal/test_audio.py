@@ -85,6 +85,15 @@ def test_subtype_is_kept_where_the_format_knows_it(tmp_path):
         assert audio.probe(tmp_path / "x.wav") == audio.AudioInfo(48000, 2, "WAV", subtype)
 
 
+def test_what_the_system_refuses_is_told_with_its_reason(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(WriteError, match=r"x.wav: not a directory \(8.0 MB needed"):
+        audio.Writer(
+            tmp_path / "file" / "x.wav", audio.AudioInfo(8000, 2, "WAV", "PCM_16"), n_samples=2_000_000
+        ).__enter__()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_nothing_stays_of_a_failed_write(tmp_path):
     with pytest.raises(ZeroDivisionError), audio.Writer(tmp_path / "x.wav", audio.AudioInfo(8000, 1, "WAV", "PCM_16")):
         raise ZeroDivisionError

@@ -292,3 +292,9 @@ def test_output_of_a_source_that_is_gone(tmp_path: Path) -> None:
     (tmp_path / "x.wav").write_text("x")
     gone = tmp_path / "gone.mp3"
     assert paths.output_path(gone, "anna", tmp_path / "x.wav", force=True) == tmp_path / "x.wav"
+
+
+def test_a_read_only_folder_is_told_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths.os, "access", lambda folder, mode: False)
+    with pytest.raises(WriteError, match=r"song.anna.wav: the folder .* cannot be written to"):
+        paths.output_path(tmp_path / "song.wav", "anna", None, force=True)

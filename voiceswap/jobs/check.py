@@ -123,7 +123,7 @@ def checked(
     folder: Path, files: Sequence[Path], report: Report = silent, stopped: Callable[[], bool] = lambda: False
 ) -> Checked:
     """One folder's recordings, as `check` finds them."""
-    listener, skipped, excerpts = condition.Listener(), [], _Excerpts()
+    listener, skipped, excerpts, n_narrow = condition.Listener(), [], _Excerpts(), 0
     for i, path in enumerate(files):
         if stopped():
             raise StoppedError(f"stopped while the recordings in {folder} were checked")
@@ -136,6 +136,7 @@ def checked(
                     speaks = True
             if not speaks:
                 skipped.append((path, "no speech found"))
+            n_narrow += speaks and rate < 2 * NARROW_HZ
         except (AudioError, UsageError) as error:
             skipped.append((path, error.message))
     sound = listener.found()
@@ -145,7 +146,8 @@ def checked(
     melody = f0_range(excerpts.kept)
     units = units_heard(excerpts.kept)
     concerns = sorted(
-        _concerns(len(files), skipped, sound, music_db, alike, melody, units), key=lambda c: -VERDICTS.index(c.verdict)
+        _concerns(len(files), skipped, n_narrow, sound, music_db, alike, melody, units),
+        key=lambda c: -VERDICTS.index(c.verdict),
     )
     verdict = concerns[0].verdict if concerns else VERDICTS[0]
     return Checked(folder, len(files), tuple(skipped), sound, music_db, alike, melody, units, verdict, tuple(concerns))
@@ -233,6 +235,7 @@ def units_heard(excerpts: Sequence[tuple[Array, int]]) -> float:
 def _concerns(
     n_files: int,
     skipped: Sequence[tuple[Path, str]],
+    n_narrow: int,
     sound: Condition,
     music_db: float,
     alike: float,
@@ -277,6 +280,9 @@ def _concerns(
     elif sound.bandwidth_hz < NARROW_HZ:
         found = f"nothing above {sound.bandwidth_hz / 1000:.1f} kHz"
         yield Concern("bandwidth", CARE, found, "record at 24 kHz or more; the voice will sound dull")
+    elif n_narrow > SKIPPED_SHARE * n_files:
+        found = f"{n_narrow} of {n_files} recordings have nothing above {NARROW_HZ / 1000:.0f} kHz"
+        yield Concern("bandwidth", CARE, found, "leave them out, or record them again; they make the voice duller")
     elif not math.isnan(sound.edge_hz):
         found = f"the sound ends steeply at {sound.edge_hz / 1000:.1f} kHz: MP3 or the like at a low bit rate"
         yield Concern("mp3", CARE, found, "take the original recordings, not a compressed copy")
@@ -287,16 +293,17 @@ def _concerns(
     if alike < (CLEARLY_OTHER_COSINE if sound.clipped_share > MANY_CLIPPED else OTHER_COSINE):
         verdict = NO_GO if alike < CLEARLY_OTHER_COSINE else CARE
         found = f"the recordings fall into two voices (similarity {alike:.2f}; one person has .9 and more)"
-        yield Concern("speakers", verdict, found, "keep one person in a folder")
+        yield Concern("speakers", verdict, found, "keep one person in a folder, recorded in one way")
 
 
 def lines(found: Checked) -> Iterator[str]:
     """The three lines that matter: how much of what, in what condition, and whether to go on."""
     sound = found.condition
     left_out = f", {len(found.skipped)} left out" if found.skipped else ""
-    yield f"{sound.speech_s / 60:.1f} minutes of speech in {found.n_files} recordings{left_out}"
+    many = "" if found.n_files == 1 else "s"
+    yield f"{sound.speech_s / 60:.1f} minutes of speech in {found.n_files} recording{many}{left_out}"
     band = "" if math.isnan(sound.bandwidth_hz) else f", sound up to {sound.bandwidth_hz / 1000:.1f} kHz"
     snr = "" if math.isnan(sound.snr_db) else f", pauses {sound.snr_db:.0f} dB below it"
-    yield f"speech at {sound.level_db:.0f} dBFS{snr}{band}"
+    yield f"speech at {sound.level_db:.0f} dBFS{snr}{band}" if sound.speech_s else "no speech is heard in it"
     reasons = "; ".join(f"{c.found} ({c.advice})" for c in found.concerns)
     yield f"{found.verdict}{': ' + reasons if reasons else ''}"

@@ -9,12 +9,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Found:
-    """How much of a voice's recordings can be used."""
+    """How much of a voice's recordings can be used, of which `held_out_s` is kept apart to judge by."""
 
     voice: str
     n_files: int
     speech_s: float
     total_s: float
+    held_out_s: float
     skipped: tuple[tuple[Path, str], ...] = ()
 
 

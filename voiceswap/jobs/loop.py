@@ -17,14 +17,13 @@ from voiceswap.errors import ModelError, VoiceswapError
 from voiceswap.jobs.batches import Batch, Crops
 from voiceswap.jobs.events import Note, Plan, Progress, Report
 from voiceswap.jobs.learner import Learner
+from voiceswap.jobs.pace import Pace
 from voiceswap.model.layers import Arrays
 from voiceswap.storage import atomic, folder
 
 METRICS = "metrics.jsonl"
 CHECKPOINT_KIND = "checkpoint"
 CHECKPOINT_MAX_BYTES = 2 << 30
-# The first steps build the graph and warm up; the next ones tell how long a step takes.
-WARM_STEPS, TIMED_STEPS = 3, 6
 # A score must fall by this share to count as better: less is noise.
 BETTER = 0.0005
 
@@ -71,6 +70,10 @@ def _unwatched(found: Checked, weights: Arrays) -> None:
     """The watch of a run that nobody watches."""
 
 
+def _unrehearsed() -> None:
+    """The rehearsal of a run that nobody watches."""
+
+
 @dataclass(frozen=True)
 class Run:
     """What is trained on what, and where its checkpoints lie.
@@ -85,6 +88,7 @@ class Run:
         n_steps: How many steps at most.
         minutes: Time for the steps, or None; the number of steps is fitted to it on the speed measured.
         watch: Told of each check, and given the best weights so far; it must not change what is learnt.
+        rehearse: Does what `watch` does at a check, and keeps nothing: for how long that takes.
     """
 
     name: str
@@ -96,6 +100,7 @@ class Run:
     n_steps: int
     minutes: float | None = None
     watch: Watch = _unwatched
+    rehearse: Callable[[], None] = _unrehearsed
 
 
 def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -> Outcome:
@@ -118,40 +123,46 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
     atomic.make_folder(job.folder)
     state, best = _resumed(job, report) or _begun(job)
     crops_s = t.crop_frames * t.batch / job.learner.config.features.frames_per_s
-    first_step, step_s, losses = state.step, math.nan, list[float]()
-    began = timed = saved = time.monotonic()
+    pace, losses = Pace(t.evaluate_every, t.checkpoint_every_s), list[float]()
+    began = saved = time.monotonic()
     before_s = state.trained_s
     while state.step < state.n_steps and state.step - state.best_step < t.patience * t.evaluate_every:
+        before_step = time.monotonic()
         losses.append(job.learner.step(job.crops.batch(state.step), state.step, state.n_steps))
         if not math.isfinite(losses[-1]):
             raise _broke_down(job, state.step, f"the loss is {losses[-1]}")
         now = time.monotonic()
+        pace.stepped(now - before_step)
         state = replace(state, step=state.step + 1, trained_s=before_s + now - began)
-        done = state.step - first_step
-        if done == WARM_STEPS:
-            timed = now
-        elif done > WARM_STEPS:
-            step_s = (now - timed) / (done - WARM_STEPS)
-        if done == WARM_STEPS + TIMED_STEPS:
-            state = _fitted(state, step_s, job)
-            report(Plan(job.name, state.n_steps, (state.n_steps - state.step) * step_s))
+        if pace.is_known:
+            # The check before the first step built what later ones use again: what one takes shows only now.
+            job.learner.score(job.held_out)
+            job.rehearse()
+            pace.checked(time.monotonic() - now)
+            state = _fitted(state, pace, job)
+            report(Plan(job.name, state.n_steps, _left_s(state, pace, job)))
         if state.step % t.evaluate_every == 0 or state.step == state.n_steps:
-            state = _fitted(replace(state, last_score=job.learner.score(job.held_out)), step_s, job)
+            before_check = time.monotonic()
+            score = job.learner.score(job.held_out)
+            state = replace(state, last_score=score, trained_s=before_s + time.monotonic() - began)
+            state = _fitted(state, pace, job)
             if is_best := state.last_score < state.best_score * (1 - BETTER):
                 state, best = replace(state, best_score=state.last_score, best_step=state.step), job.learner.weights()
-            found = Checked(state, is_best, sum(losses) / len(losses), crops_s / step_s)
+            found = Checked(state, is_best, sum(losses) / len(losses), crops_s / pace.in_all_s)
             _log(job.folder, found)
             job.watch(found, best)
+            pace.checked(time.monotonic() - before_check)
             losses = losses[-1:]
-        left_s = (state.n_steps - state.step) * step_s
-        speed = crops_s / step_s
+        left_s, speed = _left_s(state, pace, job), crops_s / pace.in_all_s
         report(Progress(job.name, "training", state.step, state.n_steps, losses[-1], state.last_score, speed, left_s))
         if stopped():
             _save(job, state, best)
             return Outcome(state, best, finished=False)
         if now - saved > t.checkpoint_every_s:
+            before_save = time.monotonic()
             _save(job, state, best)
             saved = time.monotonic()
+            pace.saved(saved - before_save)
     _save(job, state, best)
     report(Note(_ending(job, state)))
     return Outcome(state, best, finished=True)
@@ -182,11 +193,18 @@ def _begun(job: Run) -> tuple[RunState, Arrays]:
     return state, weights
 
 
-def _fitted(state: RunState, step_s: float, job: Run) -> RunState:
-    if job.minutes is None or math.isnan(step_s):
+def _fitted(state: RunState, pace: Pace, job: Run) -> RunState:
+    if job.minutes is None or math.isnan(pace.in_all_s):
         return state
-    left = max(0, int((60 * job.minutes - state.trained_s) / step_s))
+    left = max(0, int((60 * job.minutes - state.trained_s) / pace.in_all_s))
     return replace(state, n_steps=min(job.n_steps, state.step + left))
+
+
+def _left_s(state: RunState, pace: Pace, job: Run) -> float:
+    every = job.learner.config.train.evaluate_every
+    # The last step is followed by a check, wherever it lies.
+    n_checks = -(-state.n_steps // every) - state.step // every if state.step < state.n_steps else 0
+    return pace.left_s(state.n_steps - state.step, n_checks)
 
 
 def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays] | None:
@@ -212,7 +230,8 @@ def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays] | None:
     report(Note(f"{job.name}: going on from step {step}"))
     state = RunState(**run_json["state"])
     # More steps than at first may be wanted now.
-    return replace(state, n_steps=max(state.n_steps, job.n_steps) if job.minutes is None else state.n_steps), best
+    n_steps = max(state.n_steps, job.n_steps) if job.minutes is None else state.n_steps
+    return replace(state, n_steps=n_steps), best
 
 
 def _differences(theirs: Any, ours: Any, key: str = "") -> list[str]:

@@ -155,6 +155,10 @@ class Timelapse:
         self._seconds += time.monotonic() - began
         return made
 
+    def rehearse(self) -> None:
+        """Render a frame as `checked` does, and keep nothing."""
+        self._rendered(0)
+
     def finish(self, step: int, weights: Arrays) -> None:
         """Keep the frame of the step that became the voice, if it had been left out; the training is over."""
         if not self._path(step).exists():

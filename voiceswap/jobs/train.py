@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -209,16 +209,19 @@ class _VoiceTraining:
         }
         atomic.make_folder(self.run_folder)
         atomic.write_json(self.run_folder / agreements.FILE_NAME, agreement)
+        # Before the plan is told: then hardly anything is left to do after the last step.
+        speaker = to_card(of_recordings(files))
         film = self._timelapse(learner, speech, files) if self.watched.timelapse else None
         with self._watching(film) as watch:
             job = loop.Run(self.name, learner, crops, judged, self.run_folder, identity, n_steps, minutes, watch)
+            if film is not None:
+                job = replace(job, rehearse=film.rehearse)
             outcome = loop.run(job, self.report, self.stopped)
         card = self._card(speech, outcome.state) | agreement
         if outcome.finished:
             if film is not None:
                 film.finish(outcome.state.best_step, outcome.best)
-            card["speaker"] = to_card(of_recordings(files))
-            write_voice(self.path, self.config, card, outcome.best)
+            write_voice(self.path, self.config, card | {"speaker": speaker}, outcome.best)
         return self._result(card, "trained" if outcome.finished else "stopped")
 
     def _look(self, files: list[Path]) -> None:
@@ -282,7 +285,8 @@ class _VoiceTraining:
         return voice
 
     def _check(self, speech: dataset.Speech) -> None:
-        self.report(Found(self.name, speech.n_files, speech.speech_s, speech.total_s, speech.skipped))
+        apart_s = sum(len(clip.mel) for clip in speech.held_out) / self.config.features.frames_per_s
+        self.report(Found(self.name, speech.n_files, speech.speech_s, speech.total_s, apart_s, speech.skipped))
         if speech.speech_s < MIN_SPEECH_S:
             first = f"; {speech.skipped[0][0].name}: {speech.skipped[0][1]}" if speech.skipped else ""
             raise AudioError(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from voiceswap.shell.console import Shell, StopFlag
+from voiceswap.shell.console import Shell, StopFlag, count, range_text
 from voiceswap.shell.options import Json, Voices
 from voiceswap.shell.quiet import load_tensorflow
 
@@ -16,7 +16,10 @@ from voiceswap.shell.quiet import load_tensorflow
 def detect(
     files: Annotated[list[Path], typer.Argument(help="Recordings.", metavar="FILE...")], as_json: Json = False
 ) -> None:
-    """Say whether recordings were made with voiceswap: exit code 0 if all of them were, 1 if not."""
+    """Say whether recordings were made with voiceswap.
+
+    Exit code 0 if all of them were, 1 if not.
+    """
     shell = Shell(as_json)
     from voiceswap.jobs.provenance import detect as job
 
@@ -53,13 +56,17 @@ def info(
     voices: Voices = None,
     as_json: Json = False,
 ) -> None:
-    """Show a voice's card, or what a recording says of how it was made: exit code 1 if that cannot be true."""
+    """Show a voice's card, or how a recording was made.
+
+    Exit code 1 if what a recording says of itself cannot be true.
+    """
     shell = Shell(as_json)
     from voiceswap.storage import paths
 
     if os.path.isfile(what) and what not in paths.list_voices(paths.voices_folder(voices)):
         _show_recording(shell, Path(what))
         return
+    paths.find_voice(what, paths.voices_folder(voices))
     load_tensorflow()
     from voiceswap.jobs.consent import NONE
     from voiceswap.jobs.voice import load
@@ -67,7 +74,14 @@ def info(
     loaded = load(what, voices)
     for key, value in loaded.card.items():
         if key == "speaker":
-            shell.fact(key, f"as {value['n_recordings']} recordings say, for voiceswap evaluate")
+            known = f"known from {count(value['n_recordings'], 'recording')}" if value else "not known"
+            shell.fact(key, f"{known}, for voiceswap evaluate")
+        elif key == "f0_range":
+            shell.fact(key, range_text(loaded.f0_range))
+        elif key == "licence":
+            shell.fact(key, "none is given" if value is None else value)
+        elif isinstance(value, dict) and key != "consent":
+            shell.fact(key, ", ".join(f"{name} {inner}" for name, inner in value.items()))
         elif key != "consent":
             shell.fact(key, value)
     shell.say(loaded.consent_line)
@@ -79,8 +93,8 @@ def _show_recording(shell: Shell, path: Path) -> None:
     from voiceswap.jobs.provenance import account
 
     found = account(path)
-    kind = found.kind
-    shell.fact("file", f"{path}, {kind.format} {kind.subtype}, {kind.sample_rate_hz} Hz, {kind.n_channels} channels")
+    kind, channels = found.kind, count(found.kind.n_channels, "channel")
+    shell.fact("file", f"{path}, {kind.format} {kind.subtype}, {kind.sample_rate_hz} Hz, {channels}")
     for name in ("title", "artist"):
         if name in found.tags:
             shell.fact(name, found.tags[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -95,6 +96,8 @@ def train(
         shell.say(f"{r.name}: {r.status}, {r.steps} steps in {r.trained_s / 60:.1f} min, {score}")
         if r.status != "stopped":
             shell.say(f"  {r.path}")
+    if results and not stop():
+        shell.say(f"next: voiceswap convert RECORDING --as {shlex.quote(results[-1].name)}")
     shell.result(results)
     if stop():
         shell.say("stopped; the same command goes on")
@@ -143,7 +146,10 @@ def convert(
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="How many recordings at once, a process each.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Convert recordings, or folders of them, into a voice: song.wav becomes song.VOICE.wav."""
+    """Convert recordings into a voice.
+
+    song.wav becomes song.VOICE.wav; folders are taken whole.
+    """
     shell = Shell(as_json)
     if song and dry:
         raise UsageError("--song and --dry exclude each other", "leave both out to have it found")
@@ -222,6 +228,11 @@ def evaluate(
 ) -> None:
     """Convert recordings into a voice, and score the results."""
     shell = Shell(as_json)
+    from voiceswap.storage import paths
+
+    # What is misspelt is told before seconds go into loading networks.
+    paths.find_voice(voice, paths.voices_folder(voices))
+    load_tensorflow()
     from voiceswap.jobs.evaluate import evaluate as job
     from voiceswap.shell.scores import evaluation_lines
 
@@ -255,8 +266,15 @@ def report(
     force: Annotated[bool, typer.Option("--force", help="Replace a page that exists.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a page about a voice: players, pictures, figures, its card."""
+    """Write a page about a voice, to listen to.
+
+    Players, pictures, figures, its card, in one file that needs no network.
+    """
     shell = Shell(as_json)
+    from voiceswap.storage import paths
+
+    paths.find_voice(voice, paths.voices_folder(voices))
+    load_tensorflow()
     from voiceswap.shell.report import report as job
 
     with shell.working(), StopFlag().listening() as stop:

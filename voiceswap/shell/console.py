@@ -21,6 +21,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 from voiceswap.errors import StoppedError, VoiceswapError
 
 PLAIN_EVERY_S = 15.0
+MOST_LEFT_OUT = 5
+# A bar and the space around it.
+BAR_WIDTH = 42
 # On a narrower terminal there is no room for a bar beside the figures; on one narrower still, for all their words.
 ROOM_FOR_BAR, ROOM_FOR_WORDS = 100, 80
 NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -50,7 +53,8 @@ class Shell:
         self._bar: Progress | None = None
         self._task: Any = None
         self._stage: tuple[str, str] | None = None
-        self._plain_s = 0.0
+        # What is over soon needs no word of how far it is.
+        self._plain_s = time.monotonic()
 
     def say(self, text: str) -> None:
         """A result line for a person; nothing with --json."""
@@ -81,20 +85,24 @@ class Shell:
         if kind == "Progress":
             self._progress(event)
         elif kind == "Found":
-            self._line(f"{event.voice}: {event.speech_s / 60:.1f} min of speech in {event.n_files} files")
-            for path, reason in event.skipped[:5]:
-                self._line(f"  left out {path.name}: {reason}")
-            if len(event.skipped) > 5:
-                self._line(f"  and {len(event.skipped) - 5} more files left out")
+            learnt = minutes_text(event.speech_s - event.held_out_s)
+            apart = minutes_text(event.held_out_s)
+            self._line(f"{event.voice}: learns from {learnt} of speech, judged by {apart} kept apart")
+            for path, reason in event.skipped[:MOST_LEFT_OUT]:
+                self._line(f"  {left_out(path, reason, path.name)}")
+            if (more := len(event.skipped) - MOST_LEFT_OUT) > 0:
+                self._line(f"  and {more} more left out; voiceswap check names them all")
         elif kind == "Plan":
-            self._line(f"{event.voice}: {event.n_steps} steps, about {event.duration_s / 60:.1f} min, often less")
+            ends = "less if it stops getting better before"
+            self._line(f"{event.voice}: {event.n_steps} steps, about {minutes_text(event.duration_s)}, {ends}")
         else:
             self._line(f"warning: {event.text}" if event.warning else event.text)
 
     @contextmanager
     def working(self) -> Iterator[None]:
         """Shows progress while a job runs: a bar on a terminal, a line now and then elsewhere."""
-        if not self._errors.is_terminal or self.as_json:
+        # A dumb terminal cannot write a line anew.
+        if not self._errors.is_terminal or self._errors.is_dumb_terminal or self.as_json:
             yield
             return
         bar = [BarColumn()] if self._errors.width >= ROOM_FOR_BAR else []
@@ -105,19 +113,25 @@ class Shell:
 
     def _progress(self, event: Any) -> None:
         brief = self._bar is not None and self._errors.width < ROOM_FOR_WORDS
-        told = "  ".join(_told(event, brief=brief))
+        share = event.step / max(1, event.n_steps)
+        # Where there are no figures there is room for more words, and where there is no bar either, need of a share.
+        figures = "  ".join(_told(event, brief=brief))
+        told = figures or ("" if self._errors.width >= ROOM_FOR_BAR else f"{share:.0%}")
         if self._bar is not None:
             if self._stage != (event.voice, event.stage):
                 if self._task is not None:
                     self._bar.remove_task(self._task)
                 self._task = self._bar.add_task("", told="")
                 self._stage = (event.voice, event.stage)
-            label = escape(visible(event.voice if brief else f"{event.voice} {event.stage}"))
+            label = visible(event.voice if brief and figures else f"{event.voice} {event.stage}", one_line=True)
+            # A long name may not push the figures out.
+            barred = BAR_WIDTH if self._errors.width >= ROOM_FOR_BAR else 0
+            room = max(8, self._errors.width - len(told) - 1 - barred)
+            label = escape(label if len(label) <= room else f"{label[: room - 3]}...")
             self._bar.update(self._task, total=event.n_steps, completed=event.step, told=told, description=label)
         elif not self.as_json and time.monotonic() - self._plain_s > PLAIN_EVERY_S:
             self._plain_s = time.monotonic()
-            share = event.step / max(1, event.n_steps)
-            self._line(f"{event.voice} {event.stage} {share:.0%}  {told}".rstrip())
+            self._line(f"{event.voice} {event.stage} {share:.0%}  {figures}".rstrip())
 
     def _line(self, text: str) -> None:
         self._errors.print(visible(text), markup=False)
@@ -126,13 +140,37 @@ class Shell:
 def _told(event: Any, *, brief: bool) -> Iterator[str]:
     # What is cut off on a narrow terminal is what comes last.
     if not math.isnan(event.left_s):
-        yield f"{event.left_s / 60:.1f} min left"
+        yield f"{minutes_text(event.left_s)} left"
     if not math.isnan(event.loss):
         yield f"loss {event.loss:.3f}"
     if not math.isnan(event.held_out):
         yield f"held-out {event.held_out:.3f}"
     if not math.isnan(event.times_real_time):
         yield f"{event.times_real_time:.1f}x" + ("" if brief else " real time")
+
+
+def minutes_text(seconds: float) -> str:
+    """A time for a person: "4.6 min", or "40 s" below one and a half minutes."""
+    return f"{seconds / 60:.1f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def left_out(path: Path, reason: str, shown: object = None) -> str:
+    """That a recording is left out and why; reasons often begin with its path, which is said only once.
+
+    Args:
+        path: The recording.
+        reason: Why.
+        shown: What it is called; its path if not given.
+
+    Returns:
+        One line.
+    """
+    return f"left out {shown or path}: {reason.removeprefix(f'{path} ')}"
+
+
+def count(n: int, thing: str) -> str:
+    """A number of things: "1 file", "2 files"."""
+    return f"{n} {thing}{'' if n == 1 else 's'}"
 
 
 def plain(value: Any) -> Any:

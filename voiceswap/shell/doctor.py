@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,11 @@ def examine(voices: Path | None = None) -> list[Check]:
     Returns:
         What was found; a stage that breaks down is a check that is not ok, and those after it are left out.
     """
-    return [_python(), *_packages(), _device(), _folder(paths.voices_folder(voices)), *_stages()]
+    folders = [
+        _folder("voices folder", paths.voices_folder(voices), "VOICESWAP_VOICES"),
+        _folder("cache folder", paths.cache_folder(), "VOICESWAP_CACHE"),
+    ]
+    return [_python(), *_packages(), _device(), *folders, *_stages()]
 
 
 def _python() -> Check:
@@ -71,10 +77,12 @@ def _python() -> Check:
 
 
 def _packages() -> list[Check]:
-    checks = []
+    checks, wanted = [], _least()
     for name in PACKAGES:
         try:
-            checks.append(Check(name, True, version(name)))
+            found, least = version(name), wanted.get(name, "")
+            ok = _release(found) >= _release(least)
+            checks.append(Check(name, ok, found, "" if ok else f'pip install "{name}>={least}"'))
         except PackageNotFoundError:
             checks.append(Check(name, False, "not installed", f"pip install {name}"))
     try:
@@ -87,6 +95,20 @@ def _packages() -> list[Check]:
     return checks
 
 
+def _least() -> dict[str, str]:
+    """The least version of each package that voiceswap works with, as it says itself when it is installed."""
+    with suppress(PackageNotFoundError):
+        found = (re.match(r"([\w.-]+?)>=([\d.]+)", wanted) for wanted in requires("voiceswap") or ())
+        return {match[1]: match[2] for match in found if match is not None}
+    return {}
+
+
+def _release(text: str) -> tuple[int, ...]:
+    """2.20.0rc1 is (2, 20, 0)."""
+    match = re.match(r"\d+(\.\d+)*", text)
+    return tuple(map(int, match[0].split("."))) if match is not None else ()
+
+
 def _device() -> Check:
     import tensorflow as tf
 
@@ -94,16 +116,16 @@ def _device() -> Check:
     return Check("devices", bool(devices), ", ".join(devices), "" if devices else "reinstall tensorflow")
 
 
-def _folder(folder: Path) -> Check:
+def _folder(name: str, folder: Path, variable: str) -> Check:
     above = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     try:
         with tempfile.TemporaryFile(dir=above):
             free = shutil.disk_usage(above).free
     except OSError as error:
-        return Check("voices folder", False, f"{folder}: {error.strerror}", "choose another with VOICESWAP_VOICES")
+        return Check(name, False, f"{folder}: {error.strerror}", f"choose another with {variable}")
     ok = free > ENOUGH_BYTES
     found = f"{folder}, {free / 1e9:.1f} GB free"
-    return Check("voices folder", ok, found, "" if ok else "free some space")
+    return Check(name, ok, found, "" if ok else "free some space")
 
 
 def _stages() -> list[Check]:
@@ -140,8 +162,12 @@ def _stages() -> list[Check]:
         ours, theirs = (pitch.f0_hz(x, made["base"].config.features) for x in (result[:, 0], samples))
         both = (ours > 0) & (theirs > 0)
         kept = float(np.corrcoef(np.log(ours[both]), np.log(theirs[both]))[0, 1]) if both.sum() > 9 else 0.0
-        ok = len(result) == len(samples) and bool(np.isfinite(result).all()) and kept > MIN_CORRELATION
-        return _sound(ok, f"{len(result)} of {len(samples)} samples, melody kept {kept:.2f} of 1")
+        cents = float(np.median(1200 * np.log2(ours[both] / theirs[both]))) if both.any() else np.inf
+        ok = len(result) == len(samples) and bool(np.isfinite(result).all())
+        ok = ok and kept > MIN_CORRELATION and abs(cents) < MAX_CENTS
+        return _sound(
+            ok, f"{len(result)} of {len(samples)} samples, melody kept {kept:.2f} of 1, {cents:+.0f} cents off"
+        )
 
     checks: list[Check] = []
     stages: dict[str, Callable[[], str]] = {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from voiceswap.shell.console import Shell, StopFlag, range_text
+from voiceswap.shell.console import Shell, StopFlag, count, left_out, range_text
 from voiceswap.shell.options import Json, Minutes, Voices
 from voiceswap.shell.quiet import load_tensorflow
 
@@ -17,7 +19,10 @@ def check(
     folders: Annotated[list[Path], typer.Argument(help="A folder of recordings of each voice.", metavar="FOLDER...")],
     as_json: Json = False,
 ) -> None:
-    """Listen to recordings before a training: go, go with care, or no-go (exit code 1), and why."""
+    """Say whether recordings are fit to train on.
+
+    Ends with go, go with care, or no-go (exit code 1), each with the reason and what to do.
+    """
     shell = Shell(as_json)
     load_tensorflow()
     from voiceswap.jobs.check import NO_GO, lines
@@ -30,19 +35,35 @@ def check(
         *facts, _ = lines(found)
         for fact in facts:
             shell.say(f"  {fact}")
+        if more := ", ".join(_details(found)):
+            shell.say(f"  {more}")
         if found.f0_range is not None:
             shell.say(f"  voice from {range_text(found.f0_range)}")
-        if not math.isnan(found.units):
+        if not math.isnan(found.units) and found.condition.speech_s:
             shell.say(f"  {found.units:.0%} of the sounds of speech occur in excerpts of it")
         for path, reason in found.skipped:
-            shell.say(f"  left out {path}: {reason}")
+            shell.say(f"  {left_out(path, reason)}")
         for concern in found.concerns:
             shell.say(f"  {concern.what}: {concern.found}")
             shell.say(f"    {concern.advice}")
         shell.say(f"  {found.verdict}")
+    if fit := [str(found.folder) for found in results if found.verdict != NO_GO]:
+        shell.say(f"next: voiceswap train {shlex.join(fit)}")
     shell.result(results)
-    if any(found.verdict == NO_GO for found in results):
+    if len(fit) < len(results):
         raise typer.Exit(1)
+
+
+def _details(found: Any) -> Iterator[str]:
+    """What else was measured on a jobs.check.Checked, as far as it could be."""
+    sound = found.condition
+    if not math.isnan(sound.snr_db):
+        yield f"noise at {sound.level_db - sound.snr_db:.0f} dBFS"
+        yield f"peaks cut off in {sound.clipped_share:.0%} of it"
+    if not math.isnan(sound.echo_s):
+        yield f"sounds fade within {sound.echo_s:.1f} s"
+    if sound.speech_s:
+        yield f"what is no voice {-found.accompaniment_db:.0f} dB below it"
 
 
 def pretrain(
@@ -86,7 +107,7 @@ def pretrain(
 
 
 def doctor(voices: Voices = None, as_json: Json = False) -> None:
-    """Look whether everything that a conversion needs works here."""
+    """Look whether everything works here."""
     shell = Shell(as_json)
     load_tensorflow()
     from voiceswap.shell.doctor import examine
@@ -98,8 +119,11 @@ def doctor(voices: Voices = None, as_json: Json = False) -> None:
         if check.advice:
             shell.say(f"    {check.advice}")
     shell.result(checks)
-    if not all(check.ok for check in checks):
+    n_bad = sum(not check.ok for check in checks)
+    if n_bad:
+        shell.say(f"{count(n_bad, 'thing')} {'is' if n_bad == 1 else 'are'} wrong: see the lines below each BAD")
         raise typer.Exit(1)
+    shell.say("everything works")
 
 
 def demo(
@@ -107,7 +131,7 @@ def demo(
     minutes: Annotated[float, typer.Option("--minutes", help="Training time of each voice.")] = 1.0,
     as_json: Json = False,
 ) -> None:
-    """Synthesise two speakers and a song, train both voices, convert the song."""
+    """Try it all with synthesised speakers and a song."""
     shell = Shell(as_json)
     load_tensorflow()
     from voiceswap.shell.demo import run

@@ -52,14 +52,14 @@ figure img{display:block;width:100%;height:7rem;border-radius:.3rem;margin:.6rem
 .small img{height:5rem}
 audio{display:block;width:100%;height:2.5rem;margin-top:.6rem}
 figcaption{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;margin-top:.4rem}
-.plot{display:grid;grid-template-columns:3.6rem minmax(0,1fr)}
+.plot{display:grid;grid-template-columns:4.2rem minmax(0,1fr)}
 .plot svg{display:block;width:100%;height:13rem;overflow:visible}
 .plot path{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round;vector-effect:non-scaling-stroke}
 .plot .one{stroke:var(--accent)}.plot .two{stroke:var(--other)}
 .plot .grid{stroke:var(--line);stroke-width:1}
 .plot .mark{stroke:var(--muted);stroke-width:1;stroke-dasharray:2 4}
 .ticks{position:relative}
-.ticks span{position:absolute;right:.7rem;transform:translateY(-50%)}
+.ticks span{position:absolute;right:.7rem;transform:translateY(-50%);white-space:nowrap}
 .ticks,.ends{color:var(--muted);font-size:.8rem}
 .ends{grid-column:2;display:flex;justify-content:space-between;margin-top:.3rem}
 .key::before{content:"";display:inline-block;width:1.1rem;height:.2rem;border-radius:.1rem;margin-right:.4rem;

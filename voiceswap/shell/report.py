@@ -48,6 +48,16 @@ REMARKS = {
     "clipped_share": "0 is best",
     "dnsmos_ovrl": "as a network predicts how natural it sounds",
 }
+# What the entries of a card are called; whatever else is on one goes by its own name.
+CARD_NAMES = {
+    "speech_s": "seconds of speech",
+    "n_files": "recordings",
+    "f0_range": "range",
+    "best_step": "step kept",
+    "trained_s": "seconds of training",
+    "scores": "held-out error",
+    "data_sha256": "sha256 of the recordings",
+}
 
 
 @dataclass(frozen=True)
@@ -287,7 +297,9 @@ class _Report:
             entries = [("consent", "none is recorded")]
         told = ((key, value) for key, value in self.card.items() if value is not None)
         others = ((key, value) for key, value in told if key not in ("consent", "speaker"))
-        entries += [(key, _plain(value)) for key, value in list(others)[:MAX_CARD_ENTRIES]]
+        for key, value in list(others)[:MAX_CARD_ENTRIES]:
+            shown = range_text(self.voice.f0_range) if key == "f0_range" else _plain(value)
+            entries.append((CARD_NAMES.get(key, key), shown))
         entries.append(("id", self.voice.id))
         return page.section("Card", page.pairs("card", entries))
 

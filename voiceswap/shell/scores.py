@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from voiceswap.shell.console import left_out
+
 # Name, what it is called, its unit, and how many decimals tell something.
 ROWS = (
     ("to_target", "similarity to the target", "", 2),
@@ -64,5 +66,5 @@ def evaluation_lines(found: Any) -> Iterator[str]:
     for path in found.nearer_to_source:
         yield f"  nearer to the source: {path}"
     for path, reason in found.failed:
-        yield f"  left out {path}: {reason}"
+        yield f"  {left_out(path, reason)}"
     yield from found.missing

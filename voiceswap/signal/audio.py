@@ -275,9 +275,11 @@ class Writer:
         subtype = like.subtype if sf.check_format(format_name, like.subtype) else sf.default_subtype(format_name)
         if self._path.suffix.lower() == ".opus":
             subtype = "OPUS"
-        self._temporary = self._stack.enter_context(atomic.replacing(self._path))
+        self._temporary = self._stack.enter_context(atomic.replacing(self._path, self._n_bytes()))
         self._stack.push(self._closed)
         try:
+            # Where this is refused, libsndfile would only say "System error".
+            self._temporary.touch()
             self._file = self._stack.enter_context(
                 sf.SoundFile(
                     self._temporary if os.name == "nt" else os.fsencode(self._temporary),
@@ -291,7 +293,8 @@ class Writer:
             for name, value in self._tags.items():
                 if value and format_name not in UNTAGGED:
                     setattr(self._file, name, value)
-        except (sf.LibsndfileError, RuntimeError) as error:
+        except (sf.LibsndfileError, RuntimeError, OSError) as error:
+            # What the system refuses leaves the stack as a WriteError with the reason.
             self._stack.__exit__(type(error), error, error.__traceback__)
             raise self._failed(error) from error
         return self

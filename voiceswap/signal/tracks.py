@@ -247,4 +247,6 @@ def _raising(error: Exception) -> Iterator[Any]:
 def reason(error: BaseException) -> str:
     """An error of a library or the system in a few words, on one line."""
     text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error) or "no reason given"
-    return str(text).rstrip(". ").replace("\n", " ")[:120]
+    text = str(text).rstrip(". ").replace("\n", " ").removeprefix("Error : ")
+    # What libsndfile says of a web page that is called an mp3.
+    return "what is in it is no sound" if "possibly a pipe?" in text else text[:120]

@@ -175,13 +175,17 @@ def output_path(
 
     Raises:
         UsageError: It is the source itself, or exists and `force` is not given.
-        WriteError: Its folder does not exist, or it is a folder or a device itself.
+        WriteError: Its folder does not exist or is read-only, or it is a folder or a device itself.
     """
     name = f"{source.stem}.{voice_name}{suffix}"
     is_folder = out is not None and (many or os.path.isdir(out))
     path = source.with_name(name) if out is None else out / name if is_folder else out
     if not os.path.isdir(path.parent):
         raise WriteError(f"cannot write {path}: there is no folder {path.parent}", "make the folder first")
+    # Told before the work, and not after it.
+    if not os.access(path.parent, os.W_OK):
+        hint = "choose a folder that you may write to, with -o"
+        raise WriteError(f"cannot write {path}: the folder {path.parent} cannot be written to", hint)
     if not os.path.exists(path):
         return path
     if not os.path.isfile(path):
