@@ -60,11 +60,11 @@ def test_r38_the_wheel_trains_and_converts_in_an_empty_environment(python, versi
         "VOICESWAP_CACHE": str(tmp_path / "cache"),
         "PATH": "/usr/bin:/bin",
     }
+    began = time.monotonic()
     for arguments in (["train", tmp_path / "anna", "--minutes", "0.2"], ["convert", source, "--as", "anna", "--json"]):
-        began = time.monotonic()
         done = subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=tmp_path, env=env)
-        print(python, versions, arguments[0], f"{time.monotonic() - began:.0f} s")
+        print(python, versions, arguments[0], f"until {time.monotonic() - began:.0f} s")
         assert done.returncode == 0, done.stderr[-2000:]
-        assert time.monotonic() - began < 90
+    assert time.monotonic() - began < 90
     assert json.loads(done.stdout)[0]["status"] == "converted"
     assert (tmp_path / "b.anna.wav").exists()

@@ -1,4 +1,7 @@
-"""The held-out score: what is exact scores nothing, what is blurred scores worse than what is sharp but a little off."""
+"""The held-out score: what is exact scores nothing, what is blurred scores worse than what is sharp but a little off.
+
+And a step whose gradient is no number says so (R29).
+"""
 
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from conftest import TINY
 from voiceswap.jobs.batches import Batch
 from voiceswap.jobs.learner import Learner
+from voiceswap.model import decoder
 from voiceswap.model.decoder import N_SCALARS
 
 RANDOM = np.random.default_rng(0)
@@ -51,3 +55,23 @@ def test_blur_scores_worse_than_another_sharp_take(batch):
     sharp = blurred + noise * np.sqrt(1 - (blurred.std() / batch.mel.std()) ** 2)
     assert np.abs(sharp - batch.mel).mean() > np.abs(blurred - batch.mel).mean()
     assert scored(batch, sharp.astype(np.float32)) < scored(batch, blurred)
+
+
+@pytest.mark.parametrize("adversary", [0.0, 0.1])
+def test_r29_a_gradient_that_is_not_finite_is_told_at_its_step(adversary, batch, monkeypatch):
+    import keras
+
+    build = decoder.build
+
+    def broken(config):
+        model = build(config)
+        # Adds nothing; its slope is an infinity times nothing.
+        return keras.Model(model.inputs, model.output + keras.ops.sqrt(model.output * 0))
+
+    settings = TINY.model_copy(update={"train": TINY.train.model_copy(update={"adversary": adversary})})
+    one_speaker = Batch(batch.content, batch.conditions, batch.speaker * 0, batch.mel, batch.weight)
+    assert np.isfinite(Learner(settings, None, 0).step(one_speaker, 0, 9))
+    monkeypatch.setattr(decoder, "build", broken)
+    learner = Learner(settings, None, 0)
+    assert np.isfinite(learner.score(one_speaker))
+    assert np.isnan(learner.step(one_speaker, 0, 9))

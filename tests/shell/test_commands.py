@@ -175,3 +175,25 @@ def test_r37_a_closed_pipe_ends_quietly(home):
     done = subprocess.run([sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, text=True, timeout=250)
     os.close(write)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+MAIN = "import sys; sys.argv[0] = 'voiceswap'\nfrom voiceswap.shell.cli import main\nmain()"
+TELLS = "from voiceswap.shell import console\nfrom voiceswap.jobs.events import Note\n"
+TELLS += "for text in 'abc': console.Shell(False).report(Note(text))"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_r4_a_full_disk_for_what_is_said(home):
+    """A log that cannot be written stops no job and changes no exit code; a result that cannot be written is told."""
+
+    def ended(code, *arguments, **streams):
+        command = [sys.executable, "-c", code, *arguments]
+        with open("/dev/full", "w") as full:
+            used = {name: full if value is None else value for name, value in streams.items()}
+            return subprocess.run(command, **used, text=True, timeout=250, cwd=home)
+
+    assert ended(MAIN, "convert", "gone.wav", "--as", "b", stderr=None).returncode == 2
+    assert ended(TELLS, stderr=None).returncode == 0
+    done = ended(MAIN, "voices", stdout=None, stderr=subprocess.PIPE)
+    assert done.returncode == 6
+    assert done.stderr == "error: cannot write the result: no space left on device\n\nhint: free some space\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -51,9 +52,21 @@ class Crops:
 
     def batch(self, step: int) -> Batch:
         """The batch of one step, with noise on its content."""
-        t = self._config.train
         random = np.random.default_rng([self._seed, step])
-        crops = []
+        crops = [crop(*drawn, self._config) for drawn in self._drawn(random)]
+        batch = stacked(crops)
+        noise = random.normal(0.0, self._config.train.content_noise, batch.content.shape).astype(np.float32)
+        return Batch(batch.content + noise, batch.conditions, batch.speaker, batch.mel, batch.weight)
+
+    def sources(self, step: int) -> list[Path]:
+        """The recordings that the batch of one step is drawn from, sorted."""
+        drawn = self._drawn(np.random.default_rng([self._seed, step]))
+        return sorted({clip.source for clip, *_ in drawn})
+
+    def _drawn(self, random: np.random.Generator) -> list[tuple[Clip, int, int, int]]:
+        """Clip, copy, first frame and speaker of each crop."""
+        t = self._config.train
+        places = []
         for _ in range(t.batch):
             speaker = int(random.choice(len(self._speakers), p=self._speaker_shares))
             clips = self._speakers[speaker]
@@ -61,10 +74,8 @@ class Crops:
             perturbed = len(clip.contents) > 1 and random.random() < t.perturbed_share
             copy = int(random.integers(1, len(clip.contents))) if perturbed else 0
             first = int(random.integers(0, max(0, len(clip.mel) - t.crop_frames) + 1))
-            crops.append(crop(clip, copy, first, speaker, self._config))
-        batch = stacked(crops)
-        noise = random.normal(0.0, t.content_noise, batch.content.shape).astype(np.float32)
-        return Batch(batch.content + noise, batch.conditions, batch.speaker, batch.mel, batch.weight)
+            places.append((clip, copy, first, speaker))
+        return places
 
 
 def evaluation(speakers: Sequence[Sequence[Clip]], config: Config, most: int = 96) -> Batch | None:

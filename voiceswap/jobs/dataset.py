@@ -39,11 +39,13 @@ class Clip:
         contents: Content of the recording and of its perturbed copies, each (n_vectors, content_dim), float16.
         mel: Shape (n_frames, n_mels), natural log, float16.
         f0_hz: Shape (n_frames,), float32.
+        source: The recording that it was heard in; the folder, if the cache is from before it was kept.
     """
 
     contents: tuple[Array, ...]
     mel: Array
     f0_hz: Array
+    source: Path
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def prepare(
         atomic.make_folder(entry.parent)
         atomic.write_bytes(entry, save(arrays))
     reasons = json.loads(arrays["skipped"].tobytes())
-    clips = _unpack(arrays, config.train.perturbed_copies)
+    clips = _unpack(arrays, config.train.perturbed_copies, files)
     return Speech(
         clips=clips,
         n_files=len(files),
@@ -185,7 +187,7 @@ def _extract(
     for copy, mels in enumerate(found.encoder_mels):
         report(Progress(name, "listening", copy, len(found.encoder_mels)))
         contents.append(heard(encoder, mels, backwards=copy % 2 == 1))
-    arrays: dict[str, Array] = {"total_s": np.array([found.total_s])}
+    arrays: dict[str, Array] = {"total_s": np.array([found.total_s]), "sources": np.array(found.sources, np.int64)}
     for j, (mel, f0) in enumerate(zip(found.mels, found.f0s, strict=True)):
         arrays[f"mel_{j}"], arrays[f"f0_{j}"] = mel, f0
         for copy, of_copy in enumerate(contents):
@@ -200,6 +202,7 @@ class _Extraction:
         self._features, self._n_copies = config.features, config.train.perturbed_copies
         self.mels: list[Array] = []
         self.f0s: list[Array] = []
+        self.sources: list[int] = []
         self.encoder_mels: list[list[Array]] = [[] for _ in range(1 + self._n_copies)]
         self.total_s = self.speech_s = 0.0
 
@@ -212,6 +215,7 @@ class _Extraction:
                 self.speech_s += len(piece) / f.mel_rate_hz
                 self.mels.append(features.decoder_mel(piece, f).astype(np.float16))
                 self.f0s.append(pitch.f0_hz(piece, f))
+                self.sources.append(index)
                 copies = copies_of(piece, f, self._n_copies, seed=[index, n_clips])
                 for mels, said in zip(self.encoder_mels, [piece, *copies], strict=True):
                     mels.append(encoder_mel(said, f))
@@ -274,11 +278,15 @@ def copies_of(piece: Array, config: FeatureConfig, n_copies: int, seed: list[int
     ]
 
 
-def _unpack(arrays: dict[str, Array], n_copies: int) -> tuple[Clip, ...]:
+def _unpack(arrays: dict[str, Array], n_copies: int, files: Sequence[Path]) -> tuple[Clip, ...]:
     n_clips = sum(key.startswith("mel_") for key in arrays)
+    sources = [files[i] for i in arrays["sources"]] if "sources" in arrays else [files[0].parent] * n_clips
     return tuple(
         Clip(
-            tuple(arrays[f"content_{j}_{copy}"] for copy in range(1 + n_copies)), arrays[f"mel_{j}"], arrays[f"f0_{j}"]
+            tuple(arrays[f"content_{j}_{copy}"] for copy in range(1 + n_copies)),
+            arrays[f"mel_{j}"],
+            arrays[f"f0_{j}"],
+            sources[j],
         )
         for j in range(n_clips)
         if len(arrays[f"content_{j}_0"])

@@ -55,7 +55,7 @@ class Learner:
             n_steps: How many there will be: the learning rate falls along a cosine.
 
         Returns:
-            The mean absolute error of the mel, in natural-log units; not finite if the training has broken down.
+            The mean absolute error of the mel, in natural-log units; if the gradient is not finite, its size instead.
         """
         t = self.config.train
         fall = LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / n_steps)))
@@ -117,8 +117,9 @@ class Learner:
             made = self.model([content, conditions, speaker], training=True)
             error = _error(made, mel, weight)
         variables = self.model.trainable_variables
-        self._optimiser.apply(tape.gradient(error, variables), variables)
-        return error
+        gradients = tape.gradient(error, variables)
+        self._optimiser.apply(gradients, variables)
+        return _if_finite(gradients, error)
 
     def _step_with_critic(
         self, content: Any, conditions: Any, speaker: Any, mel: Any, weight: Any, strength: Any
@@ -134,7 +135,8 @@ class Learner:
                 made_verdict, *_ = critic(ops.stop_gradient(shown), training=True)
                 critic_loss = ops.mean((real_verdict - 1) ** 2) + ops.mean(made_verdict**2)
             critic_variables = critic.trainable_variables
-            self._critic_optimiser.apply(critic_tape.gradient(critic_loss, critic_variables), critic_variables)
+            critic_gradients = critic_tape.gradient(critic_loss, critic_variables)
+            self._critic_optimiser.apply(critic_gradients, critic_variables)
             verdict, *made_activations = critic(shown)
             _, *real_activations = critic(mel)
             matching = sum(
@@ -144,8 +146,9 @@ class Learner:
             error = _error(made, mel, weight)
             loss = error + strength * (ops.mean((verdict - 1) ** 2) + FEATURE_MATCHING * matching)
         variables = self.model.trainable_variables
-        self._optimiser.apply(tape.gradient(loss, variables), variables)
-        return error
+        gradients = tape.gradient(loss, variables)
+        self._optimiser.apply(gradients, variables)
+        return _if_finite([*gradients, *critic_gradients], error)
 
 
 def _detail(mel: Array, weight: Array) -> Array:
@@ -157,3 +160,9 @@ def _detail(mel: Array, weight: Array) -> Array:
 
 def _error(made: Array, mel: Array, weight: Array) -> Any:
     return ops.sum(ops.mean(ops.abs(made - mel), axis=-1, keepdims=True) * weight) / ops.sum(weight)
+
+
+def _if_finite(gradients: Any, error: Any) -> Any:
+    """The error, or the size of gradients that are not finite: the weights are broken then, though the error is not."""
+    size = tf.linalg.global_norm(gradients)
+    return tf.where(tf.math.is_finite(size), error, size)

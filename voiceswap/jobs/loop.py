@@ -117,20 +117,21 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
     Raises:
         ModelError: The checkpoints belong to another run.
         WriteError: A checkpoint cannot be written.
-        VoiceswapError: The loss is not finite any more; the last good checkpoint is kept.
+        VoiceswapError: The loss, its gradient or the weights are not finite any more; names the recordings of that
+            step; the last good checkpoint is kept.
     """
     t = job.learner.config.train
     atomic.make_folder(job.folder)
     state, best = _resumed(job, report) or _begun(job)
     crops_s = t.crop_frames * t.batch / job.learner.config.features.frames_per_s
     pace, losses = Pace(t.evaluate_every, t.checkpoint_every_s), list[float]()
-    began = saved = time.monotonic()
+    began = saved = last = time.monotonic()
     before_s = state.trained_s
     while state.step < state.n_steps and state.step - state.best_step < t.patience * t.evaluate_every:
         before_step = time.monotonic()
         losses.append(job.learner.step(job.crops.batch(state.step), state.step, state.n_steps))
         if not math.isfinite(losses[-1]):
-            raise _broke_down(job, state.step, f"the loss is {losses[-1]}")
+            raise _broke_down(job, state.step, f"its loss or gradient is {losses[-1]}")
         now = time.monotonic()
         pace.stepped(now - before_step)
         state = replace(state, step=state.step + 1, trained_s=before_s + now - began)
@@ -158,11 +159,13 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
         if stopped():
             _save(job, state, best)
             return Outcome(state, best, finished=False)
-        if now - saved > t.checkpoint_every_s:
-            before_save = time.monotonic()
+        # Not from `now`: the check takes time, too. As long a step again shall not be too long.
+        last, step_began = time.monotonic(), last
+        if (last - saved) + (last - step_began) > t.checkpoint_every_s:
             _save(job, state, best)
             saved = time.monotonic()
-            pace.saved(saved - before_save)
+            pace.saved(saved - last)
+            last = saved
     _save(job, state, best)
     report(Note(_ending(job, state)))
     return Outcome(state, best, finished=True)
@@ -180,9 +183,10 @@ def _ending(job: Run, state: RunState) -> str:
 
 
 def _broke_down(job: Run, step: int, what: str) -> VoiceswapError:
+    heard = ", ".join(map(str, job.crops.sources(step)))
     return VoiceswapError(
-        f"training of {job.name} broke down at step {step}: {what}",
-        f"the last sound checkpoint is kept in {job.folder}; look for odd recordings, or use --fresh",
+        f"training of {job.name} broke down at step {step}, on {heard}: {what}",
+        f"the last sound checkpoint is kept in {job.folder}; look for odd recordings among them, or use --fresh",
     )
 
 

@@ -188,7 +188,7 @@ def _separated(mix: Source, path: Path, report: Report) -> Song:
     n_samples, levels_db = _levels(mix)
     queue = Queue(_vocals(mix, _separator(), loudness.active_level_db(levels_db)), mix.n_channels)
     n_done = 0
-    with audio.Writer(path, kind) as writer:
+    with audio.Writer(path, kind, n_samples=n_samples) as writer:
         while n_done < n_samples:
             report(Progress(Path(mix.label).name, "separating", n_done, n_samples))
             block = queue.take(min(audio.BLOCK_SAMPLES, n_samples - n_done))

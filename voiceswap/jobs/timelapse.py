@@ -208,7 +208,7 @@ class Timelapse:
 
     def _write(self, name: str, samples: Array, tags: dict[str, str]) -> None:
         kind = audio.AudioInfo(self._base.config.features.mel_rate_hz, 1, "FLAC", "PCM_16")
-        with audio.Writer(self.folder / name, kind, tags) as writer:
+        with audio.Writer(self.folder / name, kind, tags, len(samples)) as writer:
             writer.write(samples[:, None])
 
     def _path(self, step: int) -> Path:

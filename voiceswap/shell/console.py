@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -12,13 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
-from voiceswap.errors import StoppedError, VoiceswapError
+from voiceswap.errors import StoppedError, VoiceswapError, WriteError
 
 PLAIN_EVERY_S = 15.0
 MOST_LEFT_OUT = 5
@@ -27,6 +28,7 @@ BAR_WIDTH = 42
 # On a narrower terminal there is no room for a bar beside the figures; on one narrower still, for all their words.
 ROOM_FOR_BAR, ROOM_FOR_WORDS = 100, 80
 NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+FULL = (errno.ENOSPC, errno.EFBIG)
 INTERRUPTED = 130
 TERMINATED = 143
 
@@ -134,7 +136,12 @@ class Shell:
             self._line(f"{event.voice} {event.stage} {share:.0%}  {figures}".rstrip())
 
     def _line(self, text: str) -> None:
-        self._errors.print(visible(text), markup=False)
+        try:
+            self._errors.print(visible(text), markup=False)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            _silence(sys.stderr)
 
 
 def _told(event: Any, *, brief: bool) -> Iterator[str]:
@@ -244,15 +251,32 @@ def guarded(action: Callable[[], None]) -> int:
         action()
         sys.stdout.flush()
     except VoiceswapError as error:
-        sys.stderr.write(f"error: {visible(error.message)}\n")
-        if error.hint:
-            sys.stderr.write(f"\nhint: {visible(error.hint)}\n")
-        return error.exit_code
+        return _failed(error)
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read has gone: nothing is left to say, and Python must not try at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read has gone: nothing is left to say.
+        _silence(sys.stdout)
         return 1
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _silence(sys.stdout)
+        return _failed(WriteError(f"cannot write the result: {os.strerror(error.errno).lower()}", "free some space"))
     return 0
+
+
+def _failed(error: VoiceswapError) -> int:
+    hint = f"\nhint: {visible(error.hint)}\n" if error.hint else ""
+    try:
+        sys.stderr.write(f"error: {visible(error.message)}\n{hint}")
+        sys.stderr.flush()
+    except OSError:
+        _silence(sys.stderr)
+    return error.exit_code
+
+
+def _silence(stream: TextIO) -> None:
+    """Drop what can no longer be written, such as a log on a full disk: neither the job nor Python's end may fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -263,6 +263,7 @@ class Writer:
         said: broadcast.Broadcast | None = None,
     ) -> None:
         self._path, self._like, self._n_samples, self._said = path, like, n_samples, said
+        self._n_given = 0
         self._tags = {"title": like.title, "artist": like.artist, **(tags or {})}
         self._stack = ExitStack()
 
@@ -301,6 +302,7 @@ class Writer:
 
     def write(self, block: Array) -> None:
         """Append (n, n_channels) float32 in [-1, 1]."""
+        self._n_given += len(block)
         try:
             for first in range(0, len(block), WRITE_SAMPLES):
                 self._file.write(block[first : first + WRITE_SAMPLES])
@@ -322,14 +324,17 @@ class Writer:
         if kind is None and self._said is not None and self._path.suffix.lower() == ".wav":
             broadcast.append(self._temporary, self._said)
 
-    def _n_bytes(self) -> int | None:
-        width = BYTES.get(self._like.subtype) if self._path.suffix.lower() in UNPACKED else None
-        return None if self._n_samples is None or width is None else self._n_samples * self._like.n_channels * width
+    def _room(self) -> str:
+        # Packed sound is smaller than as it is; of which no length is known, more may come.
+        bound = ("" if self._path.suffix.lower() in UNPACKED else "at most ") if self._n_samples else "at least "
+        n_samples = self._n_samples or (self._n_given if self._path.suffix.lower() in UNPACKED else 0)
+        n_bytes = n_samples * self._like.n_channels * BYTES.get(self._like.subtype, BYTES["PCM_16"])
+        return atomic.room(self._path, n_bytes or None, bound)
 
     def _failed(self, error: Exception) -> WriteError:
         return WriteError(
             f"cannot write {self._path} ({self._like.n_channels} channels, {self._like.sample_rate_hz} Hz): "
-            f"{reason(error)}{atomic.room(self._path, self._n_bytes())}",
+            f"{reason(error)}{self._room()}",
             "is the disk full, or can this format not hold this rate? Try -o with another folder or ending",
         )
 

@@ -269,9 +269,9 @@ def _writing(path: Path, n_bytes: int | None = None) -> Iterator[None]:
         ) from error
 
 
-def room(path: Path, n_bytes: int | None) -> str:
-    """How much a write needs, where that is known, and how much is free, for a message."""
-    needed = f"{n_bytes / 1e6:.1f} MB needed, " if n_bytes is not None else ""
+def room(path: Path, n_bytes: int | None, bound: str = "") -> str:
+    """How much a write needs, maybe "at most " or "at least ", and how much is free, for a message."""
+    needed = f"{bound}{n_bytes / 1e6:.1f} MB needed, " if n_bytes is not None else ""
     for folder in path.absolute().parents:
         with suppress(OSError):
             return f" ({needed}{shutil.disk_usage(folder).free / 1e6:.0f} MB free)"

@@ -1,0 +1,50 @@
+"""Batches are a function of (seed, step), and know the recordings they are drawn from (R27, R29)."""
+
+import numpy as np
+import pytest
+from safetensors.numpy import load, save
+
+from conftest import TINY
+from voiceswap.jobs import batches, dataset
+from voiceswap.jobs.events import silent
+from voiceswap.model.base import load_base
+
+
+@pytest.fixture
+def speech(recordings, use_tiny):
+    """Reads the recordings, or what is kept of them, into a cache of its own."""
+    opened, files = load_base(), dataset.recordings(recordings)
+    cache = recordings.parent / "own cache"
+    return lambda: dataset.prepare("speakerA", files, opened.encoder, opened.encoder_id, TINY, cache, silent)
+
+
+def test_r29_a_batch_knows_its_recordings(speech, recordings):
+    for found in (speech(), speech()):
+        assert {c.source for c in found.clips} == set(recordings.iterdir())
+        crops = batches.Crops([found.training], TINY, seed=3)
+        seen = set()
+        for step in range(20):
+            batch, named = crops.batch(step), crops.sources(step)
+            for field in ("content", "mel"):
+                assert np.array_equal(getattr(batch, field), getattr(crops.batch(step), field))
+            assert named == sorted(set(named)) and 1 <= len(named) <= TINY.train.batch
+            drawn = [c for c in found.training if any(_holds(c, mel) for mel in batch.mel)]
+            assert {c.source for c in drawn} == set(named)
+            seen |= set(named)
+        assert seen == {c.source for c in found.training}
+
+
+def _holds(clip, mel):
+    """Whether a crop's mel begins within a clip."""
+    first = mel[0].astype(np.float16)
+    return bool((clip.mel == first).all(axis=1).any())
+
+
+def test_features_from_before_recordings_were_kept_are_read(speech, recordings):
+    plain = speech()
+    (entry,) = (recordings.parent / "own cache").glob("*.safetensors")
+    arrays = load(entry.read_bytes())
+    entry.write_bytes(save({name: array for name, array in arrays.items() if name != "sources"}))
+    former = speech()
+    assert {c.source for c in former.clips} == {recordings}
+    assert all(np.array_equal(a.mel, b.mel) for a, b in zip(former.clips, plain.clips, strict=True))
