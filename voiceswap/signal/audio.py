@@ -276,7 +276,7 @@ class Writer:
         subtype = like.subtype if sf.check_format(format_name, like.subtype) else sf.default_subtype(format_name)
         if self._path.suffix.lower() == ".opus":
             subtype = "OPUS"
-        self._temporary = self._stack.enter_context(atomic.replacing(self._path, self._n_bytes()))
+        self._temporary = self._stack.enter_context(atomic.replacing(self._path))
         self._stack.push(self._closed)
         try:
             # Where this is refused, libsndfile would only say "System error".
