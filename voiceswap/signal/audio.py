@@ -276,7 +276,9 @@ class Writer:
         subtype = like.subtype if sf.check_format(format_name, like.subtype) else sf.default_subtype(format_name)
         if self._path.suffix.lower() == ".opus":
             subtype = "OPUS"
-        self._temporary = self._stack.enter_context(atomic.replacing(self._path))
+        self._temporary = self._stack.enter_context(
+            atomic.replacing(self._path, self._n_bytes() if self._unpacked() else None)
+        )
         self._stack.push(self._closed)
         try:
             # Where this is refused, libsndfile would only say "System error".
@@ -324,12 +326,18 @@ class Writer:
         if kind is None and self._said is not None and self._path.suffix.lower() == ".wav":
             broadcast.append(self._temporary, self._said)
 
+    def _unpacked(self) -> bool:
+        return self._path.suffix.lower() in UNPACKED
+
+    def _n_bytes(self) -> int | None:
+        # Of what has no length known, only what was given so far is known to be needed.
+        n_samples = self._n_samples or (self._n_given if self._unpacked() else 0)
+        return n_samples * self._like.n_channels * BYTES.get(self._like.subtype, BYTES["PCM_16"]) or None
+
     def _room(self) -> str:
         # Packed sound is smaller than as it is; of which no length is known, more may come.
-        bound = ("" if self._path.suffix.lower() in UNPACKED else "at most ") if self._n_samples else "at least "
-        n_samples = self._n_samples or (self._n_given if self._path.suffix.lower() in UNPACKED else 0)
-        n_bytes = n_samples * self._like.n_channels * BYTES.get(self._like.subtype, BYTES["PCM_16"])
-        return atomic.room(self._path, n_bytes or None, bound)
+        bound = ("" if self._unpacked() else "at most ") if self._n_samples else "at least "
+        return atomic.room(self._path, self._n_bytes(), bound)
 
     def _failed(self, error: Exception) -> WriteError:
         return WriteError(
