@@ -1,6 +1,7 @@
 """Trainings that are killed, stopped, starved of disk, broken or begun twice (R1, R4, R7, R8, R27, R29, R31)."""
 
 import errno
+import itertools
 import os
 import random
 import re
@@ -137,9 +138,11 @@ def test_r8_convert_always_sees_a_whole_voice(voice, home, tier):
     kept, card = load((voice.path / "weights.safetensors").read_bytes()), voice.card
     saver = os.fork()
     if not saver:
-        for n in range(10_000):
-            write_voice(voice.path, voice.config, card | {"steps": n}, kept)
-        os._exit(0)
+        try:
+            for n in itertools.count():
+                write_voice(voice.path, voice.config, card | {"steps": n}, kept)
+        finally:
+            os._exit(1)
     samples = np.random.default_rng(0).normal(0, 0.1, 2000).astype(np.float32)
     try:
         seen, n_conversions = set(), 0
@@ -153,7 +156,8 @@ def test_r8_convert_always_sees_a_whole_voice(voice, home, tier):
         os.kill(saver, signal.SIGKILL)
         os.waitpid(saver, 0)
     print(f"{n_conversions} conversions during {max(seen)} saves, {len(seen)} of them seen")
-    assert len(seen) >= 2 and max(seen) >= n_conversions
+    # A saver that had ended would be seen at the same step again and again.
+    assert len(seen) >= tier(2, 90)
     atomic.sweep(voice.path.parent)
     assert np.isfinite(voiceswap.load("speakerA").convert(samples, 16_000)).all()
 
