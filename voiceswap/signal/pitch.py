@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -82,15 +83,15 @@ def repaired(f0: Array, frames_per_s: float) -> Array:
         before   220 221 222 444 445 224   0   0 223        a jump by an octave and back, then two frames lost
         after    220 221 222 222 223 224 224 223 223
 
-    A slip is at most 0.12 s long, begins or ends with a jump of 11 to 13 semitones, and lies between frames of the other
-    octave, or at either end of a voiced stretch. Lost are at most 25 ms between frames a semitone apart or less.
+    A slip is at most 0.12 s long, begins or ends with a jump of 11 to 13 semitones, and lies between frames of the
+    other octave, or at either end of a voiced stretch. Lost are at most 25 ms between frames a semitone apart or less.
     """
     melody, most = f0.astype(np.float64), round(ERROR_S * frames_per_s)
     for first, last in _stretches(melody > 0):
         tones = 12 * np.log2(melody[first:last])
         cuts = np.flatnonzero(np.abs(np.abs(np.diff(tones)) - 12) <= OCTAVE_SLACK) + 1
         edges = [0, *cuts, last - first]
-        for start, stop in zip(edges, edges[1:], strict=False):
+        for start, stop in itertools.pairwise(edges):
             # What lies before is repaired already; the very first part has only what comes after to go by.
             before, after = start > 0, stop < last - first
             if stop - start > most or not (before or after):
@@ -101,7 +102,7 @@ def repaired(f0: Array, frames_per_s: float) -> Array:
                 tones[start:stop] -= 12 * np.sign(off)
         melody[first:last] = 2 ** (tones / 12)
     for first, last in _stretches(melody == 0):
-        if 0 < first and last < len(melody) and last - first <= LOST_S * frames_per_s:
+        if first > 0 and last < len(melody) and last - first <= LOST_S * frames_per_s:
             ends = np.log2(melody[[first - 1, last]])
             if 12 * abs(ends[1] - ends[0]) <= LOST_SLACK:
                 melody[first:last] = 2 ** np.interp(np.arange(first, last), [first - 1, last], ends)

@@ -40,7 +40,7 @@ def integrated(power: Array) -> float:
 
 
 def _lufs(power: Array) -> Array:
-    return OFFSET_DB + 10 * np.log10(np.maximum(power, 1e-15))
+    return np.asarray(OFFSET_DB + 10 * np.log10(np.maximum(power, 1e-15)))
 
 
 class Balance:
