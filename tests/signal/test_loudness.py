@@ -34,6 +34,18 @@ def test_silence_holds_no_speech(samples):
     assert loudness.speech_segments(samples, RATE) == []
 
 
+@pytest.mark.parametrize("block", [1, 319, 320, 5000, 10**6])
+def test_levels_of_blocks_are_those_of_the_whole(block):
+    samples = bursts(0.3, pause_s=0.1)[:9001]
+    both = np.stack([samples, samples], axis=-1)
+    levels = loudness.Levels(RATE, 2)
+    for first in range(0, len(both), block):
+        levels.push(both[first : first + block])
+    assert levels.n_samples == len(samples)
+    np.testing.assert_allclose(levels.finish(), loudness.frame_levels_db(samples, RATE), atol=1e-4)
+    assert not len(loudness.Levels(RATE, 1).finish())
+
+
 def test_level_of_speech_does_not_see_pauses():
     level = loudness.active_level_db(loudness.frame_levels_db(bursts(1.0, pause_s=5.0), RATE))
     assert level == pytest.approx(-20.0, abs=0.5)

@@ -66,11 +66,13 @@ class Song:
         voice: What is to be converted.
         backing: Gives the accompaniment in blocks (n, n_channels) at the voice's rate; None for a dry voice.
         separated: Whether both came out of a mix, and add up to it.
+        prominence_db: How loud what was separated is against the mix in each 20 ms; None for what was not separated.
     """
 
     voice: Source
     backing: Callable[[], Iterator[Array]] | None
     separated: bool = False
+    prominence_db: Array | None = None
 
 
 @lru_cache(maxsize=1)
@@ -153,11 +155,10 @@ def accompaniment_db(mix: Source, separator: Separator) -> float:
 
 def _levels(mix: Source) -> tuple[int, Array]:
     """How many samples a channel there are, and how loud each 20 ms is, all channels together, in dBFS."""
-    n_samples, levels_db = 0, [np.zeros(0)]
+    levels = loudness.Levels(mix.sample_rate_hz, mix.n_channels)
     for block in mix.open():
-        n_samples += len(block)
-        levels_db.append(loudness.frame_levels_db(block.reshape(-1), mix.sample_rate_hz * mix.n_channels))
-    return n_samples, np.concatenate(levels_db)
+        levels.push(block)
+    return levels.n_samples, levels.finish()
 
 
 def _one_block(samples: Array) -> Iterator[Array]:
@@ -193,12 +194,13 @@ def _separated(mix: Source, path: Path, report: Report) -> Song:
     kind = audio.AudioInfo(mix.sample_rate_hz, mix.n_channels, "W64", "FLOAT")
     n_samples, levels_db = _levels(mix)
     queue = Queue(_vocals(mix, _separator(), loudness.active_level_db(levels_db)), mix.n_channels)
-    n_done = 0
+    n_done, voice_levels = 0, loudness.Levels(mix.sample_rate_hz, mix.n_channels)
     with audio.Writer(path, kind) as writer:
         while n_done < n_samples:
             report(Progress(Path(mix.label).name, "separating", n_done, n_samples))
             block = queue.take(min(audio.BLOCK_SAMPLES, n_samples - n_done))
             writer.write(block)
+            voice_levels.push(block)
             n_done += len(block)
     voice = replace(mix, open=lambda: audio.blocks(path))
 
@@ -207,7 +209,7 @@ def _separated(mix: Source, path: Path, report: Report) -> Song:
         for block in mix.open():
             yield block - vocals.take(len(block))
 
-    return Song(voice, backing, separated=True)
+    return Song(voice, backing, separated=True, prominence_db=voice_levels.finish() - levels_db)
 
 
 def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:

@@ -31,6 +31,35 @@ def frame_levels_db(samples: Array, sample_rate_hz: int) -> Array:
     return np.asarray(10 * np.log10(np.maximum(power / np.maximum(lengths, 1), 10 ** (FLOOR_DB / 10))))
 
 
+class Levels:
+    """`frame_levels_db` of what comes in blocks, all channels together.
+
+    Args:
+        sample_rate_hz: The rate.
+        n_channels: Its channels.
+    """
+
+    def __init__(self, sample_rate_hz: int, n_channels: int) -> None:
+        self._size = max(1, round(LEVEL_FRAME_S * sample_rate_hz)) * n_channels
+        self._held, self._found = np.zeros(0, np.float32), [np.zeros(0)]
+        self.n_samples = 0
+
+    def push(self, samples: Array) -> None:
+        """Listen to (n, n_channels)."""
+        self.n_samples += len(samples)
+        joined = np.concatenate([self._held, samples.reshape(-1)])
+        whole, self._held = np.split(joined, [len(joined) // self._size * self._size])
+        power = np.square(whole.astype(np.float64)).reshape(-1, self._size).mean(axis=1)
+        self._found.append(10 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10))))
+
+    def finish(self) -> Array:
+        """Level of each 20 ms, in dBFS, at least -120."""
+        if not len(self._held):
+            return np.concatenate(self._found)
+        power = max(float(np.mean(np.square(self._held, dtype=np.float64))), 10 ** (FLOOR_DB / 10))
+        return np.append(np.concatenate(self._found), 10 * np.log10(power))
+
+
 def active_level_db(levels_db: Array) -> float:
     """How loud the sounding part is: mean power of the frames within 30 dB of the 95th percentile, in dBFS."""
     if not len(levels_db):
