@@ -3,9 +3,9 @@
     python benchmarks/protect.py DATA VOICES WORK TARGET...
     SCORER_PYTHON benchmarks/score_clips.py EVALKIT WORK    # independent scores and the table
 
-DATA and the sources are those of benchmarks/quality.py: LibriSpeech speakers that no training heard, and 20 s of each dry
-sung vocal; VOICES has a voice of each TARGET. A result is a straight line in `protect`, but for the bend of its highest
-peaks, so that two conversions give all values. Writes WORK/clips and WORK/pairs.json.
+DATA and the sources are those of benchmarks/quality.py: LibriSpeech speakers that no training heard, and 20 s of each
+dry sung vocal; VOICES has a voice of each TARGET. A result is a straight line in `protect`, but for the bend of
+its highest peaks, so that two conversions give all values. Writes WORK/clips and WORK/pairs.json.
 """
 
 import json

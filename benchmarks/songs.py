@@ -3,10 +3,10 @@
     python benchmarks/songs.py DATA VOICES WORK TARGET... [-- mixes | dry | instrument]...
 
 DATA has songs/dev/evfree_*/vocals.opus and accompaniment.opus, whose sum is the mix, and in target/TARGET recordings of
-whom VOICES has the voice TARGET. `mixes` converts each mix into each voice, `dry` its vocals alone, and the solo phrases
-of songs/dev/solo; both judge finished results, and of a mix the converted stem, too. `instrument` compares each song's melody
-with that of the same samples 10 ms later, or otherwise hardly changed: the least error that can be measured. Prints a
-line a song and the means. Files that WORK holds are not made again.
+whom VOICES has the voice TARGET. `mixes` converts each mix into each voice, `dry` its vocals alone, and the phrases of
+songs/dev/solo; both judge finished results, and of a mix the converted stem, too. `instrument` compares each song's
+melody with that of the same samples 10 ms later, or otherwise hardly changed: the least error that can be measured.
+Prints a line a song and the means. Files that WORK holds are not made again.
 """
 
 import sys
