@@ -7,10 +7,9 @@ import numpy as np
 import pyloudnorm
 import pytest
 import soundfile
-from test_audio import encoded
 
 import voiceswap
-from conftest import save
+from conftest import encoded, save
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs.events import Note
 from voiceswap.shell import synthetic

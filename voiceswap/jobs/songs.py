@@ -31,6 +31,8 @@ NO_ACCOMPANIMENT_DB = -99.0
 EXCERPT_S, EXCERPTS_AT = 12.0, (0.2, 0.5, 0.8)
 # Somebody sings where the melody holds for so long, and so long before and after it (docs/separation.md).
 NOTE_S, BREATH_S = 0.1, 0.6
+# ... and where, over so long, what was separated is no further below its loud notes, and no further below the mix.
+PROMINENT_S, SOFTEST_DB, FAINTEST_DB = 0.2, -14.0, -14.0
 MIN_SUNG_S = 0.5
 # An accompaniment may end so much earlier or later than the song.
 BACKING_SLACK_S = 0.1
@@ -66,13 +68,13 @@ class Song:
         voice: What is to be converted.
         backing: Gives the accompaniment in blocks (n, n_channels) at the voice's rate; None for a dry voice.
         separated: Whether both came out of a mix, and add up to it.
-        prominence_db: How loud what was separated is against the mix in each 20 ms; None for what was not separated.
+        levels_db: How loud what was separated and the mix are in each 20 ms, (2, n), dBFS; None if nothing was.
     """
 
     voice: Source
     backing: Callable[[], Iterator[Array]] | None
     separated: bool = False
-    prominence_db: Array | None = None
+    levels_db: Array | None = None
 
 
 @lru_cache(maxsize=1)
@@ -209,7 +211,7 @@ def _separated(mix: Source, path: Path, report: Report) -> Song:
         for block in mix.open():
             yield block - vocals.take(len(block))
 
-    return Song(voice, backing, separated=True, prominence_db=voice_levels.finish() - levels_db)
+    return Song(voice, backing, separated=True, levels_db=np.stack([voice_levels.finish(), levels_db]))
 
 
 def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
@@ -231,7 +233,8 @@ def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
     if song.backing is None:
         return song
     note, around = (2 * round(s * frames_per_s / 2) + 1 for s in (NOTE_S, 2 * BREATH_S))
-    notes = maximum_filter1d(minimum_filter1d((f0_hz > 0).astype(np.float32), note, mode="constant"), note)
+    heard = (f0_hz > 0) & _prominent(song, f0_hz > 0, frames_per_s)
+    notes = maximum_filter1d(minimum_filter1d(heard.astype(np.float32), note, mode="constant"), note)
     if notes.sum() < MIN_SUNG_S * frames_per_s:
         raise AudioError(
             f"{song.voice.label} has {notes.sum() / frames_per_s:.1f} s of singing, wanted at least {MIN_SUNG_S} s",
@@ -256,6 +259,18 @@ def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
             yield block + given_back.take(len(block))
 
     return replace(song, voice=replace(song.voice, open=partial(parts, True)), backing=backing)
+
+
+def _prominent(song: Song, voiced: Array, frames_per_s: float) -> Array:
+    """Where what was separated is loud enough to be a singer: against its own loud notes, and against the mix."""
+    if song.levels_db is None or not voiced.any():
+        return np.ones(len(voiced), bool)
+    n_levels = song.levels_db.shape[1]
+    power = uniform_filter1d(10 ** (song.levels_db / 10), round(PROMINENT_S / loudness.LEVEL_FRAME_S), axis=1)
+    at = np.minimum((np.arange(len(voiced)) + 0.5) / frames_per_s / loudness.LEVEL_FRAME_S, n_levels - 1).astype(int)
+    voice_db, mix_db = 10 * np.log10(np.maximum(power, 1e-12))[:, at]
+    loud_db = np.percentile(voice_db[voiced], 95)
+    return np.asarray((voice_db > loud_db + SOFTEST_DB) & (voice_db > mix_db + FAINTEST_DB))
 
 
 def _fitting(path: Path, song: Source) -> Callable[[], Iterator[Array]]:
