@@ -3,7 +3,7 @@
     python benchmarks/protect.py DATA VOICES WORK TARGET...
     SCORER_PYTHON benchmarks/score_clips.py EVALKIT WORK    # independent scores and the table
 
-DATA and the sources are those of benchmarks/quality.py: LibriSpeech speakers that no training heard, and 20 s of each
+DATA and the sources are those of benchmarks/quality.py: LibriSpeech speakers that no training heard, and 10 s of each
 dry sung vocal; VOICES has a voice of each TARGET. A result is a straight line in `protect`, but for the bend of
 its highest peaks, so that two conversions give all values. Writes WORK/clips and WORK/pairs.json.
 """
@@ -19,8 +19,8 @@ import soundfile
 import voiceswap
 
 VALUES = (0.0, 0.3, 0.6, 1.0)
-N_SPEECH = 6
-SUNG_S = (30, 50)
+N_SPEECH = 4
+SUNG_S = (30, 40)
 
 
 def main(data, voices, work, targets):
