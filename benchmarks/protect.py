@@ -4,8 +4,8 @@
     SCORER_PYTHON benchmarks/score_clips.py EVALKIT WORK    # independent scores and the table
 
 DATA and the sources are those of benchmarks/quality.py: LibriSpeech speakers that no training heard, and 10 s of each
-dry sung vocal; VOICES has a voice of each TARGET. A result is a straight line in `protect`, but for the bend of
-its highest peaks, so that two conversions give all values. Writes WORK/clips and WORK/pairs.json.
+dry sung vocal, unless they are silent; VOICES has a voice of each TARGET. A result is a straight line in `protect`, but
+for the bend of its highest peaks, so that two conversions give all values. Writes WORK/clips and WORK/pairs.json.
 """
 
 import json
@@ -32,6 +32,8 @@ def main(data, voices, work, targets):
         samples = samples.mean(axis=1)
         if not row["lang"]:
             samples = samples[SUNG_S[0] * rate_hz : SUNG_S[1] * rate_hz]
+        if not samples.any():
+            continue
         name = f"{row['speaker']}_{Path(row['path']).stem}.wav"
         source = work / "sources" / name
         source.parent.mkdir(parents=True, exist_ok=True)
