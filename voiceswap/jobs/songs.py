@@ -115,7 +115,9 @@ def opened(mix: Source, options: SongOptions, report: Report) -> Iterator[Song]:
     if options.backing is not None:
         yield Song(mix, _fitting(options.backing, mix))
         return
-    if options.mode == "dry":
+    # What is too short for half a second of singing is no song.
+    brief = options.mode == "auto" and sum(len(block) for block in mix.open()) < MIN_SUNG_S * mix.sample_rate_hz
+    if options.mode == "dry" or brief:
         yield Song(mix, None)
         return
     if options.mode == "auto":
