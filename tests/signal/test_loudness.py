@@ -46,6 +46,17 @@ def test_levels_of_blocks_are_those_of_the_whole(block):
     assert not len(loudness.Levels(RATE, 1).finish())
 
 
+@pytest.mark.parametrize("block", [500, 5000, 10**6])
+def test_an_offset_is_no_sound_and_a_low_note_is(block):
+    t = np.arange(2 * RATE) / RATE
+    note = 0.1 * np.sin(2 * np.pi * 60 * t)[:, None]
+    steady = np.stack([0.6, -0.4]) + np.hstack([note, 0 * note])
+    parts = (steady[i : i + block].astype(np.float32) for i in range(0, len(steady), block))
+    made = np.concatenate(list(loudness.without_offset(parts, RATE)))
+    assert made.shape == steady.shape and np.abs(made[:, 1]).max() < 1e-4
+    assert np.abs(made[RATE:, 0]).max() == pytest.approx(0.1, rel=0.02)
+
+
 def test_level_of_speech_does_not_see_pauses():
     level = loudness.active_level_db(loudness.frame_levels_db(bursts(1.0, pause_s=5.0), RATE))
     assert level == pytest.approx(-20.0, abs=0.5)

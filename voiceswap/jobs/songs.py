@@ -149,6 +149,7 @@ def accompaniment_db(mix: Source, separator: Separator) -> float:
     voice = rest = 1e-12
     for first, last in spans:
         excerpt = _excerpt(mix, first, last)
+        excerpt = excerpt - excerpt.mean(axis=0)
         alone = replace(mix, open=partial(_one_block, excerpt))
         vocals = np.concatenate(list(_vocals(alone, separator, loudness.active_level_db(levels_db))))
         n = min(len(vocals), len(excerpt))
@@ -160,7 +161,7 @@ def accompaniment_db(mix: Source, separator: Separator) -> float:
 def _levels(mix: Source) -> tuple[int, Array]:
     """How many samples a channel there are, and how loud each 20 ms is, all channels together, in dBFS."""
     levels = loudness.Levels(mix.sample_rate_hz, mix.n_channels)
-    for block in mix.open():
+    for block in loudness.without_offset(mix.open(), mix.sample_rate_hz):
         levels.push(block)
     return levels.n_samples, levels.finish()
 
