@@ -1,11 +1,12 @@
 """What becomes of whole songs: melody, loudness, accompaniment and identity (docs/measurements.md).
 
-    python benchmarks/songs.py DATA VOICES WORK TARGET... [-- mixes | instrument]...
+    python benchmarks/songs.py DATA VOICES WORK TARGET... [-- mixes | dry | instrument]...
 
 DATA has songs/dev/evfree_*/vocals.opus and accompaniment.opus, whose sum is the mix, and in target/TARGET recordings of
-whom VOICES has the voice TARGET. `mixes` converts each mix into each voice, `instrument` compares each song's melody
-with that of the same samples 10 ms later, or otherwise hardly changed: the least error that can be measured. Prints a
-line a song and the means. Files that WORK holds are not made again.
+whom VOICES has the voice TARGET. `mixes` converts each mix into each voice, `dry` its vocals alone, and the phrases of
+songs/dev/solo; both judge finished results, and of a mix the converted stem, too. `instrument` compares each song's
+melody with that of the same samples 10 ms later, or otherwise hardly changed: the least error that can be measured.
+Prints a line a song and the means. Files that WORK holds are not made again.
 """
 
 import sys
@@ -119,7 +120,8 @@ def of_mix(song, voice, target, work):
     mix = vocals + accompaniment
     kept, source = work / f"{song.name}.{voice.name}", work / f"{song.name}.wav"
     soundfile.write(source, mix, rate_hz, "FLOAT")
-    output = kept.with_suffix(kept.suffix + ".wav")
+    # Not with_suffix: a voice's name may have a dot.
+    output = kept.parent / f"{kept.name}.wav"
     if not output.exists():
         (made,) = voiceswap.convert(source, as_=voice.path, stems=kept, out=output, force=True)
         print(f"{made.times_real_time} times real time, {made.pitch_semitones:+} semitones", file=sys.stderr)
@@ -133,14 +135,34 @@ def of_mix(song, voice, target, work):
     apart_db = float("nan")
     if outside.any():
         apart_db = level_db((result - accompaniment)[outside]) - level_db(accompaniment[outside])
+    # The singing in the finished result, with what the separator left of the singer.
+    heard = result - accompaniment
     return {
         **agreement(truth, melody(mono(converted, rate_hz, F0_RATE_HZ))),
+        **{f"finished_{k}": v for k, v in agreement(truth, melody(mono(heard, rate_hz, F0_RATE_HZ))).items()},
+        "separated_correlation": agreement(truth, melody(mono(found, rate_hz, F0_RATE_HZ)))["correlation"],
         "separated_cents": agreement(truth, melody(mono(found, rate_hz, F0_RATE_HZ)))["cents"],
         "contour_db": contour_db(found.mean(axis=1), converted.mean(axis=1), truth > 0, rate_hz),
         "loudness_db": meter.integrated_loudness(result) - meter.integrated_loudness(mix),
         "outside_db": apart_db,
         "outside_s": outside.sum() / rate_hz,
+        "peak": np.abs(result).max(),
         **likeness(converted, vocals, rate_hz, target),
+    }
+
+
+def of_dry(source, name, voice, target, work):
+    output = work / f"{name}.dry.{voice.name}.wav"
+    samples, rate_hz = soundfile.read(source, dtype="float32", always_2d=True)
+    if not output.exists():
+        voiceswap.convert(source, as_=voice.path, mode="dry", out=output)
+    result, _ = soundfile.read(output, dtype="float32", always_2d=True)
+    n = min(len(samples), len(result))
+    truth = melody(mono(samples[:n], rate_hz, F0_RATE_HZ))
+    return {
+        **agreement(truth, melody(mono(result[:n], rate_hz, F0_RATE_HZ))),
+        "contour_db": contour_db(samples[:n].mean(axis=1), result[:n].mean(axis=1), truth > 0, rate_hz),
+        **likeness(result[:n], samples[:n], rate_hz, target),
     }
 
 
@@ -171,6 +193,15 @@ def main(data, voices, work, targets, parts):
             for label, row in of_instrument(song).items():
                 shown(f"{song.name}, {label}:", row)
     opened = [load(target, voices) for target in targets]
+    phrases = [(p, p.stem) for p in sorted((data / "songs" / "dev" / "solo").glob("*.flac"))]
+    for kind, sources in (("vocals", [(s / "vocals.opus", s.name) for s in songs]), ("solo phrases", phrases)):
+        rows = []
+        for voice in opened if "dry" in parts else ():
+            for source, name in sources:
+                rows.append(of_dry(source, name, voice, target_of(data / "target" / voice.name), work))
+                shown(f"{name}, dry, as {voice.name}:", rows[-1])
+        if rows:
+            shown(f"mean of the dry {kind}:", mean(rows))
     rows = []
     for voice in opened if "mixes" in parts else ():
         for song in songs:
@@ -182,7 +213,7 @@ def main(data, voices, work, targets, parts):
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
-    parts = arguments[arguments.index("--") + 1 :] if "--" in arguments else ["mixes", "instrument"]
+    parts = arguments[arguments.index("--") + 1 :] if "--" in arguments else ["mixes", "dry", "instrument"]
     arguments = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if len(arguments) < 4:
         sys.exit(__doc__)

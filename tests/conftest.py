@@ -122,6 +122,21 @@ def save(path, samples, sample_rate_hz=22050, subtype="PCM_16"):
     return path
 
 
+def encoded(path, samples, codec, rate=44_100):
+    """Samples (n, n_channels) in a container that soundfile cannot write."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        layout = "mono" if samples.shape[1] == 1 else "stereo"
+        stream = container.add_stream(codec, rate=rate, layout=layout)
+        container.metadata["title"] = "A song"
+        frame = av.AudioFrame.from_ndarray(samples.T.copy(), format="fltp", layout=layout)
+        frame.rate = rate
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    return path
+
+
 @pytest.fixture(scope="session")
 def spoken(tmp_path_factory):
     """A folder of 48 s with 36 s of speech in three takes: not to be changed."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from conftest import encoded
 from voiceswap.errors import AudioError, UsageError, WriteError
 from voiceswap.signal import audio
 
@@ -134,21 +135,6 @@ def test_parts_are_the_whole(tmp_path):
     assert len(parts) > 2 and min(len(p) for p in parts[:-1]) >= 22_050
     np.testing.assert_array_equal(np.concatenate(parts), whole)
     np.testing.assert_array_equal(audio.read(path, 22_050, max_s=0.5), whole[:11_025])
-
-
-def encoded(path, samples, codec, rate=44_100):
-    """Samples (n, n_channels) in a container that soundfile cannot write."""
-    import av
-
-    with av.open(str(path), "w") as container:
-        layout = "mono" if samples.shape[1] == 1 else "stereo"
-        stream = container.add_stream(codec, rate=rate, layout=layout)
-        container.metadata["title"] = "A song"
-        frame = av.AudioFrame.from_ndarray(samples.T.copy(), format="fltp", layout=layout)
-        frame.rate = rate
-        for packet in [*stream.encode(frame), *stream.encode(None)]:
-            container.mux(packet)
-    return path
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,29 @@ def test_silence_holds_no_speech(samples):
     assert loudness.speech_segments(samples, RATE) == []
 
 
+@pytest.mark.parametrize("block", [1, 319, 320, 5000, 10**6])
+def test_levels_of_blocks_are_those_of_the_whole(block):
+    samples = bursts(0.3, pause_s=0.1)[:9001]
+    both = np.stack([samples, samples], axis=-1)
+    levels = loudness.Levels(RATE, 2)
+    for first in range(0, len(both), block):
+        levels.push(both[first : first + block])
+    assert levels.n_samples == len(samples)
+    np.testing.assert_allclose(levels.finish(), loudness.frame_levels_db(samples, RATE), atol=1e-4)
+    assert not len(loudness.Levels(RATE, 1).finish())
+
+
+@pytest.mark.parametrize("block", [500, 5000, 10**6])
+def test_an_offset_is_no_sound_and_a_low_note_is(block):
+    t = np.arange(2 * RATE) / RATE
+    note = 0.1 * np.sin(2 * np.pi * 60 * t)[:, None]
+    steady = np.stack([0.6, -0.4]) + np.hstack([note, 0 * note])
+    parts = (steady[i : i + block].astype(np.float32) for i in range(0, len(steady), block))
+    made = np.concatenate(list(loudness.without_offset(parts, RATE)))
+    assert made.shape == steady.shape and np.abs(made[:, 1]).max() < 1e-4
+    assert np.abs(made[RATE:, 0]).max() == pytest.approx(0.1, rel=0.02)
+
+
 def test_level_of_speech_does_not_see_pauses():
     level = loudness.active_level_db(loudness.frame_levels_db(bursts(1.0, pause_s=5.0), RATE))
     assert level == pytest.approx(-20.0, abs=0.5)

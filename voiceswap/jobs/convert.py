@@ -43,6 +43,7 @@ class _Wanted:
     sidecar: bool
     signer: credentials.Signer | None
     force: bool
+    f0_out: Path | None
     keep_stages: Path | None
     judge: Judge | None
 
@@ -153,21 +154,21 @@ def convert(
         known = identity.from_card(voice.card, str(voice.path / "card.json"))
         judge = Judge(voice.config.features, known, instruments.dnsmos())
     kept = Path(keep_stages) if keep_stages is not None else None
-    wanted = _Wanted(options, mark, strict, sidecar, signer, force, kept, judge)
+    curve_out = Path(f0_out) if f0_out is not None else None
+    wanted = _Wanted(options, mark, strict, sidecar, signer, force, curve_out, kept, judge)
     consent = f"{voice.name}: {voice.consent_line}"
     report(Note(consent, warning=not is_recorded(voice.card)))
 
     def shape(found: Survey, in_key: bool) -> Shaping:
         return voice.shaping(found, pitch, formant, protect, vocoder, in_key=in_key)
 
-    def look(source: Source) -> Survey:
+    def look(source: Source) -> tuple[Survey, audio.Array]:
         found = survey(source, voice.config, f0_method)
-        if f0_out is not None:
-            write_curve(Path(f0_out), found.f0_hz, voice.config.features)
+        heard = found.f0_hz
         if f0 is not None:
-            melody = read_curve(Path(f0), len(found.f0_hz), voice.config.features)
+            melody = read_curve(Path(f0), len(heard), voice.config.features)
             found = replace(found, f0_hz=melody, f0_range=f0_range(melody))
-        return found
+        return found, heard
 
     if jobs > 1 and many and sys.executable:
         certificate = [os.path.abspath(file) for file in c2pa] if c2pa is not None else None
@@ -226,7 +227,7 @@ def _convert_one(
     voice: Voice,
     path: Path,
     output: Path,
-    look: Callable[[Source], Survey],
+    look: Callable[[Source], tuple[Survey, audio.Array]],
     shape: Callable[[Survey, bool], Shaping],
     wanted: _Wanted,
     report: Report,
@@ -248,8 +249,10 @@ def _convert_one(
     with ExitStack() as stack:
         mix = Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path))
         song = stack.enter_context(opened(mix, wanted.options, report))
-        found = look(song.voice)
+        found, heard_f0_hz = look(song.voice)
         song = sung(song, found.f0_hz, voice.config.features.frames_per_s)
+        if wanted.f0_out is not None:
+            write_curve(wanted.f0_out, heard_f0_hz, voice.config.features)
         in_key = song.backing is not None
         shaping = shape(found, in_key)
         for text in [*damage[:1], *_doubts(path, found, shaping, in_key)]:
@@ -263,7 +266,15 @@ def _convert_one(
         alone = None
         if wanted.judge is not None and in_key:
             voiced, alone = stack.enter_context(tapped(voiced, kind))
-        mixed = put_together(voiced, song, wanted.options, kind, wanted.force)
+
+        def told(n_done: int, stage: str = "converting") -> None:
+            if stopped():
+                raise StoppedError(f"stopped; {output} was not written")
+            speed = n_done / kind.sample_rate_hz / (time.monotonic() - began)
+            left_s = (found.n_samples - n_done) / kind.sample_rate_hz / speed
+            report(Progress(path.name, stage, n_done, found.n_samples, times_real_time=speed, left_s=left_s))
+
+        mixed = put_together(voiced, song, wanted.options, kind, wanted.force, told, report)
         marker = Marker(kind.sample_rate_hz, kind.n_channels, voice.tag) if wanted.mark else None
         duration_s = found.n_samples / kind.sample_rate_hz
         made = record.Record(
@@ -282,14 +293,9 @@ def _convert_one(
             closing(mixed),
         ):
             for block in mixed:
-                if stopped():
-                    raise StoppedError(f"stopped; {output} was not written")
                 writer.write(marker.push(block) if marker else block)
                 n_done += len(block)
-                taken_s = time.monotonic() - began
-                speed = n_done / kind.sample_rate_hz / taken_s
-                left_s = (found.n_samples - n_done) / kind.sample_rate_hz / speed
-                report(Progress(path.name, "converting", n_done, found.n_samples, times_real_time=speed, left_s=left_s))
+                told(n_done, "mixing" if in_key else "converting")
             if marker:
                 writer.write(marker.finish())
         scores = None

@@ -14,10 +14,11 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs.events import Note, Progress, Report
-from voiceswap.jobs.stream import Queue, Source, bent
+from voiceswap.jobs.stream import SILENT_DB, Queue, Source, bent
 from voiceswap.model.separator import SAMPLE_RATE_HZ, Separator, load_separator
 from voiceswap.signal import audio, loudness
 from voiceswap.signal.features import Array
+from voiceswap.signal.programme import Balance
 from voiceswap.storage import atomic
 
 MODES = ("auto", "dry", "song")
@@ -30,6 +31,9 @@ NO_ACCOMPANIMENT_DB = -99.0
 EXCERPT_S, EXCERPTS_AT = 12.0, (0.2, 0.5, 0.8)
 # Somebody sings where the melody holds for so long, and so long before and after it (docs/separation.md).
 NOTE_S, BREATH_S = 0.1, 0.6
+# ... and where, over so long, what was separated is no further below its loud notes, and no further below the mix.
+PROMINENT_S, SOFTEST_DB, FAINTEST_DB = 0.2, -14.0, -14.0
+MIN_SUNG_S = 0.5
 # An accompaniment may end so much earlier or later than the song.
 BACKING_SLACK_S = 0.1
 # A mix is louder than a voice alone and was limited when it was made: only what exceeds this is bent.
@@ -64,11 +68,13 @@ class Song:
         voice: What is to be converted.
         backing: Gives the accompaniment in blocks (n, n_channels) at the voice's rate; None for a dry voice.
         separated: Whether both came out of a mix, and add up to it.
+        levels_db: How loud what was separated and the mix are in each 20 ms, (2, n), dBFS; None if nothing was.
     """
 
     voice: Source
     backing: Callable[[], Iterator[Array]] | None
     separated: bool = False
+    levels_db: Array | None = None
 
 
 @lru_cache(maxsize=1)
@@ -102,10 +108,16 @@ def opened(mix: Source, options: SongOptions, report: Report) -> Iterator[Song]:
     Raises:
         AudioError: There is no voice in it, or the accompaniment does not fit.
     """
+    if options.backing is not None or options.mode == "song":
+        _, levels_db = _levels(mix)
+        if levels_db.max(initial=SILENT_DB) <= SILENT_DB:
+            raise AudioError(f"{mix.label} is silent: there is no singing in it", "give a recording with a voice")
     if options.backing is not None:
         yield Song(mix, _fitting(options.backing, mix))
         return
-    if options.mode == "dry":
+    # What is too short for half a second of singing is no song.
+    brief = options.mode == "auto" and sum(len(block) for block in mix.open()) < MIN_SUNG_S * mix.sample_rate_hz
+    if options.mode == "dry" or brief:
         yield Song(mix, None)
         return
     if options.mode == "auto":
@@ -137,6 +149,7 @@ def accompaniment_db(mix: Source, separator: Separator) -> float:
     voice = rest = 1e-12
     for first, last in spans:
         excerpt = _excerpt(mix, first, last)
+        excerpt = excerpt - excerpt.mean(axis=0)
         alone = replace(mix, open=partial(_one_block, excerpt))
         vocals = np.concatenate(list(_vocals(alone, separator, loudness.active_level_db(levels_db))))
         n = min(len(vocals), len(excerpt))
@@ -147,11 +160,10 @@ def accompaniment_db(mix: Source, separator: Separator) -> float:
 
 def _levels(mix: Source) -> tuple[int, Array]:
     """How many samples a channel there are, and how loud each 20 ms is, all channels together, in dBFS."""
-    n_samples, levels_db = 0, [np.zeros(0)]
-    for block in mix.open():
-        n_samples += len(block)
-        levels_db.append(loudness.frame_levels_db(block.reshape(-1), mix.sample_rate_hz * mix.n_channels))
-    return n_samples, np.concatenate(levels_db)
+    levels = loudness.Levels(mix.sample_rate_hz, mix.n_channels)
+    for block in loudness.without_offset(mix.open(), mix.sample_rate_hz):
+        levels.push(block)
+    return levels.n_samples, levels.finish()
 
 
 def _one_block(samples: Array) -> Iterator[Array]:
@@ -187,12 +199,13 @@ def _separated(mix: Source, path: Path, report: Report) -> Song:
     kind = audio.AudioInfo(mix.sample_rate_hz, mix.n_channels, "W64", "FLOAT")
     n_samples, levels_db = _levels(mix)
     queue = Queue(_vocals(mix, _separator(), loudness.active_level_db(levels_db)), mix.n_channels)
-    n_done = 0
+    n_done, voice_levels = 0, loudness.Levels(mix.sample_rate_hz, mix.n_channels)
     with audio.Writer(path, kind, n_samples=n_samples) as writer:
         while n_done < n_samples:
             report(Progress(Path(mix.label).name, "separating", n_done, n_samples))
             block = queue.take(min(audio.BLOCK_SAMPLES, n_samples - n_done))
             writer.write(block)
+            voice_levels.push(block)
             n_done += len(block)
     voice = replace(mix, open=lambda: audio.blocks(path))
 
@@ -201,7 +214,7 @@ def _separated(mix: Source, path: Path, report: Report) -> Song:
         for block in mix.open():
             yield block - vocals.take(len(block))
 
-    return Song(voice, backing, separated=True)
+    return Song(voice, backing, separated=True, levels_db=np.stack([voice_levels.finish(), levels_db]))
 
 
 def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
@@ -216,11 +229,22 @@ def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
 
     Returns:
         Voice and accompaniment, which still add up to the mix; the song itself if it was not separated.
+
+    Raises:
+        AudioError: There is an accompaniment, but less than half a second of singing.
     """
-    if not song.separated or song.backing is None:
+    if song.backing is None:
         return song
     note, around = (2 * round(s * frames_per_s / 2) + 1 for s in (NOTE_S, 2 * BREATH_S))
-    notes = maximum_filter1d(minimum_filter1d((f0_hz > 0).astype(np.float32), note, mode="constant"), note)
+    heard = (f0_hz > 0) & _prominent(song, f0_hz > 0, frames_per_s)
+    notes = maximum_filter1d(minimum_filter1d(heard.astype(np.float32), note, mode="constant"), note)
+    if notes.sum() < MIN_SUNG_S * frames_per_s:
+        raise AudioError(
+            f"{song.voice.label} has {notes.sum() / frames_per_s:.1f} s of singing, wanted at least {MIN_SUNG_S} s",
+            "--dry takes all of it for a voice" if song.separated else "give a longer recording of the voice",
+        )
+    if not song.separated:
+        return song
     share = uniform_filter1d(maximum_filter1d(notes, around), note)
     per_frame = song.voice.sample_rate_hz / frames_per_s
 
@@ -238,6 +262,18 @@ def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
             yield block + given_back.take(len(block))
 
     return replace(song, voice=replace(song.voice, open=partial(parts, True)), backing=backing)
+
+
+def _prominent(song: Song, voiced: Array, frames_per_s: float) -> Array:
+    """Where what was separated is loud enough to be a singer: against its own loud notes, and against the mix."""
+    if song.levels_db is None or not voiced.any():
+        return np.ones(len(voiced), bool)
+    n_levels = song.levels_db.shape[1]
+    power = uniform_filter1d(10 ** (song.levels_db / 10), round(PROMINENT_S / loudness.LEVEL_FRAME_S), axis=1)
+    at = np.minimum((np.arange(len(voiced)) + 0.5) / frames_per_s / loudness.LEVEL_FRAME_S, n_levels - 1).astype(int)
+    voice_db, mix_db = 10 * np.log10(np.maximum(power, 1e-12))[:, at]
+    loud_db = np.percentile(voice_db[voiced], 95)
+    return np.asarray((voice_db > loud_db + SOFTEST_DB) & (voice_db > mix_db + FAINTEST_DB))
 
 
 def _fitting(path: Path, song: Source) -> Callable[[], Iterator[Array]]:
@@ -263,9 +299,15 @@ def _fitting(path: Path, song: Source) -> Callable[[], Iterator[Array]]:
 
 
 def put_together(
-    converted: Iterator[Array], song: Song, options: SongOptions, rate_like: audio.AudioInfo, force: bool
+    converted: Iterator[Array],
+    song: Song,
+    options: SongOptions,
+    rate_like: audio.AudioInfo,
+    force: bool,
+    told: Callable[[int], None],
+    report: Report,
 ) -> Generator[Array, None, None]:
-    """The converted voice over its accompaniment, each stem kept where that is wanted.
+    """The converted voice over its accompaniment, as loud as the song was, each stem kept where that is wanted.
 
     Args:
         converted: The converted voice in blocks (n, n_channels).
@@ -273,6 +315,8 @@ def put_together(
         options: Gains, and where stems go.
         rate_like: The recording's kind.
         force: Whether stems that exist may be replaced.
+        told: How many samples are converted, while nothing can be mixed yet.
+        report: Told which gain keeps the song's loudness.
 
     Yields:
         Blocks (n, n_channels) float32, |sample| < 1.
@@ -287,7 +331,11 @@ def put_together(
     channels = rate_like.n_channels
     with ExitStack() as stack:
         writers = _stem_writers(stack, options.stems, rate_like, force)
-        backing = Queue(song.backing(), channels) if song.backing is not None else None
+        if song.backing is None:
+            backing = None
+        else:
+            converted = stack.enter_context(_balanced(converted, song.voice, song.backing, told, report))
+            backing = Queue(song.backing(), channels)
         vocals = Queue(song.voice.open(), channels) if writers else None
         for block in converted:
             rest = backing.take(len(block)) if backing is not None else np.zeros_like(block)
@@ -298,6 +346,36 @@ def put_together(
                 yield bent(block * vocal_gain)
             else:
                 yield bent(block * vocal_gain + rest * backing_gain, MIX_KNEE, MIX_CEILING)
+
+
+@contextmanager
+def _balanced(
+    converted: Iterator[Array],
+    voice: Source,
+    backing: Callable[[], Iterator[Array]],
+    told: Callable[[int], None],
+    report: Report,
+) -> Iterator[Iterator[Array]]:
+    """The converted voice with the gain that keeps the song's loudness; it lies in a temporary file meanwhile.
+
+    A voice is less loud to a listener than another one of the same power, and adds up with what the separator left of
+    the singer in the accompaniment otherwise. The accompaniment stays as it is.
+    """
+    balance, n_done = Balance(voice.sample_rate_hz, voice.n_channels), 0
+    singer, rest = (Queue(blocks, voice.n_channels) for blocks in (voice.open(), backing()))
+    with tempfile.TemporaryDirectory(prefix="voiceswap-") as folder:
+        path = Path(folder) / "converted.w64"
+        with audio.Writer(path, audio.AudioInfo(voice.sample_rate_hz, voice.n_channels, "W64", "FLOAT")) as writer:
+            for block in converted:
+                writer.write(block)
+                behind = rest.take(len(block))
+                balance.push(block, behind, behind + singer.take(len(block)))
+                n_done += len(block)
+                told(n_done)
+        gain_db = balance.gain_db()
+        report(Note(f"{voice.label}: the voice is put back with {gain_db:+.1f} dB: as loud a song as before"))
+        gain = np.float32(10 ** (gain_db / 20))
+        yield (block * gain for block in audio.blocks(path))
 
 
 def _stem_writers(stack: ExitStack, folder: Path | None, like: audio.AudioInfo, force: bool) -> list[audio.Writer]:

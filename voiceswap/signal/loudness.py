@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+import scipy.signal
 from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
 Array = np.ndarray
@@ -18,6 +21,8 @@ SILENT_RUN_S, SILENT_FADE_S = 0.02, 0.004
 FOLLOW_WINDOW_S = 0.05
 FOLLOW_MAX_DB = 12.0
 PEAK_CEILING = 0.985
+# What is slower than this is an offset of the recorder, no sound.
+OFFSET_HZ = 20.0
 PEAK_REACH_S = 0.005
 
 
@@ -29,6 +34,48 @@ def frame_levels_db(samples: Array, sample_rate_hz: int) -> Array:
     power = np.square(padded).reshape(n_frames, size).sum(axis=1)
     lengths = np.minimum(size, len(samples) - size * np.arange(n_frames))
     return np.asarray(10 * np.log10(np.maximum(power / np.maximum(lengths, 1), 10 ** (FLOOR_DB / 10))))
+
+
+def without_offset(blocks: Iterator[Array], sample_rate_hz: int) -> Iterator[Array]:
+    """Blocks (n, n_channels) without what is slower than 20 Hz."""
+    sections = scipy.signal.butter(2, OFFSET_HZ, "highpass", fs=sample_rate_hz, output="sos")
+    state: Array | None = None
+    for block in blocks:
+        if state is None and len(block):
+            # As if the first sample had lasted for ever, so that an offset is no step.
+            state = scipy.signal.sosfilt_zi(sections)[:, :, None] * block[0]
+        if len(block):
+            block, state = scipy.signal.sosfilt(sections, block, axis=0, zi=state)
+        yield block.astype(np.float32)
+
+
+class Levels:
+    """`frame_levels_db` of what comes in blocks, all channels together.
+
+    Args:
+        sample_rate_hz: The rate.
+        n_channels: Its channels.
+    """
+
+    def __init__(self, sample_rate_hz: int, n_channels: int) -> None:
+        self._size = max(1, round(LEVEL_FRAME_S * sample_rate_hz)) * n_channels
+        self._held, self._found = np.zeros(0, np.float32), [np.zeros(0)]
+        self.n_samples = 0
+
+    def push(self, samples: Array) -> None:
+        """Listen to (n, n_channels)."""
+        self.n_samples += len(samples)
+        joined = np.concatenate([self._held, samples.reshape(-1)])
+        whole, self._held = np.split(joined, [len(joined) // self._size * self._size])
+        power = np.square(whole.astype(np.float64)).reshape(-1, self._size).mean(axis=1)
+        self._found.append(10 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10))))
+
+    def finish(self) -> Array:
+        """Level of each 20 ms, in dBFS, at least -120."""
+        if not len(self._held):
+            return np.concatenate(self._found)
+        power = max(float(np.mean(np.square(self._held, dtype=np.float64))), 10 ** (FLOOR_DB / 10))
+        return np.append(np.concatenate(self._found), 10 * np.log10(power))
 
 
 def active_level_db(levels_db: Array) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ METHODS = ("swift", "dio", "harvest")
 # Fewer voiced frames than this (about 0.2 s) say nothing about a range.
 MIN_VOICED_FRAMES = 20
 VOICED_CONFIDENCE = 0.5
+# A tracker errs by an octave, or loses the melody, for so long at most; a singer does neither.
+ERROR_S, LOST_S = 0.12, 0.025
+OCTAVE_SLACK, LOST_SLACK = 1.0, 1.0
 # The tracker takes what peaks below -60 dBFS for silence: quiet recordings are raised to half of full scale for it.
 TRACKED_PEAK, MAX_GAIN = 0.5, 100.0
 
@@ -69,7 +73,45 @@ def f0_hz(samples: Array, config: FeatureConfig, method: str = METHODS[0]) -> Ar
     centres_s = (np.arange(n_frames) + 0.5) / config.frames_per_s
     nearest = np.searchsorted((times_s[1:] + times_s[:-1]) / 2, centres_s)
     melody = np.exp(np.interp(centres_s, times_s[voiced], np.log(f0[voiced])))
-    return np.where(voiced[nearest], melody, 0.0).astype(np.float32)
+    found = np.where(voiced[nearest], melody, 0.0).astype(np.float32)
+    return repaired(found, config.frames_per_s)
+
+
+def repaired(f0: Array, frames_per_s: float) -> Array:
+    """A melody `(n_frames,)` in Hz, 0.0 = unvoiced, without a tracker's short slips; slides and vibrato stay.
+
+        before   220 221 222 444 445 224   0   0 223        a jump by an octave and back, then two frames lost
+        after    220 221 222 222 223 224 224 223 223
+
+    A slip is at most 0.12 s long, begins or ends with a jump of 11 to 13 semitones, and lies between frames of the
+    other octave, or at either end of a voiced stretch. Lost are at most 25 ms between frames a semitone apart or less.
+    """
+    melody, most = f0.astype(np.float64), round(ERROR_S * frames_per_s)
+    for first, last in _stretches(melody > 0):
+        tones = 12 * np.log2(melody[first:last])
+        cuts = np.flatnonzero(np.abs(np.abs(np.diff(tones)) - 12) <= OCTAVE_SLACK) + 1
+        edges = [0, *cuts, last - first]
+        for start, stop in itertools.pairwise(edges):
+            # What lies before is repaired already; the very first part has only what comes after to go by.
+            before, after = start > 0, stop < last - first
+            if stop - start > most or not (before or after):
+                continue
+            off = tones[start] - tones[start - 1] if before else tones[stop - 1] - tones[stop]
+            back = tones[stop - 1] - tones[stop] if before and after else off
+            if abs(abs(off) - 12) <= OCTAVE_SLACK and abs(back - off) <= 2 * OCTAVE_SLACK:
+                tones[start:stop] -= 12 * np.sign(off)
+        melody[first:last] = 2 ** (tones / 12)
+    for first, last in _stretches(melody == 0):
+        if first > 0 and last < len(melody) and last - first <= LOST_S * frames_per_s:
+            ends = np.log2(melody[[first - 1, last]])
+            if 12 * abs(ends[1] - ends[0]) <= LOST_SLACK:
+                melody[first:last] = 2 ** np.interp(np.arange(first, last), [first - 1, last], ends)
+    return np.asarray(melody, dtype=np.float32)
+
+
+def _stretches(where: Array) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], where.astype(np.int8), [0]])))
+    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
 def _by_swift(samples: Array, config: FeatureConfig, _method: str) -> tuple[Array, Array, Array]:

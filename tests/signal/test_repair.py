@@ -1,0 +1,66 @@
+"""What trackers get wrong for a moment is put right; what singers do stays."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voiceswap.config import Config
+from voiceswap.signal import pitch
+
+FPS = Config().features.frames_per_s
+
+
+def sung(seconds=3.0, vibrato=0.5):
+    """Two notes with vibrato, a slide of a fifth between them."""
+    t = np.arange(round(seconds * FPS)) / FPS
+    tones = np.interp(t, [0, 1.2, 1.5, seconds], [0, 0, 7, 7]) + vibrato * np.sin(2 * np.pi * 5.5 * t)
+    return (220 * 2 ** (tones / 12)).astype(np.float32)
+
+
+def test_vibrato_slides_pauses_and_leaps_stay():
+    melody = sung()
+    melody[100:110] = 0
+    np.testing.assert_allclose(pitch.repaired(melody, FPS), melody, rtol=1e-6)
+    leap = np.concatenate([sung(0.5, 0.2), 2 * sung(0.5, 0.2), sung(0.5, 0.2)])
+    np.testing.assert_allclose(pitch.repaired(leap, FPS), leap, rtol=1e-6)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 2.0])
+@pytest.mark.parametrize(("first", "last"), [(0, 4), (40, 41), (60, 69), (250, None)])
+def test_octave_errors_are_put_right(ratio, first, last):
+    melody = sung()
+    wrong = melody.copy()
+    wrong[first:last] *= ratio
+    assert last is None or last - first <= pitch.ERROR_S * FPS
+    np.testing.assert_allclose(pitch.repaired(wrong, FPS), melody, rtol=1e-5)
+
+
+def test_several_slips_in_one_phrase():
+    melody = sung()
+    wrong = melody.copy()
+    wrong[20:25] *= 2
+    wrong[25:30] *= 0.5
+    wrong[200:203] *= 2
+    mended = pitch.repaired(wrong, FPS)
+    np.testing.assert_allclose(mended[:20], melody[:20], rtol=1e-5)
+    np.testing.assert_allclose(mended[30:], melody[30:], rtol=1e-5)
+
+
+def test_frames_that_were_lost_are_found_again():
+    melody = sung()
+    wrong = melody.copy()
+    wrong[50:52] = 0
+    wrong[90] = 0
+    np.testing.assert_allclose(pitch.repaired(wrong, FPS), melody, rtol=0.02)
+    wrong[50:56] = 0
+    assert not pitch.repaired(wrong, FPS)[50:56].any(), "a plosive is no drop-out"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from([0.0, 110.0, 220.0, 225.0, 440.0, 880.0]), max_size=60))
+def test_whatever_comes_stays_finite_and_as_long(values):
+    f0 = np.array(values, np.float32)
+    mended = pitch.repaired(f0, FPS)
+    assert mended.shape == f0.shape and np.isfinite(mended).all() and (mended >= 0).all()
+    assert (mended[f0 > 0] > 0).all()
