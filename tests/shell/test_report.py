@@ -15,6 +15,7 @@ from voiceswap.errors import ModelError, UsageError
 from voiceswap.jobs import instruments, loop, timelapse
 from voiceswap.jobs.voice import with_card
 from voiceswap.shell import page, report, synthetic
+from voiceswap.signal import audio
 
 HOSTILE = "\"'></title></style></dl><script>console.error(1)</script><img src=x onerror=alert(1)>&lt;\u202e\x1b[31m"
 
@@ -26,8 +27,13 @@ def no_mos(monkeypatch):
 
 @pytest.fixture
 def filmed(voice, trained, home):
-    """The tiny voice speakerA with what its training kept."""
+    """The tiny voice speakerA with what its training kept, its sentence somebody else's."""
     shutil.copytree(trained / ".runs" / "speakerA", home / "voices" / ".runs" / "speakerA")
+    said = synthetic.speech(synthetic.BORIS, 2.0, seed=3)
+    path = home / "voices" / ".runs" / "speakerA" / timelapse.FOLDER / timelapse.SOURCE
+    kind = audio.AudioInfo(said.sample_rate_hz, 1, "FLAC", "PCM_16")
+    with audio.Writer(path, kind, {"title": "speakerB"}) as writer:
+        writer.write(said.samples[:, None])
     return voice
 
 
@@ -87,6 +93,18 @@ def test_it_holds_all_that_was_kept(filmed, home, monkeypatch):
         voiceswap.report("speakerA")
     assert voiceswap.report("speakerA", force=True).path == made.path
     assert not [p for p in home.rglob("*.tmp*")]
+
+
+def test_a_voice_trained_alone_is_not_said_to_be_nearer_to_its_source(filmed, home):
+    kept = home / "voices" / ".runs" / "speakerA" / timelapse.FOLDER
+    shutil.copy(kept / timelapse.REAL, kept / timelapse.SOURCE)
+    shown = seen(voiceswap.report("speakerA", out=home / "alone.html").path)
+    words = " ".join(shown.words)
+    assert "Nobody else's recording was at hand" in words and "A sentence of speakerA" in words
+    assert "nearer to" not in words and "never heard" not in words
+    assert "similarity to the target" in words and "similarity to the source" not in words
+    assert "Really speakerA" not in words
+    assert len(shown.all("audio")) == 2 + len(timelapse.frames(kept))
 
 
 def test_a_voice_without_its_training_and_recordings_of_ones_own(voice, home):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,6 +48,10 @@ REMARKS = {
     "clipped_share": "0 is best",
     "dnsmos_ovrl": "as a network predicts how natural it sounds",
 }
+OWN_SENTENCE = (
+    "Nobody else's recording was at hand when this voice was trained, so below it says its own person's words again: "
+    "how it converts others is not shown. Give recordings of others with --source."
+)
 # What the entries of a card are called; whatever else is on one goes by its own name.
 CARD_NAMES = {
     "speech_s": "seconds of speech",
@@ -133,6 +137,7 @@ class _Report:
         self.config: FeatureConfig = voice.config.features
         self.run_folder, self.kept = run_folder, run_folder / timelapse.FOLDER
         self.best_step = _number(self.card, "best_step")
+        self.sources: list[Path] = []
 
     def evaluated(
         self, source: Path | None, target: str | Path | None, report: Report, stopped: Callable[[], bool]
@@ -152,7 +157,10 @@ class _Report:
 
     def html(self, found: Evaluation | None, target: Path | None) -> str:
         name = self.voice.name
-        sections = [self._examples(found, target), self._timelapse(), self._training(), _scores(found), self._card()]
+        # How near it is to its source says nothing where the source is the same person.
+        left_out = ("to_source",) if found is not None and self._own_sentence() else ()
+        figures = _scores(found, left_out)
+        sections = [self._examples(found, target), self._timelapse(), self._training(), figures, self._card()]
         footer = (
             f"voiceswap {page.text(voiceswap.__version__)}, {datetime.now(UTC):%d %B %Y}. What is converted on "
             "this page was never said by this person."
@@ -167,7 +175,9 @@ class _Report:
         if (trained_s := _number(self.card, "trained_s")) is not None:
             facts.append(("Trained", f"{trained_s / 60:.1f} min"))
         parts = ['<p class="eyebrow">A voice</p>', f"<h1>{page.text(self.voice.name)}</h1>"]
-        if found is not None:
+        if found is not None and self._own_sentence():
+            parts.append(page.paragraph(OWN_SENTENCE, "lead"))
+        elif found is not None:
             parts.append(page.paragraph(f"{found.verdict[0].upper()}{found.verdict[1:]}.", "lead"))
         if is_recorded(self.card):
             parts.append(page.paragraph(self.voice.consent_line, "muted"))
@@ -180,7 +190,9 @@ class _Report:
         if found is None:
             none = "Nothing to hear: no sentence was kept when this voice was trained. Give recordings with --source."
             return page.section(heading, page.paragraph(none, "muted"))
-        real = self._real(target)
+        own = self._own_sentence()
+        # Beside one's own sentence, the real one is the very same.
+        real = None if own and target is None else self._real(target)
         parts = []
         for clip in found.clips[:MAX_EXAMPLES]:
             said = self._read(clip.source)
@@ -193,7 +205,14 @@ class _Report:
                 sounds.append((f"Really {self.voice.name}", f"{told}, another sentence", real))
             parts += [page.row(self._players(sounds)), self._melody(who, said, made)]
         words = "A recording that this voice has never heard, the same converted"
+        if own:
+            words = f"A sentence of {self.voice.name} that the training kept apart, the same said by the voice"
         return page.section(heading, page.paragraph(words + (", and a real one." if real is not None else ".")), *parts)
+
+    def _own_sentence(self) -> bool:
+        """Whether what is converted is the voice's own person: nobody else was at hand when it was trained."""
+        kept = self.kept / timelapse.SOURCE
+        return self.sources == [kept] and self._who(kept) == self.voice.name
 
     def _who(self, path: Path) -> str:
         if path == self.kept / timelapse.SOURCE:
@@ -304,13 +323,13 @@ class _Report:
         return page.section("Card", page.pairs("card", entries))
 
 
-def _scores(found: Evaluation | None) -> str:
+def _scores(found: Evaluation | None, left_out: Sequence[str] = ()) -> str:
     if found is None:
         return ""
     rows = []
     for key, label, unit, decimals in ROWS:
         value = found.means[key] * (100 if unit == "%" else 1)
-        if not math.isnan(value):
+        if not math.isnan(value) and key not in left_out:
             rows.append((label, f"{value:.{decimals}f} {unit}".rstrip(), REMARKS.get(key, "")))
     if not math.isnan(found.target_own):
         rows.append(("real recordings among each other", f"{found.target_own:.2f}", "more cannot be wanted"))
