@@ -97,6 +97,6 @@ def test_the_commands(mother, voice, sources):
     command = mother.run("info", "speakerA")
     assert (
         command.wait() == 0
-        and "as 3 recordings say" in command.out()
+        and "known from 3 recordings" in command.out()
         and voice.card["speaker"]["vector"] not in command.out()
     )

@@ -131,7 +131,7 @@ def test_r22_weights_that_lead_to_no_numbers(value, voice, home):
     hostile(voice, arrays={k: np.full_like(v, value) for k, v in kept.items()})
     source = save(home / "b.wav", SOUND)
     try:
-        (made,) = voiceswap.convert(source, as_="speakerA")
+        (made,) = voiceswap.convert(source, as_="speakerA", mode="dry")
     except ModelError as error:
         assert "gives samples that are no numbers" in error.message
         assert not (home / "b.speakerA.wav").exists()
