@@ -125,6 +125,7 @@ class TrainConfig(_Section):
     adversary_from_step: Annotated[int, Field(ge=0)] = 40
     perturbed_copies: Annotated[int, Field(ge=0, le=8)] = 2
     perturbed_share: Annotated[float, Field(ge=0, le=1)] = 0.7
+    perturbed_rooms: bool = False
     evaluate_every: Count = 50
     patience: Count = 4
     checkpoint_every_s: Annotated[float, Field(ge=0, le=60)] = 30.0

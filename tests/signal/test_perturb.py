@@ -18,8 +18,8 @@ def spoken():
     return synthetic.speech(synthetic.BORIS, 4.0, sample_rate_hz=F.mel_rate_hz, seed=1).samples
 
 
-def copy_of(samples, seed, up=True):
-    return perturbed(samples, F, np.random.default_rng(seed), up=up)
+def copy_of(samples, seed, up=True, rooms=True):
+    return perturbed(samples, F, np.random.default_rng(seed), up=up, rooms=rooms)
 
 
 def semitones_up(samples, copy):
@@ -44,6 +44,7 @@ def test_copies_differ_by_what_they_are_drawn_by_and_in_nothing_else(spoken):
     np.testing.assert_array_equal(copy_of(spoken, 5), copy_of(spoken, 5))
     assert np.abs(copy_of(spoken, 5) - copy_of(spoken, 6)).max() > 0.01
     assert np.abs(copy_of(spoken, 5, up=True) - copy_of(spoken, 5, up=False)).max() > 0.01
+    assert np.abs(copy_of(spoken, 5) - copy_of(spoken, 5, rooms=False)).max() > 0.01
 
 
 def test_equalisation_stays_within_its_bounds():

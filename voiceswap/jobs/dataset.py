@@ -12,7 +12,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from voiceswap.config import Config, FeatureConfig
+from voiceswap.config import Config, FeatureConfig, TrainConfig
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs.events import Note, Progress, Report
 from voiceswap.model.encoder import ContentEncoder
@@ -131,6 +131,7 @@ def prepare(
         "features": config.features.model_dump(mode="json"),
         "encoder": encoder_id,
         "copies": config.train.perturbed_copies,
+        "rooms": config.train.perturbed_rooms,
         "files": list(digests.values()),
     }
     data_sha256 = hashlib.sha256(json.dumps(sorted(digests.values())).encode()).hexdigest()
@@ -199,11 +200,11 @@ class _Extraction:
     """What has been heard of one person so far, clip by clip."""
 
     def __init__(self, config: Config) -> None:
-        self._features, self._n_copies = config.features, config.train.perturbed_copies
+        self._features, self._train = config.features, config.train
         self.mels: list[Array] = []
         self.f0s: list[Array] = []
         self.sources: list[int] = []
-        self.encoder_mels: list[list[Array]] = [[] for _ in range(1 + self._n_copies)]
+        self.encoder_mels: list[list[Array]] = [[] for _ in range(1 + self._train.perturbed_copies)]
         self.total_s = self.speech_s = 0.0
 
     def add(self, path: Path, index: int) -> int:
@@ -216,7 +217,7 @@ class _Extraction:
                 self.mels.append(features.decoder_mel(piece, f).astype(np.float16))
                 self.f0s.append(pitch.f0_hz(piece, f))
                 self.sources.append(index)
-                copies = copies_of(piece, f, self._n_copies, seed=[index, n_clips])
+                copies = copies_of(piece, f, self._train, seed=[index, n_clips])
                 for mels, said in zip(self.encoder_mels, [piece, *copies], strict=True):
                     mels.append(encoder_mel(said, f))
                 n_clips += 1
@@ -260,21 +261,27 @@ def heard(encoder: ContentEncoder, mels: Sequence[Array], *, backwards: bool) ->
     return encoder.pieces(mels[::-1])[::-1] if backwards else encoder.pieces(mels)
 
 
-def copies_of(piece: Array, config: FeatureConfig, n_copies: int, seed: list[int]) -> list[Array]:
+def copies_of(piece: Array, config: FeatureConfig, train: TrainConfig, seed: list[int]) -> list[Array]:
     """Perturbed copies of one clip: formants up and down in turn.
 
     Args:
         piece: Shape (n_samples,), float32, at `mel_rate_hz`.
         config: Rate, frame length and F0 range.
-        n_copies: How many.
+        train: How many, and whether through other microphones and rooms, too.
         seed: What the copies are drawn by.
 
     Returns:
-        `n_copies` arrays of the piece's shape, float32.
+        `perturbed_copies` arrays of the piece's shape, float32.
     """
     return [
-        perturbed(piece, config, np.random.default_rng([*seed, copy]), up=(sum(seed) + copy) % 2 == 1)
-        for copy in range(n_copies)
+        perturbed(
+            piece,
+            config,
+            np.random.default_rng([*seed, copy]),
+            up=(sum(seed) + copy) % 2 == 1,
+            rooms=train.perturbed_rooms,
+        )
+        for copy in range(train.perturbed_copies)
     ]
 
 

@@ -40,6 +40,7 @@ BASE_TRAIN = TrainConfig(
     adversary=0.0,
     perturbed_copies=1,
     perturbed_share=0.5,
+    perturbed_rooms=True,
     evaluate_every=200,
     patience=100,
 )

@@ -22,7 +22,7 @@ NOISY_SHARE = 0.5
 NOISE_BELOW_DB = (15.0, 40.0)
 
 
-def perturbed(samples: Array, config: FeatureConfig, random: np.random.Generator, *, up: bool) -> Array:
+def perturbed(samples: Array, config: FeatureConfig, random: np.random.Generator, *, up: bool, rooms: bool) -> Array:
     """One perturbed copy.
 
     Args:
@@ -30,6 +30,7 @@ def perturbed(samples: Array, config: FeatureConfig, random: np.random.Generator
         config: Rate, frame length and F0 range.
         random: Draws how far F0, formants, equalisation and noise go.
         up: Whether the formants move up, a shorter vocal tract, or down.
+        rooms: Whether it comes through another microphone, and maybe a noisy room, as well.
 
     Returns:
         Shape (n_samples,), float32.
@@ -37,7 +38,7 @@ def perturbed(samples: Array, config: FeatureConfig, random: np.random.Generator
     stretch = random.uniform(*LOG_FORMANT) * (1 if up else -1)
     semitones = random.uniform(-SEMITONES, SEMITONES)
     warped = world.warp(samples, config, f0_ratio=2 ** (semitones / 12), envelope_ratio=float(np.exp(stretch)))
-    return _through_a_room(_equalised(warped, config.mel_rate_hz, random), random)
+    return _through_a_room(_equalised(warped, config.mel_rate_hz, random), random) if rooms else warped
 
 
 def _equalised(samples: Array, sample_rate_hz: int, random: np.random.Generator) -> Array:
