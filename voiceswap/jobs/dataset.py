@@ -39,7 +39,7 @@ class Clip:
         contents: Content of the recording and of its perturbed copies, each (n_vectors, content_dim), float16.
         mel: Shape (n_frames, n_mels), natural log, float16.
         f0_hz: Shape (n_frames,), float32.
-        source: The recording that it was heard in; the folder, if the cache is from before it was kept.
+        source: The recording that it was heard in.
     """
 
     contents: tuple[Array, ...]
@@ -287,13 +287,12 @@ def copies_of(piece: Array, config: FeatureConfig, train: TrainConfig, seed: lis
 
 def _unpack(arrays: dict[str, Array], n_copies: int, files: Sequence[Path]) -> tuple[Clip, ...]:
     n_clips = sum(key.startswith("mel_") for key in arrays)
-    sources = [files[i] for i in arrays["sources"]] if "sources" in arrays else [files[0].parent] * n_clips
     return tuple(
         Clip(
             tuple(arrays[f"content_{j}_{copy}"] for copy in range(1 + n_copies)),
             arrays[f"mel_{j}"],
             arrays[f"f0_{j}"],
-            sources[j],
+            files[arrays["sources"][j]],
         )
         for j in range(n_clips)
         if len(arrays[f"content_{j}_0"])
