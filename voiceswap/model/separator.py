@@ -48,9 +48,9 @@ LEAD_SAMPLES = FRAME_SAMPLES - HOP_SAMPLES
 WINDOW_SAMPLES = (WINDOW_FRAMES - 1) * HOP_SAMPLES + FRAME_SAMPLES
 # The network errs otherwise with each loudness and each key: a window is shown to it at these levels, raised by so many
 # semitones, and the mean of its answers counts (docs/separation.md).
-LEVELS_DB, RAISED_SEMITONES = (-21.0, -9.0), (0, 3, 5)
+LEVELS_DB, RAISED_SEMITONES = (-21.0, -12.0), (0, 3, 5)
 # The power to which that mean is raised: below 1, less of the voice is lost for a little more accompaniment in it.
-BOLDNESS = 0.85
+BOLDNESS = 0.8
 
 DOWN_CHANNELS = (16, 32, 64, 128, 256, 512)
 UP_CHANNELS = (256, 128, 64, 32, 16, 1)
