@@ -82,6 +82,22 @@ def test_following_restores_a_contour():
     assert np.sqrt(np.mean((a - b) ** 2)) < 1.5
 
 
+def test_following_keeps_up_with_syllables():
+    random, times = np.random.default_rng(0), np.arange(RATE * 3) / RATE
+    syllables = 10 ** ((-30 + 8 * np.sin(2 * np.pi * 4 * times)) / 20)
+    source = (random.normal(0, 1, len(times)) * syllables).astype(np.float32)
+    made = random.normal(0, 0.03, len(times)).astype(np.float32)
+    size = RATE // 20
+    n = len(times) // size
+
+    def apart_db(rounds):
+        followed = made * loudness.follow_gain(made, source, RATE, rounds)
+        a, b = (10 * np.log10(np.square(x[: n * size]).reshape(n, size).mean(axis=1)) for x in (source, followed))
+        return np.sqrt(np.mean((a - b) ** 2))
+
+    assert apart_db(2) < 0.7 < apart_db(1) < 1.2
+
+
 def test_following_does_not_raise_noise_in_silence():
     made = np.full(RATE, 1e-5, np.float32)
     assert loudness.follow_gain(made, np.full(RATE, 9e-4, np.float32), RATE).max() <= 1.0

@@ -28,6 +28,8 @@ VOICE_MAX_BYTES = 10_000_000
 MAX_SEMITONES, MAX_FORMANT = 48.0, 12.0
 # How much of the source's unvoiced sound stays if nobody says: docs/measurements.md.
 PROTECT = 0.0
+# Over an accompaniment a voice that sinks for a moment is lost; on speech a second round costs naturalness.
+SUNG_FOLLOW_ROUNDS = 2
 # Which vocoder if nobody says.
 VOCODER = "fast"
 
@@ -158,12 +160,13 @@ class Voice:
     ) -> Shaping:
         """How a surveyed source is carried over into this voice.
 
-        Without a `pitch`, the middles of both ranges meet; `in_key`, as near as whole octaves bring them.
+        Without a `pitch`, the middles of both ranges meet; `in_key`, over an accompaniment, as near as whole octaves
+        bring them, and the loudness is followed more closely.
         """
         semitones = transposition(found.f0_range, self.f0_range) if pitch is None else pitch
         if in_key and pitch is None:
             semitones = 12.0 * round(semitones / 12)
-        return Shaping(semitones, formant, protect, vocoder)
+        return Shaping(semitones, formant, protect, vocoder, SUNG_FOLLOW_ROUNDS if in_key else 1)
 
 
 def with_decoder(base: Base, model: keras.Model) -> Networks:
