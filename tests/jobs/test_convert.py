@@ -1,6 +1,9 @@
 """Converting with a tiny voice: whole, exact, silent where it must be, never onto what is there."""
 
 import json
+import math
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +12,8 @@ import soundfile
 import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, ModelError, UsageError
+from voiceswap.jobs import convert
+from voiceswap.jobs.events import Progress
 from voiceswap.shell import synthetic
 from voiceswap.storage import folder
 
@@ -37,6 +42,23 @@ def test_silence_stays_silent_and_the_shift_is_found(voice, home):
     (told,) = voiceswap.convert(source, as_="speakerA", pitch=-3, force=True)
     assert told.pitch_semitones == -3
     assert not voice.convert(np.zeros(44100, np.float32), 44100).any()
+
+
+def test_the_time_left_is_told_by_the_stage_that_runs(voice, home, monkeypatch):
+    survey, told, passed_s = convert.survey, [], [0.0]
+
+    def slow(*arguments):
+        passed_s[0] += 1e6
+        return survey(*arguments)
+
+    monkeypatch.setattr(convert, "survey", slow)
+    monkeypatch.setattr(convert, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + passed_s[0]))
+    spoken = synthetic.speech(synthetic.BORIS, 70.0, seed=3).samples
+    voiceswap.convert(save(home / "boris.wav", spoken), as_="speakerA", mode="dry", report=told.append)
+    left = [e.left_s for e in told if isinstance(e, Progress) and e.stage == "converting"]
+    assert len(left) >= 3 and math.isnan(left[0])
+    # The million seconds before are no part of it.
+    assert all(0 <= s < 1e4 for s in left[1:])
 
 
 def test_protect_keeps_what_is_unvoiced_and_formant_changes_the_timbre(voice):

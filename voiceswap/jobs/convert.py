@@ -267,12 +267,19 @@ def _convert_one(
         if wanted.judge is not None and in_key:
             voiced, alone = stack.enter_context(tapped(voiced, kind))
 
+        since: dict[str, tuple[float, int]] = {}
+
         def told(n_done: int, stage: str = "converting") -> None:
             if stopped():
                 raise StoppedError(f"stopped; {output} was not written")
-            speed = n_done / kind.sample_rate_hz / (time.monotonic() - began)
-            left_s = (found.n_samples - n_done) / kind.sample_rate_hz / speed
-            report(Progress(path.name, stage, n_done, found.n_samples, times_real_time=speed, left_s=left_s))
+            # By each stage's own clock, from its first block on: what came before would make the rest look endless.
+            started, already = since.setdefault(stage, (time.monotonic(), n_done))
+            progress = Progress(path.name, stage, n_done, found.n_samples)
+            if (took_s := time.monotonic() - started) and n_done > already:
+                speed = (n_done - already) / kind.sample_rate_hz / took_s
+                left_s = (found.n_samples - n_done) / kind.sample_rate_hz / speed
+                progress = replace(progress, times_real_time=speed, left_s=left_s)
+            report(progress)
 
         mixed = put_together(voiced, song, wanted.options, kind, wanted.force, told, report)
         marker = Marker(kind.sample_rate_hz, kind.n_channels, voice.tag) if wanted.mark else None
