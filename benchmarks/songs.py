@@ -67,10 +67,13 @@ def agreement(source, made):
 
 
 def contour_db(source, made, voiced, rate_hz):
-    """How far the loudness of (n_samples,) strays over voiced frames, rms in dB, a constant gain taken out."""
+    """How far the loudness of (n_samples, n_channels) strays over voiced frames, rms in dB, a constant gain taken out.
+
+    Loudness is the power of all channels together (ITU-R BS.1770): what one has against another is no part of it.
+    """
     size = round(CONTOUR_S * rate_hz)
     n = min(len(source), len(made)) // size
-    a, b = (10 * np.log10(np.square(x[: n * size]).reshape(n, size).mean(axis=1) + 1e-12) for x in (source, made))
+    a, b = (10 * np.log10(np.square(x[: n * size]).reshape(n, -1).mean(axis=1) + 1e-12) for x in (source, made))
     step = round(CONTOUR_S / F0_STEP_S)
     frames = voiced[: n * step].reshape(-1, step).all(axis=1)
     apart = (b[: len(frames)] - a[: len(frames)])[frames]
@@ -142,7 +145,7 @@ def of_mix(song, voice, target, work):
         **{f"finished_{k}": v for k, v in agreement(truth, melody(mono(heard, rate_hz, F0_RATE_HZ))).items()},
         "separated_correlation": agreement(truth, melody(mono(found, rate_hz, F0_RATE_HZ)))["correlation"],
         "separated_cents": agreement(truth, melody(mono(found, rate_hz, F0_RATE_HZ)))["cents"],
-        "contour_db": contour_db(found.mean(axis=1), converted.mean(axis=1), truth > 0, rate_hz),
+        "contour_db": contour_db(found, converted, truth > 0, rate_hz),
         "loudness_db": meter.integrated_loudness(result) - meter.integrated_loudness(mix),
         "outside_db": apart_db,
         "outside_s": outside.sum() / rate_hz,
@@ -161,7 +164,7 @@ def of_dry(source, name, voice, target, work):
     truth = melody(mono(samples[:n], rate_hz, F0_RATE_HZ))
     return {
         **agreement(truth, melody(mono(result[:n], rate_hz, F0_RATE_HZ))),
-        "contour_db": contour_db(samples[:n].mean(axis=1), result[:n].mean(axis=1), truth > 0, rate_hz),
+        "contour_db": contour_db(samples[:n], result[:n], truth > 0, rate_hz),
         **likeness(result[:n], samples[:n], rate_hz, target),
     }
 

@@ -104,14 +104,14 @@ class Shaping:
         formant_semitones: How far the voice's formants move.
         protect: 0 to 1: how much of the source's own breaths, plosives and sibilants stays.
         vocoder: "fast" or "best".
-        follow_rounds: How closely the loudness is followed, `loudness.follow_gain`.
+        follow_db: How far the result goes with the loudness of the source at most.
     """
 
     pitch_semitones: float = 0.0
     formant_semitones: float = 0.0
     protect: float = 0.0
     vocoder: str = "fast"
-    follow_rounds: int = 1
+    follow_db: float = loudness.FOLLOW_MAX_DB
 
 
 def array_source(samples: Array, sample_rate_hz: int, block_samples: int = 1 << 16) -> Source:
@@ -367,7 +367,7 @@ def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping, 
         vocoded = slice(inner, inner + -(-looked.n_core // hop) + 2 * spare)
         made = vocoder(mel[vocoded])
         source_part = samples[vocoded.start * hop : vocoded.stop * hop]
-        followed = made * loudness.follow_gain(made, source_part, f.mel_rate_hz, shaping.follow_rounds)
+        followed = made * loudness.follow_gain(made, source_part, f.mel_rate_hz, shaping.follow_db)
         kept = shaping.protect * _unvoiced_share(voiced[frames][vocoded], hop)
         mixed = (followed * (1 - kept) + source_part * kept) / gain
         if not np.isfinite(mixed).all():

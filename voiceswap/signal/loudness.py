@@ -164,27 +164,23 @@ def smoothed(power: Array, sample_rate_hz: int) -> Array:
     return np.asarray(np.maximum(mean, 0.0))
 
 
-def follow_gain(made: Array, source: Array, sample_rate_hz: int, rounds: int = 1) -> Array:
+def follow_gain(made: Array, source: Array, sample_rate_hz: int, most_db: float = FOLLOW_MAX_DB) -> Array:
     """The gain that makes a result as loud as its source, moment by moment.
 
     Args:
         made: Shape (n_samples,), float32: the result.
         source: Shape (n_samples,), float32: what it shall follow.
         sample_rate_hz: The rate of both.
-        rounds: An averaged gain falls short of quick changes; a second round makes up for most of that.
+        most_db: How far it goes up and down at most.
 
     Returns:
-        Shape (n_samples,), float32: within 12 dB, averaged over 50 ms; never above 1 where the source is silent.
+        Shape (n_samples,), float32: averaged over 50 ms; never above 1 where the source is silent.
     """
-    power = np.square(made)
-    wanted, most = smoothed(np.square(source), sample_rate_hz), 10 ** (FOLLOW_MAX_DB / 20)
-    highest = np.where(wanted < 10 ** (SILENT_DB / 10), 1.0, most)
-    gain = np.ones(len(made))
-    for _ in range(rounds):
-        given = smoothed(power * np.square(gain), sample_rate_hz)
-        gain *= np.sqrt(wanted / np.maximum(given, 1e-10))
-        gain = smoothed(np.clip(gain, 1 / most, highest), sample_rate_hz)
-    return gain.astype(np.float32)
+    wanted, given = (smoothed(np.square(x), sample_rate_hz) for x in (source, made))
+    most = 10 ** (most_db / 20)
+    gain = np.clip(np.sqrt(wanted / np.maximum(given, 1e-10)), 1 / most, most)
+    gain = np.where(wanted < 10 ** (SILENT_DB / 10), np.minimum(gain, 1.0), gain)
+    return smoothed(gain, sample_rate_hz).astype(np.float32)
 
 
 def limit(samples: Array, sample_rate_hz: int = 22050) -> Array:
