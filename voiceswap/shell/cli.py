@@ -154,12 +154,10 @@ def convert(
     if song and dry:
         raise UsageError("--song and --dry exclude each other", "leave both out to have it found")
     from voiceswap.signal import audio
-    from voiceswap.storage import paths
 
-    # What is misspelt is told before seconds go into loading networks.
+    # A misspelt recording is told before seconds go into loading networks.
     if len(inputs) == 1 and not inputs[0].is_dir():
         audio.probe(inputs[0])
-    paths.find_voice(as_, paths.voices_folder(voices))
     load_tensorflow()
     from voiceswap.jobs.convert import convert as job
     from voiceswap.jobs.voice import PROTECT
