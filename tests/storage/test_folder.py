@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -131,9 +132,12 @@ def test_refused_write_keeps_the_former(tmp_path: Path) -> None:
 # Hostile makers: the sums in the manifest are right in all of these
 
 
+HARMED = Path(tempfile.gettempdir()) / "voiceswap-was-here"
+
+
 class Payload:
     def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, ("/tmp/voiceswap-was-here",)
+        return os.mkdir, (str(HARMED),)
 
 
 def tensors(header: Any, data: bytes = b"", *, size: int | None = None) -> bytes:
@@ -208,7 +212,7 @@ def test_r22_hostile_weights_are_refused(data: bytes, reason: str, tmp_path: Pat
     (path / "weights.safetensors").write_bytes(data)
     reseal(path)
     assert_refused(path, reason)
-    assert not Path("/tmp/voiceswap-was-here").exists()
+    assert not HARMED.exists()
 
 
 def assert_refused(path: Path, reason: str, max_bytes: int = 2 * MAX_BYTES) -> None:
@@ -458,6 +462,7 @@ def test_a_folder_from_before_manifests_had_a_sum_is_read(tmp_path: Path) -> Non
 
 SAVES = """
 import sys
+import tempfile
 from pathlib import Path
 import numpy as np
 from voiceswap.storage.folder import write_folder
