@@ -52,11 +52,34 @@ def test_decoder_hears_no_further_than_it_says():
 def test_vocoder_in_blocks_is_vocoder_in_one_piece():
     keras.utils.set_random_seed(2)
     sound = vocoder.Vocoder(vocoder.build(TINY), TINY)
-    mel = (RANDOM.normal(size=(2 * vocoder.BLOCK_FRAMES + 7, 80)) - 5).astype(np.float32)
-    inner = slice(40, -40)
-    whole = sound.network.predict_on_batch(mel[None])[0].reshape(len(mel), -1)
-    np.testing.assert_allclose(sound(mel).reshape(len(mel), -1)[inner], whole[inner], atol=1e-6)
+    for n in (1, 100, vocoder.BLOCK_FRAMES + 50, 2 * vocoder.BLOCK_FRAMES + 7, 3 * vocoder.BLOCK_FRAMES - 1):
+        mel = (RANDOM.normal(size=(n, 80)) - 5).astype(np.float32)
+        inner = slice(40, -40)
+        whole = sound.network.predict_on_batch(mel[None])[0].reshape(n, -1)
+        made = sound(mel).reshape(n, -1)
+        np.testing.assert_allclose(made[inner], whole[inner], atol=1e-6)
     assert len(sound(mel[:0])) == 0
+
+
+class Counting:
+    """A vocoder's network that gives silence and counts the frames it is asked for."""
+
+    def __init__(self):
+        self.blocks = []
+
+    def predict_on_batch(self, mel):
+        self.blocks.append(mel.shape[1])
+        return np.zeros((1, mel.shape[1] * TINY.features.hop_samples), np.float32)
+
+
+@pytest.mark.parametrize("n", [1, 31, 310, 383, 384, 1000, 2300])
+def test_a_short_recording_does_not_pay_for_a_long_one(n):
+    sound = vocoder.Vocoder(Counting(), TINY)
+    assert len(sound(np.zeros((n, 80), np.float32))) == n * TINY.features.hop_samples
+    context = 2 * TINY.vocoder.context_frames
+    own = [frames - context for frames in sound.network.blocks]
+    assert len(set(own)) == 1 and own[0] <= 1.5 * vocoder.BLOCK_FRAMES
+    assert n <= sum(own) < n + len(own) * vocoder.BLOCK_STEP
 
 
 def test_encoder_gives_each_piece_its_own_content():

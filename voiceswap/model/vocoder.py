@@ -17,8 +17,9 @@ from voiceswap.config import Config
 from voiceswap.model.layers import Conv1D, Conv1DTranspose
 from voiceswap.signal.features import SILENT_MEL
 
-# Three seconds: longer is no faster and takes more memory (docs/measurements.md).
-BLOCK_FRAMES = 256
+# About three seconds: longer is hardly faster and takes more memory (docs/measurements.md). Blocks of one recording are
+# equally long, or a short one would pay for frames that it does not have; their lengths are multiples, so that few differ.
+BLOCK_FRAMES, BLOCK_STEP = 256, 32
 SLOPE = 0.1
 LAST_SLOPE = 0.01
 # Linux says so; elsewhere nobody is asked.
@@ -94,13 +95,14 @@ class Vocoder:
         Returns:
             Shape (n_frames * hop_samples,), float32 in [-1, 1], at `mel_rate_hz`.
         """
-        n_frames = len(mel)
-        n_blocks = -(-n_frames // BLOCK_FRAMES)
-        after = n_blocks * BLOCK_FRAMES - n_frames + self._context
-        padded = np.pad(mel.astype(np.float32), ((self._context, after), (0, 0)), constant_values=SILENT_MEL)
-        core = slice(self._context * self._hop_samples, (self._context + BLOCK_FRAMES) * self._hop_samples)
+        n_frames, context, hop = len(mel), self._context, self._hop_samples
+        n_blocks = max(1, round(n_frames / BLOCK_FRAMES))
+        size = -(-n_frames // (n_blocks * BLOCK_STEP)) * BLOCK_STEP
+        after = n_blocks * size - n_frames + context
+        padded = np.pad(mel.astype(np.float32), ((context, after), (0, 0)), constant_values=SILENT_MEL)
+        core = slice(context * hop, (context + size) * hop)
         samples = [
-            self.network.predict_on_batch(padded[None, first : first + BLOCK_FRAMES + 2 * self._context])[0, core]
-            for first in range(0, n_blocks * BLOCK_FRAMES, BLOCK_FRAMES)
+            self.network.predict_on_batch(padded[None, first : first + size + 2 * context])[0, core]
+            for first in range(0, n_frames, max(1, size))
         ]
-        return np.concatenate(samples)[: n_frames * self._hop_samples] if samples else np.zeros(0, np.float32)
+        return np.concatenate(samples)[: n_frames * hop] if samples else np.zeros(0, np.float32)
