@@ -9,7 +9,8 @@ CHECKS = (
     ("mypy",),
     ("lint-imports",),
     ("pydoclint", "voiceswap"),
-    (sys.executable, "-m", "pytest"),
+    # Two at a time; tests that share what takes minutes to make stay together.
+    (sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup"),
 )
 
 

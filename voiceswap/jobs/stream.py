@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d
 
 from voiceswap.config import Config
 from voiceswap.errors import AudioError, ModelError
@@ -365,14 +366,20 @@ def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping, 
         # Only so much goes through the vocoder, the slowest part, as this window's core needs.
         inner, spare = grid.decoded_frames, grid.vocoded_frames
         vocoded = slice(inner, inner + -(-looked.n_core // hop) + 2 * spare)
-        made = vocoder(mel[vocoded])
         source_part = samples[vocoded.start * hop : vocoded.stop * hop]
+        made = vocoder(mel[vocoded], _sounding(source_part / gain, hop))
         followed = made * loudness.follow_gain(made, source_part, f.mel_rate_hz, shaping.follow_db)
         kept = shaping.protect * _unvoiced_share(voiced[frames][vocoded], hop)
         mixed = (followed * (1 - kept) + source_part * kept) / gain
         if not np.isfinite(mixed).all():
             raise ModelError("the voice gives samples that are no numbers", "get it anew, or train it again")
         yield mixed[spare * hop : spare * hop + looked.n_core]
+
+
+def _sounding(samples: Array, hop_samples: int) -> Array:
+    """Which frames of (n_frames * hop_samples,) are not digitally silent, nor near one that is not: (n_frames,)."""
+    loudest = np.abs(samples).reshape(-1, hop_samples).max(axis=1)
+    return np.asarray(maximum_filter1d(loudest > loudness.DIGITAL_SILENCE, 2 * FOLLOW_FRAMES + 1))
 
 
 def _unvoiced_share(voiced: Array, hop_samples: int) -> Array:

@@ -1,4 +1,4 @@
-"""The vocoder: HiFi-GAN's generator (Kong et al., 2020; MIT), mel in, samples out.
+"""The vocoder: HiFi-GAN's generator (Kong et al., 2020; MIT), mel in, samples out, brought nearer to that mel.
 
 Nearly all of its time goes into convolutions, which processors with units for bfloat16 (AMX) do several times as
 quickly in that. What rounding to eight bits costs is in docs/measurements.md.
@@ -16,9 +16,11 @@ from keras import ops
 from voiceswap.config import Config
 from voiceswap.model.layers import Conv1D, Conv1DTranspose
 from voiceswap.signal.features import SILENT_MEL
+from voiceswap.signal.matching import matched
 
 # About three seconds: longer is hardly faster and takes more memory (docs/measurements.md). Blocks of one recording are
-# equally long, or a short one would pay for frames that it does not have; their lengths are multiples, so that few differ.
+# equally long, or a short one would pay for frames that it does not have; their lengths are multiples of a step: few
+# of them differ.
 BLOCK_FRAMES, BLOCK_STEP = 256, 32
 SLOPE = 0.1
 LAST_SLOPE = 0.01
@@ -83,26 +85,40 @@ class Vocoder:
 
     def __init__(self, network: keras.Model, config: Config) -> None:
         self.network = network
-        self._hop_samples = config.features.hop_samples
+        self._features = config.features
         self._context = config.vocoder.context_frames
 
-    def __call__(self, mel: np.ndarray) -> np.ndarray:
+    def __call__(self, mel: np.ndarray, wanted: np.ndarray | None = None) -> np.ndarray:
         """Make the waveform.
 
         Args:
             mel: Shape (n_frames, n_mels), natural log.
+            wanted: Shape (n_frames,), bool: which frames are to be heard; all if not given.
 
         Returns:
-            Shape (n_frames * hop_samples,), float32 in [-1, 1], at `mel_rate_hz`.
+            Shape (n_frames * hop_samples,), float32, about [-1, 1], at `mel_rate_hz`; zeros where longer pieces are
+            not wanted.
         """
-        n_frames, context, hop = len(mel), self._context, self._hop_samples
-        n_blocks = max(1, round(n_frames / BLOCK_FRAMES))
-        size = -(-n_frames // (n_blocks * BLOCK_STEP)) * BLOCK_STEP
-        after = n_blocks * size - n_frames + context
+        n_frames, context, hop = len(mel), self._context, self._features.hop_samples
+        samples = np.zeros(n_frames * hop, np.float32)
+        # Blocks may reach beyond the end by less than a step each.
+        after = context + (n_frames // BLOCK_FRAMES + 1) * BLOCK_STEP
         padded = np.pad(mel.astype(np.float32), ((context, after), (0, 0)), constant_values=SILENT_MEL)
-        core = slice(context * hop, (context + size) * hop)
-        samples = [
-            self.network.predict_on_batch(padded[None, first : first + size + 2 * context])[0, core]
-            for first in range(0, n_frames, max(1, size))
-        ]
-        return np.concatenate(samples)[: n_frames * hop] if samples else np.zeros(0, np.float32)
+        for start, stop in pieces(np.ones(n_frames, bool) if wanted is None else wanted, 2 * context):
+            n_blocks = max(1, round((stop - start) / BLOCK_FRAMES))
+            size = -(-(stop - start) // (n_blocks * BLOCK_STEP)) * BLOCK_STEP
+            for first in range(start, stop, size):
+                made = self.network.predict_on_batch(padded[None, first : first + size + 2 * context])[0]
+                own = slice(first * hop, min(first + size, stop) * hop)
+                samples[own] = made[context * hop :][: own.stop - own.start]
+        return matched(samples, mel, self._features)
+
+
+def pieces(wanted: np.ndarray, gap: int) -> list[tuple[int, int]]:
+    """Ranges [start, stop) that hold all of `wanted`, (n,) bool, and no more than `gap` others in a row."""
+    edges = np.flatnonzero(np.diff(np.pad(wanted.astype(np.int8), 1)))
+    if not len(edges):
+        return []
+    starts, stops = edges[::2], edges[1::2]
+    apart = starts[1:] - stops[:-1] > gap
+    return list(zip(starts[np.r_[True, apart]].tolist(), stops[np.r_[apart, True]].tolist(), strict=True))

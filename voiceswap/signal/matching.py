@@ -1,0 +1,50 @@
+"""Samples brought nearer to the mel that they were made from: what a vocoder says a little wrong is put right."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from scipy.signal import ShortTimeFFT
+
+from voiceswap.config import FeatureConfig
+from voiceswap.signal.features import Array, decoder_mel, mel_bands
+
+# In natural-log units: 13 dB up or down at most.
+MOST = 1.5
+
+
+@lru_cache(maxsize=8)
+def _spread(config: FeatureConfig) -> Array:
+    """How the bands' gains share in each bin's, (n_mels, n_bins): above and below all bands the outermost one's."""
+    bands = mel_bands(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
+    heard = np.flatnonzero(bands.sum(axis=0))
+    shares = np.asarray(bands / np.maximum(bands.sum(axis=0), 1e-9))
+    shares[0, : heard[0]] = shares[-1, heard[-1] + 1 :] = 1.0
+    return shares
+
+
+def matched(samples: Array, mel: Array, config: FeatureConfig) -> Array:
+    """Raise and lower each band of the samples, frame by frame, by what it lacks of a mel; phases stay.
+
+    Args:
+        samples: Shape (n_frames * hop_samples,), float32, at `mel_rate_hz`: made from the mel.
+        mel: Shape (n_frames, n_mels), natural log.
+        config: Framing.
+
+    Returns:
+        The same shape, float32. Its mel is nearer to the one asked for, not equal: neighbouring frames overlap.
+    """
+    if not len(mel):
+        return samples
+    lacking = np.clip(mel - decoder_mel(samples, config), -MOST, MOST)
+    gains = np.exp(lacking @ _spread(config)).T
+    # Its slices are centred on multiples of the hop, frames half a hop later.
+    hop, shift = config.hop_samples, config.hop_samples // 2
+    transform = ShortTimeFFT(np.hanning(config.n_fft + 1)[:-1], hop, config.mel_rate_hz, mfft=config.n_fft)
+    # It takes no less than half a window.
+    padded = np.pad(samples.astype(np.float64), (shift, config.n_fft // 2))
+    spectra = transform.stft(padded)
+    frame = np.clip(np.arange(spectra.shape[1]) + transform.p_min - 1, 0, len(mel) - 1)
+    made = transform.istft(spectra * gains[:, frame], k1=len(padded))
+    return np.asarray(made[shift : shift + len(samples)], dtype=np.float32)
