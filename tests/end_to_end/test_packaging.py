@@ -35,7 +35,7 @@ def oldest():
 def test_r38_the_wheel_trains_and_converts_in_an_empty_environment(python, versions, tmp_path):
     interpreter = shutil.which(f"python{python}")
     if not interpreter or subprocess.run([interpreter, "--version"], capture_output=True).returncode:
-        pytest.skip(f"there is no Python {python} here")
+        pytest.skip(f"there is no Python {python} here; one behind pyenv must be named in PYENV_VERSION")
     subprocess.check_call([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, ROOT])
     (wheel,) = tmp_path.glob("voiceswap-*.whl")
     subprocess.check_call([interpreter, "-m", "venv", tmp_path / "venv"])

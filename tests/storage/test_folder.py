@@ -462,7 +462,6 @@ def test_a_folder_from_before_manifests_had_a_sum_is_read(tmp_path: Path) -> Non
 
 SAVES = """
 import sys
-import tempfile
 from pathlib import Path
 import numpy as np
 from voiceswap.storage.folder import write_folder

@@ -366,8 +366,9 @@ def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping, 
         # Only so much goes through the vocoder, the slowest part, as this window's core needs.
         inner, spare = grid.decoded_frames, grid.vocoded_frames
         vocoded = slice(inner, inner + -(-looked.n_core // hop) + 2 * spare)
-        source_part = samples[vocoded.start * hop : vocoded.stop * hop]
-        made = vocoder(mel[vocoded], _sounding(source_part / gain, hop))
+        own_samples = slice(vocoded.start * hop, vocoded.stop * hop)
+        source_part = samples[own_samples]
+        made = vocoder(mel[vocoded], _sounding(looked.samples[own_samples], hop))
         followed = made * loudness.follow_gain(made, source_part, f.mel_rate_hz, shaping.follow_db)
         kept = shaping.protect * _unvoiced_share(voiced[frames][vocoded], hop)
         mixed = (followed * (1 - kept) + source_part * kept) / gain
