@@ -15,7 +15,7 @@ from keras import ops
 
 from voiceswap.config import Config
 from voiceswap.model.layers import Conv1D, Conv1DTranspose
-from voiceswap.signal.features import SILENT_MEL
+from voiceswap.signal.features import SILENT_MEL, stretches
 from voiceswap.signal.matching import matched
 
 # About three seconds: longer is hardly faster and takes more memory (docs/measurements.md). Blocks of one recording are
@@ -116,9 +116,9 @@ class Vocoder:
 
 def pieces(wanted: np.ndarray, gap: int) -> list[tuple[int, int]]:
     """Ranges [start, stop) that hold all of `wanted`, (n,) bool, and no more than `gap` others in a row."""
-    edges = np.flatnonzero(np.diff(np.pad(wanted.astype(np.int8), 1)))
-    if not len(edges):
-        return []
-    starts, stops = edges[::2], edges[1::2]
-    apart = starts[1:] - stops[:-1] > gap
-    return list(zip(starts[np.r_[True, apart]].tolist(), stops[np.r_[apart, True]].tolist(), strict=True))
+    held: list[tuple[int, int]] = []
+    for start, stop in stretches(wanted):
+        if held and start - held[-1][1] <= gap:
+            start = held.pop()[0]
+        held.append((start, stop))
+    return held

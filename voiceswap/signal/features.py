@@ -25,6 +25,12 @@ ENERGY_SIGMA_FRAMES, ENERGY_REACH_FRAMES = 10, 30
 COMB_STEP_CENTS, COMB_FLOOR = 5.0, -4.0
 
 
+def stretches(where: Array) -> list[tuple[int, int]]:
+    """Ranges [start, stop) in which (n,) bool is true."""
+    edges = np.flatnonzero(np.diff(np.pad(where.astype(np.int8), 1)))
+    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+
+
 @lru_cache(maxsize=8)
 def mel_bands(sample_rate_hz: int, n_fft: int, n_mels: int, max_hz: float) -> Array:
     """Slaney's mel filters, `(n_mels, n_fft // 2 + 1)` float32, from 0 Hz to `max_hz`."""

@@ -8,6 +8,8 @@ import numpy as np
 import scipy.signal
 from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
+from voiceswap.signal.features import stretches
+
 Array = np.ndarray
 FLOOR_DB = -120.0
 LEVEL_FRAME_S = 0.02
@@ -109,9 +111,8 @@ def speech_segments(samples: Array, sample_rate_hz: int) -> list[tuple[int, int]
     sounding = levels > threshold_db
     pause = max(1, round(PAUSE_S / LEVEL_FRAME_S))
     joined = minimum_filter1d(maximum_filter1d(sounding, pause, mode="constant"), pause, mode="constant")
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], joined.astype(np.int8), [0]])))
     longest = round(MAX_CLIP_S / LEVEL_FRAME_S)
-    pieces = [piece for a, b in edges.reshape(-1, 2) for piece in _cut(levels, int(a), int(b), longest)]
+    pieces = [piece for a, b in stretches(joined) for piece in _cut(levels, a, b, longest)]
     size, edge = round(LEVEL_FRAME_S * sample_rate_hz), round(EDGE_S * sample_rate_hz)
     ranges = [(max(0, a * size - edge), min(len(samples), b * size + edge)) for a, b in pieces]
     return [(a, b) for a, b in ranges if b - a >= MIN_CLIP_S * sample_rate_hz]

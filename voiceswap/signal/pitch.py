@@ -13,7 +13,7 @@ import pyworld
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import UsageError
 from voiceswap.signal import audio, world
-from voiceswap.signal.features import Array
+from voiceswap.signal.features import Array, stretches
 
 if TYPE_CHECKING:
     from swift_f0 import SwiftF0
@@ -87,7 +87,7 @@ def repaired(f0: Array, frames_per_s: float) -> Array:
     other octave, or at either end of a voiced stretch. Lost are at most 25 ms between frames a semitone apart or less.
     """
     melody, most = f0.astype(np.float64), round(ERROR_S * frames_per_s)
-    for first, last in _stretches(melody > 0):
+    for first, last in stretches(melody > 0):
         tones = 12 * np.log2(melody[first:last])
         cuts = np.flatnonzero(np.abs(np.abs(np.diff(tones)) - 12) <= OCTAVE_SLACK) + 1
         edges = [0, *cuts, last - first]
@@ -101,17 +101,12 @@ def repaired(f0: Array, frames_per_s: float) -> Array:
             if abs(abs(off) - 12) <= OCTAVE_SLACK and abs(back - off) <= 2 * OCTAVE_SLACK:
                 tones[start:stop] -= 12 * np.sign(off)
         melody[first:last] = 2 ** (tones / 12)
-    for first, last in _stretches(melody == 0):
+    for first, last in stretches(melody == 0):
         if first > 0 and last < len(melody) and last - first <= LOST_S * frames_per_s:
             ends = np.log2(melody[[first - 1, last]])
             if 12 * abs(ends[1] - ends[0]) <= LOST_SLACK:
                 melody[first:last] = 2 ** np.interp(np.arange(first, last), [first - 1, last], ends)
     return np.asarray(melody, dtype=np.float32)
-
-
-def _stretches(where: Array) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], where.astype(np.int8), [0]])))
-    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
 def _by_swift(samples: Array, config: FeatureConfig, _method: str) -> tuple[Array, Array, Array]:
