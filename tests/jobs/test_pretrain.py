@@ -12,6 +12,7 @@ from voiceswap.jobs import check, pretrain
 from voiceswap.jobs.events import Note
 from voiceswap.model import base
 from voiceswap.model.base import load_base
+from voiceswap.model.layers import to_arrays
 from voiceswap.signal import audio
 
 N_STEPS = 6
@@ -21,7 +22,10 @@ N_STEPS = 6
 def people(home, spoken, use_tiny, monkeypatch):
     """A folder of two people; what is made has tiny networks."""
     monkeypatch.setattr(pretrain, "DecoderConfig", lambda: TINY.decoder)
-    monkeypatch.setattr(pretrain, "BASE_TRAIN", TINY.train.model_copy(update={"steps": N_STEPS, "adversary": 0.0}))
+    train = TINY.train.model_copy(update={"steps": N_STEPS, "adversary": 0.0})
+    monkeypatch.setattr(pretrain, "BASE_TRAIN", train)
+    monkeypatch.setattr(pretrain, "SLIM_TRAIN", train.model_copy(update={"crop_frames": 40, "batch": 2}))
+    monkeypatch.setattr(pretrain, "SAID_FRAMES", 60)
     for name in ("anna", "bert"):
         shutil.copytree(spoken, home / "people" / name)
     return home / "people"
@@ -39,13 +43,31 @@ def test_a_stopped_pretraining_goes_on_to_the_same_base(people, home):
     asked = iter([False, False, True])
     stopped, _ = made(people, home / "work", stopped=lambda: next(asked))
     assert stopped.path is None and stopped.parts == ("encoder", "units")
-    resumed, _ = made(people, home / "work", parts=("decoder", "vocoder"))
+    resumed, _ = made(people, home / "work", parts=("decoder", "vocoder", "slim_vocoder"))
     whole, _ = made(people, home / "other")
     assert load_base(resumed.path).id == load_base(whole.path).id
+    sums = [json.loads((made_base.path / "manifest.json").read_text())["files"] for made_base in (resumed, whole)]
+    assert sums[0]["slim_vocoder.safetensors"] == sums[1]["slim_vocoder.safetensors"]
     card = json.loads((whole.path / "card.json").read_text())
     assert card["decoder"]["steps"] == N_STEPS and card["decoder"]["speakers"] == 2
     log = [json.loads(line)["step"] for line in (whole.path / "training.jsonl").read_text().splitlines()]
     assert log[-1] == N_STEPS
+
+
+def test_a_stopped_slim_vocoder_goes_on_to_the_same(people, home):
+    whole, _ = made(people, home / "whole")
+    shutil.copytree(home / "whole", home / "again")
+    for name in ("slim_vocoder", "slim_run", "base"):
+        shutil.rmtree(home / "again" / name)
+    asked = iter([False, True])
+    stopped, _ = made(people, home / "again", parts=["slim_vocoder"], stopped=lambda: next(asked))
+    assert stopped.path is None and "slim_vocoder" not in stopped.parts
+    resumed, notes = made(people, home / "again", parts=["slim_vocoder"])
+    assert any("going on from step 2" in text for text in notes)
+    slim = [load_base(made_base.path).slim_vocoder for made_base in (whole, resumed)]
+    for ours, theirs in zip(*(to_arrays(of.network).values() for of in slim), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert whole.card["slim_vocoder"]["held_out"]["best"] <= whole.card["slim_vocoder"]["held_out"]["first"]
 
 
 def test_a_base_is_a_start_for_the_next_one(people, home):

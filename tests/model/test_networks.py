@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 from scipy.ndimage import minimum_filter1d
 
 from conftest import TINY
+from voiceswap.errors import ModelError
 from voiceswap.jobs.pretrain import principal_components
 from voiceswap.model import adversary, base, decoder, encoder, layers, vocoder
+from voiceswap.shell import synthetic
+from voiceswap.signal import features
 from voiceswap.signal.matching import matched
 
 RANDOM = np.random.default_rng(0)
@@ -160,7 +163,40 @@ def test_convolution_along_time_is_that_of_keras(dilation):
     np.testing.assert_allclose(np.asarray(ours(x[:, None]))[:, 0], wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize(("kernel", "stride"), [(16, 8), (4, 2)])
+@pytest.mark.parametrize("dilation", [1, 3, 5])
+def test_in_training_a_convolution_is_what_it_always_is(dilation):
+    x = RANDOM.normal(size=(2, 1, 31, 5)).astype(np.float32)
+    ours = layers.LowRankConv1D(6, 7, (3, 2), dilation)
+    wanted = np.asarray(ours(x))
+    np.testing.assert_allclose(np.asarray(ours(x, training=True)), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("ranks", [(3, 2), (5, 2), (3, 6), (5, 6)])
+def test_a_low_rank_convolution_is_the_product_of_its_parts(ranks):
+    x = RANDOM.normal(size=(2, 1, 30, 5)).astype(np.float32)
+    slim, whole = layers.LowRankConv1D(6, 3, ranks, 2), layers.Conv1D(6, 3, 2)
+    found = np.asarray(slim(x))
+    names = {w.name: np.asarray(w) for w in slim.weights}
+    assert set(names) == {"kernel", "bias"} | {n for n, full in (("first", 5), ("last", 6)) if full not in ranks}
+    kernel = names["kernel"]
+    kernel = np.einsum("cr,kro->kco", names.get("first", np.eye(5, dtype=np.float32)), kernel)
+    kernel = kernel @ names.get("last", np.eye(6, dtype=np.float32))
+    whole.build(x.shape)
+    whole.set_weights([kernel, names["bias"]])
+    np.testing.assert_allclose(found, np.asarray(whole(x)), atol=1e-5)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(-6, 4))
+def test_eight_bits_are_near(seed, size):
+    array = np.random.default_rng(seed).normal(size=(3, 4, 5)) * 10**size
+    array[..., 0] = 0
+    whole, worth = layers.in_eight_bits(array)
+    assert whole.dtype == np.int8 and worth.dtype == np.float32
+    half_a_step = np.abs(array).max(axis=(0, 1)) / 254
+    assert (np.abs(whole * worth.astype(np.float64) - array).max(axis=(0, 1)) <= 1.001 * half_a_step).all()
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(16, 8), (4, 2), (6, 3), (5, 2)])
 def test_transposed_convolution_along_time_is_that_of_keras(kernel, stride):
     x = RANDOM.normal(size=(2, 11, 5)).astype(np.float32)
     oracle = keras.layers.Conv1DTranspose(7, kernel, stride, padding="same", bias_initializer="random_normal")
@@ -171,17 +207,48 @@ def test_transposed_convolution_along_time_is_that_of_keras(kernel, stride):
     np.testing.assert_allclose(np.asarray(ours(x[:, None]))[:, 0], wanted, atol=1e-5)
 
 
-def test_the_fast_vocoder_says_what_the_best_says(monkeypatch):
-    monkeypatch.setattr(vocoder, "half_is_quicker", lambda: True)
+@pytest.mark.parametrize(("units_for_half", "most"), [(True, 0.1), (False, 0.35)])
+def test_the_fast_vocoder_says_what_the_best_says(monkeypatch, units_for_half, most):
+    monkeypatch.setattr(vocoder, "half_is_quicker", lambda: units_for_half)
     shipped = base.load_base()
     assert shipped.vocoder_of("fast") is not shipped.vocoder_of("best")
-    mel = (2 * RANDOM.normal(size=(40, 80)) - 5).astype(np.float32)
+    assert (shipped.vocoder_of("fast") is shipped.slim_vocoder) is not units_for_half
+    f = shipped.config.features
+    mel = features.decoder_mel(synthetic.speech(synthetic.ANNA, 2.0, sample_rate_hz=f.mel_rate_hz).samples, f)
     best, fast = shipped.vocoder_of("best")(mel), shipped.vocoder_of("fast")(mel)
-    assert fast.dtype == np.float32
-    assert 0 < np.square(fast - best).mean() < 0.05 * np.square(best).mean()
+    assert fast.dtype == np.float32 and np.abs(fast - best).max() > 0
+    apart = np.abs(features.decoder_mel(fast, f) - features.decoder_mel(best, f)).mean()
+    assert apart < most
+
+
+def test_a_base_without_a_slim_vocoder_has_none_that_is_quicker(monkeypatch, tiny_base):
     monkeypatch.setattr(vocoder, "half_is_quicker", lambda: False)
-    slow = base.load_base()
-    assert slow.vocoder_of("fast") is slow.vocoder_of("best")
+    tiny = base.load_base(tiny_base)
+    assert tiny.slim_vocoder is None and tiny.vocoder_of("fast") is tiny.vocoder_of("best")
+
+
+def test_a_slim_vocoder_is_as_its_ranks_say():
+    sizes = vocoder.inner_convolutions(TINY)
+    ranks = {name: [1, channels] for name, (channels, *_) in sizes.items()}
+    sound = base.checked_ranks({"ranks": ranks}, TINY)
+    model = vocoder.build(TINY, ranks=sound)
+    whole = layers.to_arrays(vocoder.build(TINY), "float32")
+    arrays = {k: v for k, v in layers.to_arrays(model, "float32").items() if k.split("/")[0] in sizes}
+    packed = base.packed_slim(arrays)
+    expected = base.expected_slim(TINY, sound)
+    assert {k: v.shape for k, v in packed.items()} == {k: shape for k, (shape, _) in expected.items()}
+    layers.load_arrays(model, whole | base.unpacked_slim(packed))
+    for name, array in layers.to_arrays(model, "float32").items():
+        np.testing.assert_allclose(array, arrays.get(name, whole.get(name)), atol=0.005 * np.abs(array).max() + 1e-6)
+
+
+@pytest.mark.parametrize("bad", [None, {}, [1], [0, 1], [1, 99], [True, 1], [1.0, 1], "11", [1, 1, 1]])
+def test_ranks_that_no_network_has_are_refused(bad):
+    sizes = vocoder.inner_convolutions(TINY)
+    ranks = {name: [1, 1] for name, _ in sizes.items()}
+    for card in (bad, {"ranks": bad}, {"ranks": ranks | {next(iter(sizes)): bad}}, {"ranks": ranks | {"more": [1, 1]}}):
+        with pytest.raises(ModelError, match="rank"):
+            base.checked_ranks(card, TINY)
 
 
 def test_what_the_processor_has_is_asked(monkeypatch, tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from voiceswap.config import Config
+from voiceswap.config import Config, TrainConfig
 from voiceswap.jobs.batches import Batch
 from voiceswap.jobs.dataset import Array
 from voiceswap.model import adversary, decoder
@@ -58,8 +58,7 @@ class Learner:
             The mean absolute error of the mel, in natural-log units; if the gradient is not finite, its size instead.
         """
         t = self.config.train
-        fall = LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / n_steps)))
-        rate = min(1.0, (step + 1) / t.warmup_steps) * fall
+        rate = share_of_rate(t, step, n_steps)
         self._optimiser.learning_rate.assign(t.learning_rate * rate)
         tensors = [tf.convert_to_tensor(x) for x in (*batch.inputs, batch.mel, batch.weight)]
         if self._critic is None:
@@ -149,6 +148,12 @@ class Learner:
         gradients = tape.gradient(loss, variables)
         self._optimiser.apply(gradients, variables)
         return _if_finite([*gradients, *critic_gradients], error)
+
+
+def share_of_rate(settings: TrainConfig, step: int, n_steps: int) -> float:
+    """The share of the learning rate in a step, counted from 0: up in a line, then down along a cosine."""
+    fall = LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / n_steps)))
+    return min(1.0, (step + 1) / settings.warmup_steps) * fall
 
 
 def _detail(mel: Array, weight: Array) -> Array:

@@ -8,15 +8,14 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 import voiceswap
+from voiceswap.config import Config
 from voiceswap.errors import ModelError, VoiceswapError
-from voiceswap.jobs.batches import Batch, Crops
 from voiceswap.jobs.events import Note, Plan, Progress, Report
-from voiceswap.jobs.learner import Learner
 from voiceswap.jobs.pace import Pace
 from voiceswap.model.layers import Arrays
 from voiceswap.storage import atomic, folder
@@ -63,6 +62,48 @@ class Checked:
     times_real_time: float = math.nan
 
 
+class Learns(Protocol):
+    """What can be trained: see `learner.Learner`."""
+
+    config: Config
+
+    def step(self, batch: Any, step: int, n_steps: int) -> float:
+        """Learn from a batch; the loss, or something that is not finite."""
+        ...
+
+    def score(self, batch: Any) -> float:
+        """How far it is from what it should be, on what it has not seen."""
+        ...
+
+    def weights(self) -> Arrays:
+        """What it has learnt."""
+        ...
+
+    def state(self) -> Arrays:
+        """Everything that changes while learning."""
+        ...
+
+    def restore(self, state: Arrays) -> None:
+        """Go on from what `state` gave."""
+        ...
+
+    def expected_state(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Names, shapes and types of `state`."""
+        ...
+
+
+class Draws(Protocol):
+    """What gives the batch of each step: see `batches.Crops`."""
+
+    def batch(self, step: int) -> Any:
+        """The batch of one step."""
+        ...
+
+    def sources(self, step: int) -> list[Path]:
+        """The recordings in it."""
+        ...
+
+
 Watch = Callable[[Checked, Arrays], None]
 
 
@@ -80,7 +121,7 @@ class Run:
 
     Attributes:
         name: For the report.
-        learner: The decoder that learns.
+        learner: What learns.
         crops: Gives the batch of each step.
         held_out: What the score is taken on.
         folder: Holds the checkpoints; a run found there goes on if it has the same identity.
@@ -92,9 +133,9 @@ class Run:
     """
 
     name: str
-    learner: Learner
-    crops: Crops
-    held_out: Batch
+    learner: Learns
+    crops: Draws
+    held_out: Any
     folder: Path
     identity: dict[str, object]
     n_steps: int

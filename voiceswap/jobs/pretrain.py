@@ -15,7 +15,7 @@ from scipy.cluster.vq import kmeans2
 
 from voiceswap.config import Config, DecoderConfig, TrainConfig
 from voiceswap.errors import ModelError, UsageError
-from voiceswap.jobs import dataset, loop
+from voiceswap.jobs import dataset, loop, slimming, tuning
 from voiceswap.jobs.batches import Crops, evaluation
 from voiceswap.jobs.dataset import Array
 from voiceswap.jobs.events import Note, Progress, Report, silent
@@ -30,7 +30,7 @@ from voiceswap.storage.folder import Folder, open_folder, write_folder
 START_KIND = "start"
 PART_KIND = "part"
 PART_MAX_BYTES = 200_000_000
-PARTS = ("encoder", "units", "decoder", "vocoder")
+PARTS = ("encoder", "units", "decoder", "vocoder", base.SLIM)
 # The recipe of the base decoder: docs/design.md.
 BASE_TRAIN = TrainConfig(
     batch=24,
@@ -48,6 +48,15 @@ BASE_TRAIN = TrainConfig(
 COMPONENTS_S_PER_SPEAKER = 12.0
 FEW_CLIPS = 10
 COPIED_SPEAKERS = 20
+# What the slim vocoder learns from: this much of each person, from there on, some of them played slower or faster, as
+# singing goes lower and higher. One in so many is kept apart; its ranks are found on one in so many.
+SAID_FRAMES, SAID_FROM_S, SPEEDS = 160, 1.0, (1.0, 1.0, 0.75, 1.0, 1.5, 2.0)
+SAID_HELD_OUT, SAID_RANKED = 12, 3
+# Its inner convolutions take this share of the time of the whole one's (docs/measurements.md).
+SLIM_SHARE = 0.4
+SLIM_TRAIN = TrainConfig(
+    crop_frames=76, batch=6, steps=1000, learning_rate=2e-4, adversary=0.0, evaluate_every=50, patience=100
+)
 # Units are the centres of so many vectors at most.
 MOST_GROUPED = 40_000
 COMPONENTS = ("content/kernel", "content/bias")
@@ -92,8 +101,8 @@ def pretrain(
         out: The working folder; the base comes to lie in its folder "base". The same call again goes on.
         start: Weights to start from: a start made by benchmarks/ports.py, or a base; the shipped base if not given.
             The decoder goes on from a base's of the same size with as many speakers, whatever its components were.
-        parts: Which of "encoder", "units", "decoder", "vocoder" to make now.
-        minutes: Time for the decoder's steps.
+        parts: Which of "encoder", "units", "decoder", "vocoder", "slim_vocoder" to make now.
+        minutes: Time for the decoder's steps, and as much for those of the slim vocoder.
         steps: Number of the decoder's steps at most.
         content_dim: How many components of the content the decoder hears; as many as in the start if not given.
         leave_out: People to leave out, by folder name.
@@ -127,6 +136,8 @@ def pretrain(
                 return Pretrained(None, _standing(work), {})
         if "vocoder" in parts:
             _make_vocoder(begin, people, work, report)
+        if base.SLIM in parts:
+            _make_slim_vocoder(begin, people, work, minutes, seed, report, stopped)
         return _assembled(begin, work, credits)
 
 
@@ -332,15 +343,100 @@ def _make_vocoder(begin: _Start, people: dict[str, list[Path]], work: Path, repo
     config = begin.config
     model = vocoder.build(config)
     load_arrays(model, begin.vocoder)
-    sound = vocoder.Vocoder(model, config)
-    errors = []
-    for i, files in enumerate(list(people.values())[:: max(1, len(people) // COPIED_SPEAKERS)]):
-        report(Progress("vocoder", "listening", i, COPIED_SPEAKERS))
+    card = _copied(vocoder.Vocoder(model, config), people, "vocoder", report)
+    _write_part(work, "vocoder", config, begin.vocoder, card)
+
+
+def _copied(sound: vocoder.Vocoder, people: dict[str, list[Path]], part: str, report: Report) -> dict[str, Any]:
+    """How far the mel of copies is from the mel that they are made from."""
+    config, errors = sound.config, []
+    for i, files in enumerate(_some(people, COPIED_SPEAKERS)):
+        report(Progress(part, "listening", i, COPIED_SPEAKERS))
         samples = audio.read(files[0], config.features.mel_rate_hz, max_s=4.0)
         mel = features.decoder_mel(dataset.levelled(samples, config.features), config.features)
         errors.append(float(np.abs(features.decoder_mel(sound(mel), config.features) - mel).mean()))
-    card = {"copy_l1": round(float(np.mean(errors)), 4), "copied_speakers": len(errors)}
-    _write_part(work, "vocoder", config, begin.vocoder, card)
+    return {"copy_l1": round(float(np.mean(errors)), 4), "copied_speakers": len(errors)}
+
+
+def _some(people: dict[str, list[Path]], n: int) -> list[list[Path]]:
+    """The recordings of about so many people."""
+    return list(people.values())[:: max(1, len(people) // n)]
+
+
+def _make_slim_vocoder(
+    begin: _Start,
+    people: dict[str, list[Path]],
+    work: Path,
+    minutes: float | None,
+    seed: int,
+    report: Report,
+    stopped: Callable[[], bool],
+) -> bool:
+    """The same generator with its inner convolutions through fewer channels, for processors that it is slow on."""
+    config = begin.config.model_copy(update={"train": SLIM_TRAIN})
+    part = _part(work, "vocoder")
+    arrays = part.arrays("weights", expected_arrays(vocoder.build(config)))
+    model = vocoder.build(config)
+    load_arrays(model, arrays)
+    said, sources = _said_by(model, people, config, report)
+    found = slimming.sides(model, said.mel[::SAID_RANKED], config, seed)
+    ranks = slimming.ranks(found, config, SLIM_SHARE)
+    start = slimming.slimmed(arrays, found, ranks)
+    learner = tuning.SlimLearner(config, ranks, arrays | start)
+    apart = np.arange(len(said.mel)) % SAID_HELD_OUT == 0
+    judged, learnt = said.of(apart), said.of(~apart if not apart.all() else apart)
+    heard = [path for path, kept in zip(sources, apart, strict=True) if not kept] or sources
+    identity: dict[str, object] = {
+        "config": config.to_json(),
+        "vocoder": part.manifest["files"]["weights.safetensors"]["sha256"],
+        "ranks": {name: list(both) for name, both in ranks.items()},
+        "data": hashlib.sha256(said.mel.tobytes()).hexdigest(),
+        "seed": seed,
+    }
+    crops = tuning.SaidCrops(learnt, heard, config, seed)
+    held_out = judged.beginning(SLIM_TRAIN.crop_frames)
+    job = loop.Run(base.SLIM, learner, crops, held_out, work / "slim_run", identity, SLIM_TRAIN.steps, minutes)
+    outcome = loop.run(job, report, stopped)
+    if outcome.finished:
+        packed, state = base.packed_slim(outcome.best), outcome.state
+        load_arrays(learner.model, arrays | base.unpacked_slim(packed))
+        card = _copied(vocoder.Vocoder(learner.model, config), people, base.SLIM, report) | {
+            "ranks": ranks,
+            "share": SLIM_SHARE,
+            "fitted_speakers": len(sources),
+            "steps": state.step,
+            "best_step": state.best_step,
+            "held_out": {"first": round(state.first_score, 4), "best": round(state.best_score, 4)},
+            "trained_minutes": round(state.trained_s / 60, 1),
+            "settings": SLIM_TRAIN.model_dump(mode="json"),
+        }
+        _write_part(work, base.SLIM, config, packed, card)
+    return outcome.finished
+
+
+def _said_by(
+    model: keras.Model, people: dict[str, list[Path]], config: Config, report: Report
+) -> tuple[tuning.Said, list[Path]]:
+    """Mels of everybody who speaks for long enough, what the whole vocoder says to them, and who they are."""
+    mels, samples, sources = [], [], []
+    for i, files in enumerate(people.values()):
+        report(Progress(base.SLIM, "listening", i, len(people)))
+        mel = _played(files[0], SPEEDS[i % len(SPEEDS)], config)
+        if len(mel) == SAID_FRAMES:
+            mels.append(mel)
+            samples.append(model.predict_on_batch(mel[None])[0])
+            sources.append(files[0])
+    if not mels:
+        raise UsageError("nobody's first recording is long enough for the slim vocoder", "wanted 5 seconds and more")
+    return tuning.Said(np.stack(mels), np.stack(samples)), sources
+
+
+def _played(path: Path, speed: float, config: Config) -> Array:
+    """The mel of some of a recording that is played so fast, at most SAID_FRAMES of it."""
+    f = config.features
+    wanted_s = SAID_FROM_S + SAID_FRAMES / f.frames_per_s * speed
+    samples = audio.read(path, round(f.mel_rate_hz / speed), max_s=wanted_s + 0.1)
+    return features.decoder_mel(dataset.levelled(samples, f), f)[-SAID_FRAMES:].astype(np.float32)
 
 
 def _assembled(begin: _Start, work: Path, credits_file: str | Path | None) -> Pretrained:
@@ -352,6 +448,8 @@ def _assembled(begin: _Start, work: Path, credits_file: str | Path | None) -> Pr
     config = config.model_copy(update={"train": TrainConfig()})
     builds = {"encoder": encoder.build, "decoder": decoder.build, "vocoder": vocoder.build}
     arrays = {n: parts[n].arrays("weights", expected_arrays(build(config))) for n, build in builds.items()}
+    ranks = base.checked_ranks(parts[base.SLIM].document("card"), config)
+    arrays[base.SLIM] = parts[base.SLIM].arrays("weights", base.expected_slim(config, ranks))
     arrays["units"] = parts["units"].arrays("weights", base.expected_units(config))
     card = {name: part.document("card") for name, part in parts.items()} | {"start_sha256": begin.sha256}
     texts = {"training.jsonl": (work / "run" / loop.METRICS).read_text(encoding="utf-8")}

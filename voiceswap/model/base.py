@@ -13,8 +13,9 @@ import numpy as np
 
 import voiceswap
 from voiceswap.config import Config
+from voiceswap.errors import ModelError
 from voiceswap.model import decoder, encoder, vocoder
-from voiceswap.model.layers import HALF, Arrays, expected_arrays, load_arrays
+from voiceswap.model.layers import HALF, Arrays, expected_arrays, in_eight_bits, load_arrays
 from voiceswap.model.vocoder import Vocoder
 from voiceswap.storage.folder import Folder, open_folder, write_folder
 
@@ -23,8 +24,11 @@ BASE_MAX_BYTES = 80_000_000
 SHIPPED = Path(voiceswap.__file__).parent / "weights" / "base"
 PARTS = {"encoder": encoder.build, "decoder": decoder.build, "vocoder": vocoder.build}
 VOCODERS = ("best", "fast")
+# The slimmer form of the vocoder: its inner convolutions, in eight bits.
+SLIM = "slim_vocoder"
 # The sounds that the content falls into, to tell which of them someone says (HuBERT's units; Hsu et al., 2021).
 UNITS, N_UNITS = "units", 100
+WORTH, BIAS = ":worth", "/bias"
 
 
 class Base:
@@ -60,11 +64,25 @@ class Base:
 
     @cached_property
     def fast_vocoder(self) -> Vocoder:
-        """The vocoder in bfloat16, "fast"; where the processor has no units for that, the same as "best"."""
-        if not vocoder.half_is_quicker():
-            return self.vocoder
-        model = vocoder.build(self.config, "bfloat16")
-        load_arrays(model, self.arrays("vocoder"))
+        """The vocoder in bfloat16, "fast"; where the processor has no units for that, in its slimmer form.
+
+        A base without such a form has none that is quicker there.
+        """
+        if vocoder.half_is_quicker():
+            model = vocoder.build(self.config, "bfloat16")
+            load_arrays(model, self.arrays("vocoder"))
+            return Vocoder(model, self.config)
+        return self.slim_vocoder or self.vocoder
+
+    @cached_property
+    def slim_vocoder(self) -> Vocoder | None:
+        """The vocoder with its inner convolutions through fewer channels, float32; None in older bases."""
+        if f"{SLIM}.safetensors" not in self._folder.manifest["files"]:
+            return None
+        ranks = checked_ranks(self.card.get(SLIM), self.config)
+        stored = self._folder.arrays(SLIM, expected_slim(self.config, ranks))
+        model = vocoder.build(self.config, ranks=ranks)
+        load_arrays(model, self.arrays("vocoder") | unpacked_slim(stored))
         return Vocoder(model, self.config)
 
     def vocoder_of(self, name: str) -> Vocoder:
@@ -91,6 +109,60 @@ class Base:
 def expected_units(config: Config) -> dict[str, tuple[tuple[int, ...], str]]:
     """Name, shape and safetensors type of a base's units."""
     return {UNITS: ((N_UNITS, config.encoder.content_dim), HALF)}
+
+
+def checked_ranks(card: Any, config: Config) -> dict[str, tuple[int, int]]:
+    """The ranks in the card of a slim vocoder; raises ModelError if they are not those of such a network."""
+    found = card.get("ranks") if isinstance(card, dict) else None
+    sizes = vocoder.inner_convolutions(config)
+    if not isinstance(found, dict) or found.keys() != sizes.keys():
+        raise ModelError(f"the base's card has no ranks for its {SLIM}", "install voiceswap anew")
+    for name, (channels, *_) in sizes.items():
+        ranks = found[name]
+        sound = (
+            isinstance(ranks, list) and len(ranks) == 2 and all(type(r) is int and 1 <= r <= channels for r in ranks)
+        )
+        if not sound:
+            raise ModelError(
+                f"the base's card has ranks {str(ranks)[:40]} for {name}, wanted two of 1 to {channels}",
+                "install voiceswap anew",
+            )
+    return {name: (first, last) for name, (first, last) in found.items()}
+
+
+def packed_slim(arrays: Arrays) -> Arrays:
+    """The inner convolutions of a slim vocoder as they are stored: biases in half precision, all else in eight bits."""
+    found: Arrays = {}
+    for name, array in arrays.items():
+        if name.endswith(BIAS):
+            found[name] = array.astype(np.float16)
+        else:
+            found[name], found[name + WORTH] = in_eight_bits(array)
+    return found
+
+
+def unpacked_slim(stored: Arrays) -> Arrays:
+    """What `packed_slim` stored, float32."""
+    return {
+        name: array.astype(np.float32) * stored[name + WORTH] if name + WORTH in stored else array
+        for name, array in stored.items()
+        if not name.endswith(WORTH)
+    }
+
+
+def expected_slim(config: Config, ranks: vocoder.Ranks) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Name, shape and safetensors type of what `packed_slim` gives for these ranks."""
+    expected: dict[str, tuple[tuple[int, ...], str]] = {}
+    for name, (channels, width, _) in vocoder.inner_convolutions(config).items():
+        first, last = ranks[name]
+        shapes = {"first": (channels, first), "kernel": (width, first, last), "last": (last, channels)}
+        missing = {"first": first == channels, "last": last == channels}
+        for part, shape in shapes.items():
+            if not missing.get(part):
+                expected[f"{name}/{part}"] = (shape, "I8")
+                expected[f"{name}/{part}{WORTH}"] = (shape[-1:], "F32")
+        expected[f"{name}{BIAS}"] = ((channels,), HALF)
+    return expected
 
 
 def load_base(path: Path | None = None) -> Base:

@@ -33,11 +33,57 @@ class Conv1D(layers.Layer):  # type: ignore[misc]
         self.kernel = self.add_weight(name="kernel", shape=(self.kernel_size, x_shape[-1], self.filters))
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Any, training: bool = False) -> Any:
         """Convolve."""
-        return (
-            ops.conv(x, ops.expand_dims(self.kernel, 0), padding="same", dilation_rate=(1, self.dilation)) + self.bias
-        )
+        return _along_time(x, self.kernel, self.dilation, training) + self.bias
+
+
+class LowRankConv1D(Conv1D):
+    """The same through fewer channels: in and out of the kernel by matrices (Tucker-2; Kim et al., 2016).
+
+    Args:
+        filters: Channels that come out.
+        kernel_size: Of the kernel.
+        ranks: Channels before and after the kernel; a side at its full number has no matrix.
+        dilation: Of the kernel.
+        **kwargs: For keras.layers.Layer.
+    """
+
+    def __init__(
+        self, filters: int, kernel_size: int, ranks: tuple[int, int], dilation: int = 1, **kwargs: Any
+    ) -> None:
+        super().__init__(filters, kernel_size, dilation, **kwargs)
+        self.ranks = ranks
+
+    def build(self, x_shape: Any) -> None:
+        """Make the matrices that there are, kernel and bias."""
+        first, last = self.ranks
+        self.first = self.add_weight(name="first", shape=(x_shape[-1], first)) if first < x_shape[-1] else None
+        self.kernel = self.add_weight(name="kernel", shape=(self.kernel_size, first, last))
+        self.last = self.add_weight(name="last", shape=(last, self.filters)) if last < self.filters else None
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Convolve."""
+        x = x if self.first is None else ops.matmul(x, self.first)
+        x = _along_time(x, self.kernel, self.dilation, training)
+        return (x if self.last is None else ops.matmul(x, self.last)) + self.bias
+
+
+def _along_time(x: Any, kernel: Any, dilation: int, training: bool) -> Any:
+    """A convolution of `(batch, 1, n, channels)` with `(kernel_size, channels, filters)`, as long as it was."""
+    if dilation == 1 or not training:
+        return ops.conv(x, ops.expand_dims(kernel, 0), padding="same", dilation_rate=(1, dilation))
+    # TensorFlow has no gradient of dilated convolutions on a CPU: every dilation-th value is convolved by itself.
+    batch, _, n, channels = ops.shape(x)
+    reach = kernel.shape[0] // 2 * dilation
+    length = -(-(n + 2 * reach) // dilation)
+    x = ops.pad(x, ((0, 0), (0, 0), (reach, length * dilation - n - reach), (0, 0)))
+    x = ops.transpose(ops.reshape(x, (batch, length, dilation, channels)), (0, 2, 1, 3))
+    y = ops.conv(ops.reshape(x, (batch * dilation, 1, length, channels)), ops.expand_dims(kernel, 0), padding="valid")
+    length, filters = y.shape[2:]
+    y = ops.transpose(ops.reshape(y, (batch, dilation, length, filters)), (0, 2, 1, 3))
+    return ops.reshape(y, (batch, 1, length * dilation, filters))[:, :, :n]
 
 
 class Conv1DTranspose(layers.Layer):  # type: ignore[misc]
@@ -54,9 +100,21 @@ class Conv1DTranspose(layers.Layer):  # type: ignore[misc]
 
     def call(self, x: Any) -> Any:
         """Convolve; `stride` times as long."""
-        return (
-            ops.conv_transpose(x, ops.expand_dims(self.kernel, 0), strides=(1, self.stride), padding="same") + self.bias
+        if self.kernel_size != 2 * self.stride or self.stride % 2:
+            kernel = ops.expand_dims(self.kernel, 0)
+            return ops.conv_transpose(x, kernel, strides=(1, self.stride), padding="same") + self.bias
+        # Two neighbours make each `stride` values between them, so that products of matrices do, several times as fast.
+        n, channels = x.shape[2], x.shape[3]
+        n = ops.shape(x)[2] if n is None else n
+        x = ops.pad(x[:, 0], ((0, 0), (1, 1), (0, 0)))
+        before, after = (
+            ops.reshape(half, (self.stride * self.filters, channels))
+            for half in (self.kernel[self.stride :], self.kernel[: self.stride])
         )
+        y = ops.einsum("bnc,kc->bnk", x[:, :-1], before) + ops.einsum("bnc,kc->bnk", x[:, 1:], after)
+        y = ops.reshape(y, (-1, 1, (n + 1) * self.stride, self.filters))
+        first = self.stride // 2
+        return y[:, :, first : first + n * self.stride] + self.bias
 
 
 class SinusoidalPosition(layers.Layer):  # type: ignore[misc]
@@ -115,6 +173,13 @@ class SpectralConv2D(layers.Layer):  # type: ignore[misc]
 
 def _unit(vector: Any) -> Any:
     return vector / (ops.norm(vector) + 1e-12)
+
+
+def in_eight_bits(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whole numbers of -127 to 127, int8, and what one of them is worth, (last dimension,) float32."""
+    worth = np.abs(array).max(axis=tuple(range(array.ndim - 1))) / 127
+    worth = np.maximum(worth, np.finfo(np.float32).tiny).astype(np.float32)
+    return np.clip(np.rint(array / worth), -127, 127).astype(np.int8), worth
 
 
 def expected_arrays(model: keras.Model, dtype: str = HALF) -> dict[str, tuple[tuple[int, ...], str]]:

@@ -1,11 +1,13 @@
 """The vocoder: HiFi-GAN's generator (Kong et al., 2020; MIT), mel in, samples out, brought nearer to that mel.
 
 Nearly all of its time goes into convolutions, which processors with units for bfloat16 (AMX) do several times as
-quickly in that. What rounding to eight bits costs is in docs/measurements.md.
+quickly in that. Elsewhere a slimmer form of it saves most of the arithmetic. What either costs is in
+docs/measurements.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy as np
 from keras import ops
 
 from voiceswap.config import Config
-from voiceswap.model.layers import Conv1D, Conv1DTranspose
+from voiceswap.model.layers import Conv1D, Conv1DTranspose, LowRankConv1D
 from voiceswap.signal.features import SILENT_MEL, stretches
 from voiceswap.signal.matching import matched
 
@@ -22,18 +24,21 @@ from voiceswap.signal.matching import matched
 # equally long, or a short one would pay for frames that it does not have; their lengths are multiples of a step: few
 # of them differ.
 BLOCK_FRAMES, BLOCK_STEP = 256, 32
+# How many channels go into and out of the kernel of each inner convolution.
+Ranks = Mapping[str, tuple[int, int]]
 SLOPE = 0.1
 LAST_SLOPE = 0.01
 # Linux says so; elsewhere nobody is asked.
 CPU_INFO, CPU_FLAG = Path("/proc/cpuinfo"), "amx_bf16"
 
 
-def build(config: Config, dtype: str = "float32") -> keras.Model:
+def build(config: Config, dtype: str = "float32", ranks: Ranks | None = None) -> keras.Model:
     """The network, with fresh weights.
 
     Args:
         config: Sizes are read from its `features` and `vocoder` sections.
         dtype: Of its weights and of all that it works out but the samples: "float32" or "bfloat16".
+        ranks: Through how many channels each of `inner_convolutions` goes; all if not given.
 
     Returns:
         A model from a natural-log mel `(batch, n_frames, n_mels)` to samples `(batch, n_frames * hop_samples)` at
@@ -48,7 +53,7 @@ def build(config: Config, dtype: str = "float32") -> keras.Model:
         channels //= 2
         x = Conv1DTranspose(channels, kernel, rate, name=f"up_{i}", dtype=dtype)(ops.leaky_relu(x, SLOPE))
         branches = [
-            _residual(x, channels, width, size.block_dilations, f"stage_{i}_kernel_{width}", dtype)
+            _residual(x, channels, width, size.block_dilations, _branch(i, width), dtype, ranks or {})
             for width in size.block_kernels
         ]
         x = sum(branches[1:], branches[0]) / len(branches)
@@ -58,13 +63,35 @@ def build(config: Config, dtype: str = "float32") -> keras.Model:
     return keras.Model(mel, samples[:, 0, :, 0], name="vocoder")
 
 
-def _residual(x: Any, channels: int, width: int, dilations: tuple[int, ...], name: str, dtype: str) -> Any:
+def _branch(stage: int, width: int) -> str:
+    return f"stage_{stage}_kernel_{width}"
+
+
+def _residual(
+    x: Any, channels: int, width: int, dilations: tuple[int, ...], name: str, dtype: str, ranks: Ranks
+) -> Any:
+    def convolved(y: Any, layer: str, dilation: int = 1) -> Any:
+        if layer in ranks:
+            return LowRankConv1D(channels, width, ranks[layer], dilation, name=layer, dtype=dtype)(y)
+        return Conv1D(channels, width, dilation, name=layer, dtype=dtype)(y)
+
     for i, dilation in enumerate(dilations):
-        y = ops.leaky_relu(x, SLOPE)
-        y = Conv1D(channels, width, dilation, name=f"{name}_dilated_{i}", dtype=dtype)(y)
-        y = ops.leaky_relu(y, SLOPE)
-        x = x + Conv1D(channels, width, name=f"{name}_plain_{i}", dtype=dtype)(y)
+        y = convolved(ops.leaky_relu(x, SLOPE), f"{name}_dilated_{i}", dilation)
+        x = x + convolved(ops.leaky_relu(y, SLOPE), f"{name}_plain_{i}")
     return x
+
+
+def inner_convolutions(config: Config) -> dict[str, tuple[int, int, int]]:
+    """Of each convolution inside the network's stages, by name: channels, kernel size, and values a mel frame."""
+    size, found = config.vocoder, {}
+    channels, values = size.channels, 1
+    for i, rate in enumerate(size.upsample_rates):
+        channels, values = channels // 2, values * rate
+        for width in size.block_kernels:
+            for j in range(len(size.block_dilations)):
+                for kind in ("dilated", "plain"):
+                    found[f"{_branch(i, width)}_{kind}_{j}"] = (channels, width, values)
+    return found
 
 
 def half_is_quicker() -> bool:
@@ -84,7 +111,7 @@ class Vocoder:
     """
 
     def __init__(self, network: keras.Model, config: Config) -> None:
-        self.network = network
+        self.network, self.config = network, config
         self._features = config.features
         self._context = config.vocoder.context_frames
 

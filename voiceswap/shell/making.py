@@ -71,7 +71,7 @@ def pretrain(
     out: Annotated[Path, typer.Option("--out", "-o", help="The working folder; the base comes into its folder base.")],
     start: Annotated[Path | None, typer.Option("--start", help="Weights to start from; else the shipped base.")] = None,
     part: Annotated[
-        list[str] | None, typer.Option("--part", help="encoder, units, decoder or vocoder; else all.")
+        list[str] | None, typer.Option("--part", help="encoder, units, decoder, vocoder or slim_vocoder; else all.")
     ] = None,
     minutes: Minutes = None,
     content_dim: Annotated[
