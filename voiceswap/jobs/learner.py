@@ -21,7 +21,32 @@ FEATURE_MATCHING = 2.0
 LAST_RATE = 0.05
 
 
-class Learner:
+class Resumable:
+    """What a run needs of something that learns, to go on with it later."""
+
+    def groups(self) -> dict[str, Any]:
+        """All variables that change while learning, by what they belong to; for subclasses to say."""
+        raise NotImplementedError
+
+    def state(self) -> Arrays:
+        """Everything that changes while learning."""
+        return {name: np.asarray(variable.numpy()) for name, variable in self._variables().items()}
+
+    def restore(self, state: Arrays) -> None:
+        """Go on from what `state` gave."""
+        for name, variable in self._variables().items():
+            variable.assign(state[name])
+
+    def expected_state(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Names, shapes and types of `state`, before anything is read."""
+        types = {"float32": "F32", "int32": "I32", "int64": "I64"}
+        return {name: (tuple(v.shape), types[v.dtype]) for name, v in self._variables().items()}
+
+    def _variables(self) -> dict[str, Any]:
+        return {f"{group}/{i:04d}": v for group, held in self.groups().items() for i, v in enumerate(held)}
+
+
+class Learner(Resumable):
     """A decoder, its adversary if the settings ask for one, and their optimisers."""
 
     def __init__(self, config: Config, start: Arrays | None, seed: int) -> None:
@@ -91,25 +116,12 @@ class Learner:
         """The decoder's weights, float32."""
         return to_arrays(self.model, "float32")
 
-    def state(self) -> Arrays:
-        """Everything that changes while learning: weights, critic, both optimisers."""
-        return {name: np.asarray(variable.numpy()) for name, variable in self._variables().items()}
-
-    def restore(self, state: Arrays) -> None:
-        """Go on from what `state` gave."""
-        for name, variable in self._variables().items():
-            variable.assign(state[name])
-
-    def expected_state(self) -> dict[str, tuple[tuple[int, ...], str]]:
-        """Names, shapes and types of `state`, before anything is read."""
-        types = {"float32": "F32", "int32": "I32", "int64": "I64"}
-        return {name: (tuple(v.shape), types[v.dtype]) for name, v in self._variables().items()}
-
-    def _variables(self) -> dict[str, Any]:
+    def groups(self) -> dict[str, Any]:
+        """Weights, critic, both optimisers."""
         groups = {"decoder": self.model.weights, "optimiser": self._optimiser.variables}
         if self._critic is not None:
             groups |= {"critic": self._critic.weights, "critic_optimiser": self._critic_optimiser.variables}
-        return {f"{group}/{i:04d}": v for group, variables in groups.items() for i, v in enumerate(variables)}
+        return groups
 
     def _step_without_critic(self, content: Any, conditions: Any, speaker: Any, mel: Any, weight: Any) -> Any:
         with tf.GradientTape() as tape:

@@ -211,9 +211,9 @@ def _said(part: str, people: dict[str, list[Path]], config: Config, report: Repo
 
 def _make_units(begin: _Start, people: dict[str, list[Path]], work: Path, seed: int, report: Report) -> None:
     """Which sounds there are: the centres of as many groups of content, to tell later which of them someone says."""
-    part, config = _part(work, "encoder"), begin.config
+    config = begin.config
     model = encoder.build(config)
-    load_arrays(model, part.arrays("weights", expected_arrays(model)))
+    _load_part(work, "encoder", model)
     said = np.concatenate(encoder.ContentEncoder(model, config).pieces(_said("units", people, config, report)))
     centres, _ = kmeans2(said[:: -(-len(said) // MOST_GROUPED)], base.N_UNITS, minit="++", seed=seed)
     _write_part(work, "units", config, {base.UNITS: centres.astype(np.float16)}, {"vectors": len(said)})
@@ -251,12 +251,9 @@ def _make_decoder(
     stopped: Callable[[], bool],
 ) -> bool:
     config = begin.config.model_copy(update={"train": train})
-    part = _part(work, "encoder")
     model = encoder.build(config)
-    encoder_arrays = part.arrays("weights", expected_arrays(model))
-    load_arrays(model, encoder_arrays)
-    listener = encoder.ContentEncoder(model, config)
-    encoder_id = str(part.manifest["files"]["weights.safetensors"]["sha256"])[:12]
+    encoder_arrays, encoder_sha256 = _load_part(work, "encoder", model)
+    listener, encoder_id = encoder.ContentEncoder(model, config), encoder_sha256[:12]
     speech = {}
     for i, (name, files) in enumerate(people.items()):
         report(Progress("decoder", "preparing", i, len(people)))
@@ -372,30 +369,28 @@ def _make_slim_vocoder(
     seed: int,
     report: Report,
     stopped: Callable[[], bool],
-) -> bool:
+) -> None:
     """The same generator with its inner convolutions through fewer channels, for processors that it is slow on."""
     config = begin.config.model_copy(update={"train": SLIM_TRAIN})
-    part = _part(work, "vocoder")
-    arrays = part.arrays("weights", expected_arrays(vocoder.build(config)))
     model = vocoder.build(config)
-    load_arrays(model, arrays)
+    arrays, vocoder_sha256 = _load_part(work, "vocoder", model)
     said, sources = _said_by(model, people, config, report)
     found = slimming.sides(model, said.mel[::SAID_RANKED], config, seed)
     ranks = slimming.ranks(found, config, SLIM_SHARE)
     start = slimming.slimmed(arrays, found, ranks)
     learner = tuning.SlimLearner(config, ranks, arrays | start)
     apart = np.arange(len(said.mel)) % SAID_HELD_OUT == 0
-    judged, learnt = said.of(apart), said.of(~apart if not apart.all() else apart)
-    heard = [path for path, kept in zip(sources, apart, strict=True) if not kept] or sources
+    # One person alone is learnt from and judged by.
+    learnt = np.flatnonzero(~apart) if len(apart) > 1 else np.array([0])
     identity: dict[str, object] = {
         "config": config.to_json(),
-        "vocoder": part.manifest["files"]["weights.safetensors"]["sha256"],
+        "vocoder": vocoder_sha256,
         "ranks": {name: list(both) for name, both in ranks.items()},
         "data": hashlib.sha256(said.mel.tobytes()).hexdigest(),
         "seed": seed,
     }
-    crops = tuning.SaidCrops(learnt, heard, config, seed)
-    held_out = judged.beginning(SLIM_TRAIN.crop_frames)
+    crops = tuning.SaidCrops(said.of(learnt), [sources[i] for i in learnt], config, seed)
+    held_out = said.of(apart).beginning(SLIM_TRAIN.crop_frames)
     job = loop.Run(base.SLIM, learner, crops, held_out, work / SLIM_RUN, identity, SLIM_TRAIN.steps, minutes)
     outcome = loop.run(job, report, stopped)
     if outcome.finished:
@@ -412,7 +407,6 @@ def _make_slim_vocoder(
             "settings": SLIM_TRAIN.model_dump(mode="json"),
         }
         _write_part(work, base.SLIM, config, packed, card)
-    return outcome.finished
 
 
 def _said_by(
@@ -464,6 +458,14 @@ def _assembled(begin: _Start, work: Path, credits_file: str | Path | None) -> Pr
 def _write_part(work: Path, name: str, config: Config, arrays: Arrays, card: dict[str, Any]) -> None:
     documents = {"config": config.to_json(), "card": card}
     write_folder(work / name, kind=PART_KIND, documents=documents, arrays={"weights": arrays})
+
+
+def _load_part(work: Path, name: str, model: keras.Model) -> tuple[Arrays, str]:
+    """A part's weights, put into its network, and their sha256."""
+    part = _part(work, name)
+    arrays = part.arrays("weights", expected_arrays(model))
+    load_arrays(model, arrays)
+    return arrays, part.sum_of("weights.safetensors")
 
 
 def _part(work: Path, name: str) -> Folder:

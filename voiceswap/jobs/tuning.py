@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from voiceswap.config import Config
 from voiceswap.jobs.dataset import Array
-from voiceswap.jobs.learner import share_of_rate
+from voiceswap.jobs.learner import Resumable, share_of_rate
 from voiceswap.jobs.slimming import bin_weights, loudness_around
 from voiceswap.model import vocoder
 from voiceswap.model.layers import Arrays, load_arrays
@@ -67,7 +67,7 @@ class SaidCrops:
         return random.integers(0, n_clips, t.batch), random.integers(0, n_frames - t.crop_frames + 1, t.batch)
 
 
-class SlimLearner:
+class SlimLearner(Resumable):
     """A slim vocoder whose inner convolutions learn; what it shares with the whole one stays.
 
     Args:
@@ -105,23 +105,9 @@ class SlimLearner:
         """The inner convolutions' weights, float32."""
         return {v.path: np.asarray(v.numpy(), np.float32) for v in self._learnt}
 
-    def state(self) -> Arrays:
-        """Everything that changes while learning."""
-        return {name: np.asarray(v.numpy()) for name, v in self._variables().items()}
-
-    def restore(self, state: Arrays) -> None:
-        """Go on from what `state` gave."""
-        for name, variable in self._variables().items():
-            variable.assign(state[name])
-
-    def expected_state(self) -> dict[str, tuple[tuple[int, ...], str]]:
-        """Names, shapes and types of `state`, before anything is read."""
-        types = {"float32": "F32", "int32": "I32", "int64": "I64"}
-        return {name: (tuple(v.shape), types[v.dtype]) for name, v in self._variables().items()}
-
-    def _variables(self) -> dict[str, Any]:
-        groups = {"vocoder": self._learnt, "optimiser": self._optimiser.variables}
-        return {f"{group}/{i:04d}": v for group, variables in groups.items() for i, v in enumerate(variables)}
+    def groups(self) -> dict[str, Any]:
+        """The weights that learn, and their optimiser."""
+        return {"vocoder": self._learnt, "optimiser": self._optimiser.variables}
 
     def _one_step(self, mel: Any, samples: Any) -> Any:
         with tf.GradientTape() as tape:

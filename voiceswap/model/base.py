@@ -70,7 +70,7 @@ class Base:
         """
         if vocoder.half_is_quicker():
             model = vocoder.build(self.config, "bfloat16")
-            load_arrays(model, self.arrays("vocoder"))
+            load_arrays(model, self._folder.arrays("vocoder", expected_arrays(model)))
             return Vocoder(model, self.config)
         return self.slim_vocoder or self.vocoder
 
@@ -82,7 +82,12 @@ class Base:
         ranks = checked_ranks(self.card.get(SLIM), self.config)
         stored = self._folder.arrays(SLIM, expected_slim(self.config, ranks))
         model = vocoder.build(self.config, ranks=ranks)
-        load_arrays(model, self.arrays("vocoder") | unpacked_slim(stored))
+        # The whole one's inner convolutions lie in the same file; it is not built only to learn their shapes.
+        inner = vocoder.inner_convolutions(self.config)
+        expected = {k: v for k, v in expected_arrays(model).items() if k.split("/")[0] not in inner}
+        for name, (channels, width, _) in inner.items():
+            expected |= {f"{name}/kernel": ((width, channels, channels), HALF), f"{name}{BIAS}": ((channels,), HALF)}
+        load_arrays(model, self._folder.arrays("vocoder", expected) | unpacked_slim(stored))
         return Vocoder(model, self.config)
 
     def vocoder_of(self, name: str) -> Vocoder:

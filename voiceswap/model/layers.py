@@ -33,6 +33,10 @@ class Conv1D(layers.Layer):  # type: ignore[misc]
         self.kernel = self.add_weight(name="kernel", shape=(self.kernel_size, x_shape[-1], self.filters))
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
+    def compute_output_shape(self, x_shape: Any) -> tuple[Any, ...]:
+        """The shape of what `call` gives: without it Keras would trace each layer once more to learn that."""
+        return (*x_shape[:-1], self.filters)
+
     def call(self, x: Any, training: bool = False) -> Any:
         """Convolve."""
         return _along_time(x, self.kernel, self.dilation, training) + self.bias
@@ -97,6 +101,11 @@ class Conv1DTranspose(layers.Layer):  # type: ignore[misc]
         """Make kernel and bias."""
         self.kernel = self.add_weight(name="kernel", shape=(self.kernel_size, self.filters, x_shape[-1]))
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+
+    def compute_output_shape(self, x_shape: Any) -> tuple[Any, ...]:
+        """The shape of what `call` gives."""
+        batch, one, n, _ = x_shape
+        return batch, one, None if n is None else n * self.stride, self.filters
 
     def call(self, x: Any) -> Any:
         """Convolve; `stride` times as long."""
