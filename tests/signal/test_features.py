@@ -54,9 +54,27 @@ def test_quiet_recordings_keep_their_melody(glide):
 
 
 def test_a_melody_is_carried_on_through_gaps():
-    f0 = np.array([0, 100, 0, 0, 0, 1600, 0], np.float32)
-    np.testing.assert_allclose(pitch.carried_on(f0), [100, 100, 200, 400, 800, 1600, 1600], rtol=1e-5)
-    assert not pitch.carried_on(np.zeros(5, np.float32)).any()
+    f0 = np.array([0, 100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1600, 0], np.float32)
+    carried = pitch.carried_on(f0, frames_per_s=15.0)
+    wanted = [100, 100, 100, 100, 100, 200, 400, 800, 1600, 1600, 1600, 1600, 1600]
+    np.testing.assert_allclose(carried, wanted, rtol=1e-5, err_msg="each end is held for three frames of 1/15 s")
+    short = pitch.carried_on(np.array([100, 0, 0, 400], np.float32), frames_per_s=15.0)
+    np.testing.assert_allclose(short, [100, 100, 400, 400], rtol=1e-5)
+    np.testing.assert_array_equal(pitch.carried_on(np.zeros(5, np.float32), 15.0), np.zeros(5))
+
+
+def test_no_notes_are_made_up_between_notes_and_beside_pauses():
+    times_s = np.arange(12) * 0.016
+    f0 = np.array([200, 200, 200, 400, 400, 0, 0, 300, 310, 320, 0, 0], float)
+    wanted_s = np.linspace(-0.01, 0.2, 500)
+    found = pitch.at_times(wanted_s, times_s, f0)
+    apart = wanted_s < 0.09
+    assert set(np.unique(found[apart])) == {0, 200, 400}, "a leap has nothing in between, a pause no way across"
+    assert found[apart].max() == 400 and not found[(wanted_s > 0.074) & apart].any()
+    sliding = (wanted_s > 0.112) & (wanted_s < 0.144)
+    line = np.exp(np.interp(wanted_s[sliding], times_s[7:10], np.log(f0[7:10])))
+    np.testing.assert_allclose(found[sliding], line, rtol=1e-6)
+    assert not found[wanted_s > 0.153].any()
 
 
 def test_transposition_brings_middle_onto_middle():

@@ -111,7 +111,7 @@ def crop(clip: Clip, copy: int, first: int, speaker: int, config: Config) -> Bat
     content = features.content_at_frames(clip.contents[copy], first, len(mel), config.features)
     before = min(first, features.ENERGY_REACH_FRAMES)
     around = slice(first - before, first + n_wanted + features.ENERGY_REACH_FRAMES)
-    melody, voiced = pitch.carried_on(clip.f0_hz)[around], clip.f0_hz[around] > 0
+    melody, voiced = pitch.carried_on(clip.f0_hz, config.features.frames_per_s)[around], clip.f0_hz[around] > 0
     conditions = features.conditions(clip.mel[around], melody, voiced, config.features)[before : before + len(mel)]
     missing = ((0, n_wanted - len(mel)), (0, 0))
     return Batch(

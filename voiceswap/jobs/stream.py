@@ -333,7 +333,8 @@ def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping, 
     hop, vector = f.hop_samples, 2 * f.content_hop_samples
     gain = np.float32(10 ** ((f.speech_level_db - found.level_db) / 20))
     beyond = (grid.margin_frames, 2 * grid.core_frames + grid.margin_frames)
-    melody = np.pad(pitch.transposed(pitch.carried_on(found.f0_hz), shaping.pitch_semitones, f), beyond, mode="edge")
+    melody = pitch.transposed(pitch.carried_on(found.f0_hz, f.frames_per_s), shaping.pitch_semitones, f)
+    melody = np.pad(melody, beyond, mode="edge")
     voiced = np.pad(found.f0_hz > 0, beyond)
     heard = windows(
         resampled(source.open(), found.signs, source.sample_rate_hz, f.content_rate_hz),

@@ -191,7 +191,7 @@ class Timelapse:
         mel, f0 = features.decoder_mel(said, f), pitch.f0_hz(said, f)
         (content,) = self._base.encoder.pieces([encoder_mel(said, f)])
         semitones = pitch.transposition(pitch.f0_range(f0), self._range) if self._range is not None else 0.0
-        melody = pitch.transposed(pitch.carried_on(f0), semitones, f)
+        melody = pitch.transposed(pitch.carried_on(f0, f.frames_per_s), semitones, f)
         at_frames = features.content_at_frames(content, 0, len(mel), f)
         return [at_frames[None], features.conditions(mel, melody, f0 > 0, f)[None], np.zeros(1, np.int32)]
 

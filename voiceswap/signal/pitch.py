@@ -22,9 +22,13 @@ METHODS = ("swift", "dio", "harvest")
 # Fewer voiced frames than this (about 0.2 s) say nothing about a range.
 MIN_VOICED_FRAMES = 20
 VOICED_CONFIDENCE = 0.5
-# A tracker errs by an octave, or loses the melody, for so long at most; a singer does neither.
-ERROR_S, LOST_S = 0.12, 0.025
+# A tracker errs by an octave, or loses the melody, for so long at most; a creaking voice falls by an octave for longer.
+ERROR_S, LOST_S = 0.035, 0.025
 OCTAVE_SLACK, LOST_SLACK = 1.0, 1.0
+# Between two frames of a tracker (16 ms) a voice slides no further: what does is another note, or a slip.
+SLIDE_SEMITONES = 3.0
+# A note that is hardly voiced any more, or not yet, is held for so long.
+HELD_S = 0.2
 # The tracker takes what peaks below -60 dBFS for silence: quiet recordings are raised to half of full scale for it.
 TRACKED_PEAK, MAX_GAIN = 0.5, 100.0
 
@@ -68,13 +72,31 @@ def f0_hz(samples: Array, config: FeatureConfig, method: str = METHODS[0]) -> Ar
         return np.zeros(n_frames, np.float32)
     track = _by_swift if method == "swift" else _by_world
     times_s, f0, voiced = track(samples, config, method)
-    if not voiced.any():
-        return np.zeros(n_frames, np.float32)
     centres_s = (np.arange(n_frames) + 0.5) / config.frames_per_s
-    nearest = np.searchsorted((times_s[1:] + times_s[:-1]) / 2, centres_s)
-    melody = np.exp(np.interp(centres_s, times_s[voiced], np.log(f0[voiced])))
-    found = np.where(voiced[nearest], melody, 0.0).astype(np.float32)
-    return repaired(found, config.frames_per_s)
+    return repaired(at_times(centres_s, times_s, np.where(voiced, f0, 0.0)), config.frames_per_s)
+
+
+def at_times(wanted_s: Array, times_s: Array, f0: Array) -> Array:
+    """A melody at other times: between two voiced frames in a straight line of log F0, elsewhere as the nearest has it.
+
+    A line from one note to the next, or over a pause, would make notes that nobody sang.
+
+    Args:
+        wanted_s: Shape (n,), in seconds.
+        times_s: Shape (n_found,), at least two, rising, in seconds.
+        f0: Shape (n_found,), in Hz, 0.0 = unvoiced.
+
+    Returns:
+        Shape (n,), float32, in Hz, 0.0 = unvoiced.
+    """
+    tones = np.log2(np.where(f0 > 0, f0, 1.0))
+    after = np.clip(np.searchsorted(times_s, wanted_s), 1, len(times_s) - 1)
+    before = after - 1
+    share = np.clip((wanted_s - times_s[before]) / (times_s[after] - times_s[before]), 0.0, 1.0)
+    nearest = np.where(share > 0.5, after, before)
+    sliding = (f0[before] > 0) & (f0[after] > 0) & (12 * np.abs(tones[after] - tones[before]) <= SLIDE_SEMITONES)
+    melody = 2 ** np.where(sliding, tones[before] * (1 - share) + tones[after] * share, tones[nearest])
+    return np.where(f0[nearest] > 0, melody, 0.0).astype(np.float32)
 
 
 def repaired(f0: Array, frames_per_s: float) -> Array:
@@ -83,7 +105,7 @@ def repaired(f0: Array, frames_per_s: float) -> Array:
         before   220 221 222 444 445 224   0   0 223        a jump by an octave and back, then two frames lost
         after    220 221 222 222 223 224 224 223 223
 
-    A slip is at most 0.12 s long, begins or ends with a jump of 11 to 13 semitones, and lies between frames of the
+    A slip is at most 35 ms long, begins or ends with a jump of 11 to 13 semitones, and lies between frames of the
     other octave, or at either end of a voiced stretch. Lost are at most 25 ms between frames a semitone apart or less.
     """
     melody, most = f0.astype(np.float64), round(ERROR_S * frames_per_s)
@@ -128,15 +150,25 @@ def _by_world(samples: Array, config: FeatureConfig, method: str) -> tuple[Array
     return times_s, f0, (f0 >= config.f0_min_hz) & (f0 <= config.f0_max_hz)
 
 
-def carried_on(f0: Array) -> Array:
-    """A melody without gaps: F0 `(n_frames,)`, 0.0 = unvoiced, in a straight line of log F0 over unvoiced frames.
+def carried_on(f0: Array, frames_per_s: float) -> Array:
+    """A melody `(n_frames,)` in Hz, 0.0 = unvoiced, without gaps, in Hz, float32; as it is if nothing is voiced.
 
-    Weakly voiced frames, which a tracker leaves out, then still have their pitch.
+        before   220 222   0   0   0   0   0   0   0 330
+        after    220 222 222 222 245 271 299 330 330 330        if two frames lasted 0.2 s
+
+    Weakly voiced frames, which a tracker leaves out at either end of a note, then still have its pitch: each end is
+    held for 0.2 s, or half of the gap; what is left is crossed in a straight line of log F0 (docs/measurements.md).
     """
     voiced = np.flatnonzero(f0 > 0)
     if not len(voiced):
         return f0
-    return np.asarray(np.exp(np.interp(np.arange(len(f0)), voiced, np.log(f0[voiced]))), dtype=np.float32)
+    first, last = voiced[:-1], voiced[1:]
+    held = np.minimum(HELD_S * frames_per_s, (last - first - 1) / 2)
+    gaps = last - first > 1
+    known = np.concatenate([voiced, (first + held)[gaps], (last - held)[gaps]])
+    tones = np.log2(np.concatenate([f0[voiced], f0[first[gaps]], f0[last[gaps]]]))
+    order = np.argsort(known, kind="stable")
+    return np.asarray(2 ** np.interp(np.arange(len(f0)), known[order], tones[order]), dtype=np.float32)
 
 
 def f0_range(f0: Array) -> F0Range | None:
