@@ -102,12 +102,16 @@ class VocoderConfig(_Section):
     def context_frames(self) -> int:
         """Frames to either side that can change one output frame, rounded up."""
         reach, samples_per_frame = 3.0, 1
-        widest = max(self.block_kernels) // 2
         for rate, kernel in zip(self.upsample_rates, self.upsample_kernels, strict=True):
             reach += kernel / 2 / rate / samples_per_frame
             samples_per_frame *= rate
-            reach += widest * (sum(self.block_dilations) + len(self.block_dilations)) / samples_per_frame
+            reach += self.block_reach / samples_per_frame
         return math.ceil(reach + 3 / samples_per_frame)
+
+    @property
+    def block_reach(self) -> int:
+        """Values to either side that can change one value that a stage's residual blocks give."""
+        return max(self.block_kernels) // 2 * (sum(self.block_dilations) + len(self.block_dilations))
 
 
 class TrainConfig(_Section):

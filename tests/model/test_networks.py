@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import minimum_filter1d
 
 from conftest import TINY
+from voiceswap.config import VocoderConfig
 from voiceswap.errors import ModelError
 from voiceswap.jobs.pretrain import principal_components
 from voiceswap.model import adversary, base, decoder, encoder, layers, vocoder
@@ -66,6 +67,22 @@ def test_vocoder_in_blocks_is_vocoder_in_one_piece():
         made = sound(mel).reshape(n, -1)
         np.testing.assert_allclose(made[inner], whole[inner], atol=1e-6)
     assert len(sound(mel[:0])) == 0
+
+
+@pytest.mark.parametrize("rates", [(8, 8, 2, 2), (4, 4, 4, 4), (2, 128)])
+def test_what_is_context_alone_is_left_out_and_changes_nothing(rates):
+    sizes = {"upsample_rates": rates, "upsample_kernels": tuple(2 * rate for rate in rates)}
+    blocks = {"block_kernels": (3, 5), "block_dilations": (1, 3)}
+    config = TINY.model_copy(update={"vocoder": VocoderConfig(channels=16, **sizes, **blocks)})
+    whole, left_out = vocoder.build(config), vocoder.build(config, context_only=True)
+    layers.load_arrays(left_out, layers.to_arrays(whole, "float32"))
+    # What lies beyond the context shall not count either, so it is loud.
+    mel = (RANDOM.normal(size=(1, 60, 80)) * 3).astype(np.float32)
+    context = config.vocoder.context_frames * config.features.hop_samples
+    made = left_out.predict_on_batch(mel)
+    np.testing.assert_allclose(made, whole.predict_on_batch(mel)[:, context:-context], atol=1e-6)
+    assert made.std() > 1e-3
+    assert vocoder._surplus(config)[0] > 0, "most of the context is done with after the first stage"
 
 
 class Counting:
@@ -150,6 +167,20 @@ def test_principal_components_are_those_of_an_svd():
     np.testing.assert_allclose(cosines, 1.0, atol=1e-6)
     # Half-whitened: variances fall with the square root of what they were.
     np.testing.assert_allclose(made.std(axis=0) ** 2 / made.std(axis=0)[0] ** 2, singular[:4] / singular[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [7, layers.ASKING, layers.ASKING + 1])
+def test_self_attention_is_that_of_keras(n):
+    x = RANDOM.normal(size=(2, n, 12)).astype(np.float32)
+    ours = layers.SelfAttention(3, 12, name="attention")
+    theirs = keras.layers.MultiHeadAttention(3, 4, name="attention")
+    assert ours(x).shape == theirs(x, x).shape == ours.compute_output_shape(x.shape)
+    assert {v.path: v.shape for v in ours.weights} == {v.path: v.shape for v in theirs.weights}
+    found = {v.path: v for v in theirs.weights}
+    for variable in ours.weights:
+        variable.assign(RANDOM.normal(size=variable.shape))
+        found[variable.path].assign(variable)
+    np.testing.assert_allclose(ours(x), theirs(x, x), atol=1e-4)
 
 
 @pytest.mark.parametrize("dilation", [1, 3])

@@ -55,12 +55,14 @@ class Base:
     @cached_property
     def encoder(self) -> encoder.ContentEncoder:
         """The content encoder."""
-        return encoder.ContentEncoder(self._network("encoder"), self.config)
+        model = encoder.build(self.config)
+        load_arrays(model, self._folder.arrays("encoder", expected_arrays(model)))
+        return encoder.ContentEncoder(model, self.config)
 
     @cached_property
     def vocoder(self) -> Vocoder:
         """The vocoder, "best"."""
-        return Vocoder(self._network("vocoder"), self.config)
+        return self._vocoder("float32")
 
     @cached_property
     def fast_vocoder(self) -> Vocoder:
@@ -69,9 +71,7 @@ class Base:
         A base without such a form has none that is quicker there.
         """
         if vocoder.half_is_quicker():
-            model = vocoder.build(self.config, "bfloat16")
-            load_arrays(model, self._folder.arrays("vocoder", expected_arrays(model)))
-            return Vocoder(model, self.config)
+            return self._vocoder("bfloat16")
         return self.slim_vocoder or self.vocoder
 
     @cached_property
@@ -81,7 +81,7 @@ class Base:
             return None
         ranks = checked_ranks(self.card.get(SLIM), self.config)
         stored = self._folder.arrays(SLIM, expected_slim(self.config, ranks))
-        model = vocoder.build(self.config, ranks=ranks)
+        model = vocoder.build(self.config, ranks=ranks, context_only=True)
         # The whole one's inner convolutions lie in the same file; it is not built only to learn their shapes.
         inner = vocoder.inner_convolutions(self.config)
         expected = {k: v for k, v in expected_arrays(model).items() if k.split("/")[0] not in inner}
@@ -105,10 +105,10 @@ class Base:
         """The half-precision weights of "encoder", "decoder" or "vocoder"."""
         return self._folder.arrays(part, expected_arrays(PARTS[part](self.config)))
 
-    def _network(self, part: str) -> Any:
-        model = PARTS[part](self.config)
-        load_arrays(model, self._folder.arrays(part, expected_arrays(model)))
-        return model
+    def _vocoder(self, dtype: str) -> Vocoder:
+        model = vocoder.build(self.config, dtype, context_only=True)
+        load_arrays(model, self._folder.arrays("vocoder", expected_arrays(model)))
+        return Vocoder(model, self.config)
 
 
 def expected_units(config: Config) -> dict[str, tuple[tuple[int, ...], str]]:

@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers
 
 from voiceswap.config import Config
-from voiceswap.model.layers import SinusoidalPosition, gelu
+from voiceswap.model.layers import SelfAttention, SinusoidalPosition, gelu
 from voiceswap.signal.features import normalise_encoder_mel
 
 # log10 of power of the silence that fills a window up.
@@ -38,9 +38,8 @@ def build(config: Config) -> keras.Model:
     x = gelu(layers.Conv1D(size.width, 3, strides=2, name="conv_2")(x))
     x = SinusoidalPosition(name="position")(x)
     for i in range(size.n_layers):
-        normed = _norm(f"attention_norm_{i}")(x)
-        attention = layers.MultiHeadAttention(size.n_heads, size.width // size.n_heads, name=f"attention_{i}")
-        x = x + attention(normed, normed)
+        attention = SelfAttention(size.n_heads, size.width, name=f"attention_{i}")
+        x = x + attention(_norm(f"attention_norm_{i}")(x))
         y = layers.Dense(4 * size.width, name=f"expand_{i}")(_norm(f"feed_norm_{i}")(x))
         x = x + layers.Dense(size.width, name=f"contract_{i}")(gelu(y))
     content = layers.Dense(size.content_dim, name="content")(_norm("norm")(x))

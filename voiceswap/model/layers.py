@@ -11,6 +11,8 @@ from keras import layers, ops
 
 Arrays = dict[str, np.ndarray]
 HALF = "F16"
+# Places that ask at a time in attention: what they ask fits a processor's cache.
+ASKING = 500
 
 
 def gelu(x: Any) -> Any:
@@ -124,6 +126,48 @@ class Conv1DTranspose(layers.Layer):  # type: ignore[misc]
         y = ops.reshape(y, (-1, 1, (n + 1) * self.stride, self.filters))
         first = self.stride // 2
         return y[:, :, first : first + n * self.stride] + self.bias
+
+
+class SelfAttention(layers.Layer):  # type: ignore[misc]
+    """Every place of `(batch, n, width)` asks all others (Vaswani et al., 2017), `n` known beforehand.
+
+    One head and some of its places at a time: what they ask then stays near the processor, which is half of the time.
+    Weights and names are those of keras.layers.MultiHeadAttention.
+    """
+
+    def __init__(self, n_heads: int, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n_heads, self.width = n_heads, width
+        each = width // n_heads
+        self.query, self.key, self.value = (
+            layers.EinsumDense("bnw,whd->bnhd", (None, n_heads, each), bias_axes="hd", name=name)
+            for name in ("query", "key", "value")
+        )
+        self.output_map = layers.EinsumDense("bnhd,hdw->bnw", (None, width), bias_axes="w", name="attention_output")
+
+    def build(self, x_shape: Any) -> None:
+        """Make the four maps."""
+        for part in (self.query, self.key, self.value):
+            part.build(x_shape)
+        self.output_map.build((*x_shape[:-1], self.n_heads, self.width // self.n_heads))
+
+    def compute_output_shape(self, x_shape: Any) -> tuple[Any, ...]:
+        """The shape of what `call` gives."""
+        return tuple(x_shape)
+
+    def call(self, x: Any) -> Any:
+        """Ask and sum up."""
+        query, key, value = self.query(x), self.key(x), self.value(x)
+        query = query * (self.width // self.n_heads) ** -0.5
+        heads = []
+        for head in range(self.n_heads):
+            asked, held = ops.transpose(key[:, :, head], (0, 2, 1)), value[:, :, head]
+            parts = [
+                ops.matmul(ops.softmax(ops.matmul(query[:, first : first + ASKING, head], asked)), held)
+                for first in range(0, x.shape[1], ASKING)
+            ]
+            heads.append(ops.concatenate(parts, axis=1))
+        return self.output_map(ops.stack(heads, axis=2))
 
 
 class SinusoidalPosition(layers.Layer):  # type: ignore[misc]
