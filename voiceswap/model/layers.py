@@ -131,8 +131,8 @@ class Conv1DTranspose(layers.Layer):  # type: ignore[misc]
 class SelfAttention(layers.Layer):  # type: ignore[misc]
     """Every place of `(batch, n, width)` asks all others (Vaswani et al., 2017), `n` known beforehand.
 
-    One head and some of its places at a time, so that what they ask stays near the processor. Weights and names are those
-    of keras.layers.MultiHeadAttention.
+    One head and some of its places at a time, so that what they ask stays near the processor. Weights and names are
+    those of keras.layers.MultiHeadAttention.
     """
 
     def __init__(self, n_heads: int, width: int, **kwargs: Any) -> None:
