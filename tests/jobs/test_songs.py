@@ -6,7 +6,7 @@ import soundfile
 
 import voiceswap
 from conftest import save
-from voiceswap.errors import AudioError, UsageError
+from voiceswap.errors import AudioError, StoppedError, UsageError
 from voiceswap.jobs import songs
 from voiceswap.jobs.events import Note
 from voiceswap.jobs.stream import array_source
@@ -47,6 +47,25 @@ def test_a_song_is_taken_apart_converted_and_put_together(voice, home, mix):
     with pytest.raises(UsageError, match=r"vocals\.wav exists"):
         voiceswap.convert(mix, as_="speakerA", mode="song", stems=home / "stems", out=home / "again.wav")
     assert not (home / "again.wav").exists()
+
+
+def test_a_stop_is_heard_while_a_song_is_taken_apart(voice, home, mix):
+    stages = []
+
+    def report(event):
+        stages.append(getattr(event, "stage", ""))
+
+    with pytest.raises(StoppedError, match=r"out\.wav was not written"):
+        voiceswap.convert(
+            mix,
+            as_="speakerA",
+            mode="song",
+            out=home / "out.wav",
+            report=report,
+            stopped=lambda: "separating" in stages,
+        )
+    assert stages.count("separating") == 1 and "converting" not in stages
+    assert not (home / "out.wav").exists()
 
 
 def test_a_backing_of_ones_own_is_put_under_the_voice(voice, home, sung):

@@ -238,6 +238,12 @@ def _convert_one(
     def blocks() -> Iterator[audio.Array]:
         return audio.blocks(path, damaged=None if wanted.strict else damage.append)
 
+    def asking(event: Event) -> None:
+        # Taking a song apart takes a while, too.
+        if stopped():
+            raise StoppedError(f"stopped; {output} was not written")
+        report(event)
+
     kind, networks = audio.probe(path), voice.networks
     began = time.monotonic()
     report(Progress(path.name, "listening", 0, 1))
@@ -248,7 +254,7 @@ def _convert_one(
         record.check_sidecar(output, force=wanted.force)
     with ExitStack() as stack:
         mix = Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path))
-        song = stack.enter_context(opened(mix, wanted.options, report))
+        song = stack.enter_context(opened(mix, wanted.options, asking))
         found, heard_f0_hz = look(song.voice)
         song = sung(song, found.f0_hz, voice.config.features.frames_per_s)
         if wanted.f0_out is not None:
@@ -270,8 +276,6 @@ def _convert_one(
         since: dict[str, tuple[float, int]] = {}
 
         def told(n_done: int, stage: str = "converting") -> None:
-            if stopped():
-                raise StoppedError(f"stopped; {output} was not written")
             # By each stage's own clock, from its first block on: what came before would make the rest look endless.
             started, already = since.setdefault(stage, (time.monotonic(), n_done))
             progress = Progress(path.name, stage, n_done, found.n_samples)
@@ -279,7 +283,7 @@ def _convert_one(
                 speed = (n_done - already) / kind.sample_rate_hz / took_s
                 left_s = (found.n_samples - n_done) / kind.sample_rate_hz / speed
                 progress = replace(progress, times_real_time=speed, left_s=left_s)
-            report(progress)
+            asking(progress)
 
         mixed = put_together(voiced, song, wanted.options, kind, wanted.force, told, report)
         marker = Marker(kind.sample_rate_hz, kind.n_channels, voice.tag) if wanted.mark else None
