@@ -51,19 +51,12 @@ def test_a_song_is_taken_apart_converted_and_put_together(voice, home, mix):
 
 def test_a_stop_is_heard_while_a_song_is_taken_apart(voice, home, mix):
     stages = []
-
-    def report(event):
-        stages.append(getattr(event, "stage", ""))
-
+    watched = {
+        "report": lambda event: stages.append(getattr(event, "stage", "")),
+        "stopped": lambda: "separating" in stages,
+    }
     with pytest.raises(StoppedError, match=r"out\.wav was not written"):
-        voiceswap.convert(
-            mix,
-            as_="speakerA",
-            mode="song",
-            out=home / "out.wav",
-            report=report,
-            stopped=lambda: "separating" in stages,
-        )
+        voiceswap.convert(mix, as_="speakerA", mode="song", out=home / "out.wav", **watched)
     assert stages.count("separating") == 1 and "converting" not in stages
     assert not (home / "out.wav").exists()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import keras
@@ -21,12 +22,12 @@ FEATURE_MATCHING = 2.0
 LAST_RATE = 0.05
 
 
-class Resumable:
+class Resumable(ABC):
     """What a run needs of something that learns, to go on with it later."""
 
+    @abstractmethod
     def groups(self) -> dict[str, Any]:
-        """All variables that change while learning, by what they belong to; for subclasses to say."""
-        raise NotImplementedError
+        """All variables that change while learning, by what they belong to."""
 
     def state(self) -> Arrays:
         """Everything that changes while learning."""
