@@ -9,8 +9,8 @@ CHECKS = (
     ("mypy",),
     ("lint-imports",),
     ("pydoclint", "voiceswap"),
-    # Two at a time; tests that share what takes minutes to make stay together.
-    (sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup"),
+    # Two at a time, shared out by tests/conftest.py.
+    (sys.executable, "-m", "pytest", "-n", "2"),
 )
 
 

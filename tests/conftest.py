@@ -1,6 +1,5 @@
 """Tiny networks and synthesised voices, shared by all tests."""
 
-import math
 import os
 import shutil
 import socket
@@ -26,6 +25,18 @@ def pytest_collection_modifyitems(config, items):
         for marker, chosen in (("slow", ("slow", "soak")), ("soak", ("soak",))):
             if item.get_closest_marker(marker) and not any(config.getoption(option) for option in chosen):
                 item.add_marker(pytest.mark.skip(reason=f"only with --{marker}"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """One process runs all of end_to_end, whose studio takes minutes to make; each other test goes to who is free."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return "end_to_end" if nodeid.startswith("tests/end_to_end/") else nodeid
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -100,17 +111,12 @@ def home(tmp_path, features_cache, monkeypatch):
 
 @pytest.fixture
 def use_tiny(tiny_base, monkeypatch):
-    """The tiny base instead of the shipped one, and no check before a training: see tests/jobs/test_check.py."""
+    """The tiny base instead of the shipped one, and no check before a training."""
     from voiceswap.jobs import check
     from voiceswap.model import base
-    from voiceswap.signal import condition
-
-    def unchecked(folder, files, report, stopped):
-        nothing = condition.Listener().found()
-        return check.Checked(folder, len(files), (), nothing, -99.0, math.nan, None, math.nan, check.VERDICTS[0], ())
 
     monkeypatch.setattr(base, "SHIPPED", tiny_base)
-    monkeypatch.setattr(check, "checked", unchecked)
+    monkeypatch.setattr(check, "checked", forks.unchecked)
     return tiny_base
 
 
@@ -156,12 +162,14 @@ def recordings(home, spoken):
 def trained(tmp_path_factory, spoken, features_cache, tiny_base):
     """A voices folder with the tiny voice speakerA: not to be changed."""
     import voiceswap
+    from voiceswap.jobs import check
     from voiceswap.model import base
 
     voices = tmp_path_factory.mktemp("trained") / "voices"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VOICESWAP_CACHE", str(features_cache))
         patch.setattr(base, "SHIPPED", tiny_base)
+        patch.setattr(check, "checked", forks.unchecked)
         voiceswap.train(spoken, voices=voices)
     return voices
 

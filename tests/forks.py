@@ -4,6 +4,7 @@ A mother process imports everything once, before TensorFlow has started a thread
 """
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -15,10 +16,15 @@ MOTHER = """
 import contextlib, json, os, resource, signal, socket, sys
 import tensorflow, keras
 import voiceswap.jobs.convert, voiceswap.jobs.train, voiceswap.jobs.provenance
+from voiceswap.jobs import check
 from voiceswap.model import base
 from voiceswap.shell import cli, console
 
+sys.path.insert(0, sys.argv[2])
+import forks
+
 base.SHIPPED = base.Path(sys.argv[1])
+forks.checked, check.checked = check.checked, forks.unchecked
 
 def refuse(*arguments, **options):
     os.write(2, b"a connection was asked for")
@@ -61,8 +67,20 @@ for line in sys.stdin:
 """
 
 
+# What a child runs first if recordings shall be checked nevertheless.
+CHECKED = "check.checked = forks.checked"
+
 # A process with threads cannot be forked safely: the mother has but one.
 ALONE = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
+
+
+def unchecked(folder, files, report, stopped):
+    """Instead of the check before a training, which takes as long as a tiny one: see tests/jobs/test_check.py."""
+    from voiceswap.jobs import check
+    from voiceswap.signal import condition
+
+    nothing = condition.Listener().found()
+    return check.Checked(folder, len(files), (), nothing, -99.0, math.nan, None, math.nan, check.VERDICTS[0], ())
 
 
 class Command:
@@ -100,7 +118,7 @@ class Mother:
     def __init__(self, base, folder):
         self._folder, self._n = folder, 0
         self._process = subprocess.Popen(
-            [sys.executable, "-c", MOTHER, str(base)],
+            [sys.executable, "-c", MOTHER, str(base), str(Path(__file__).parent)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

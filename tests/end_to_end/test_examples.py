@@ -14,7 +14,7 @@ from conftest import save
 from voiceswap.shell import synthetic
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("studio")]
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture

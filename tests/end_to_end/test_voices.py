@@ -9,7 +9,6 @@ from voiceswap.jobs import metrics
 from voiceswap.shell import synthetic
 
 FEATURES = FeatureConfig()
-pytestmark = pytest.mark.xdist_group("studio")
 
 
 @pytest.mark.timeout(900)

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+import forks
 from conftest import save
 from voiceswap.errors import StoppedError, UsageError
 from voiceswap.jobs import check, train
@@ -141,7 +142,7 @@ def test_a_check_can_be_stopped(tmp_path, takes):
 
 def test_the_command_prints_and_exits(tmp_path, takes, mother):
     good, bad = folder_of(tmp_path / "anna", takes["anna"]), folder_of(tmp_path / "short", takes["anna"][:1])
-    command = mother.run("check", good)
+    command = mother.run("check", good, before=forks.CHECKED)
     assert command.wait() == 0, command.err()
     said = command.out()
     assert "minutes of speech in 10 recordings" in said and "go with care" in said
@@ -149,7 +150,7 @@ def test_the_command_prints_and_exits(tmp_path, takes, mother):
         r"\n  noise at -\d+ dBFS, peaks cut off in 0% of it, sounds fade .*, what is no voice \d+ dB", said
     )
     assert said.endswith(f"\nnext: voiceswap train {good}\n")
-    command = mother.run("check", bad, "--json")
+    command = mother.run("check", bad, "--json", before=forks.CHECKED)
     assert command.wait() == 1
     (document,) = json.loads(command.out())
     assert document["verdict"] == "no-go" and document["concerns"][0]["what"] == "little"
