@@ -6,7 +6,7 @@ from scipy.signal import welch
 
 from conftest import TINY
 from voiceswap.shell import synthetic
-from voiceswap.signal import perturb, pitch
+from voiceswap.signal import perturb, pitch, world
 from voiceswap.signal.features import decoder_mel
 from voiceswap.signal.perturb import perturbed
 
@@ -19,7 +19,7 @@ def spoken():
 
 
 def copy_of(samples, seed, up=True, rooms=True):
-    return perturbed(samples, F, np.random.default_rng(seed), up=up, rooms=rooms)
+    return perturbed(world.analysed(samples, F), np.random.default_rng(seed), up=up, rooms=rooms)
 
 
 def semitones_up(samples, copy):

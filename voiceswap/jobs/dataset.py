@@ -16,7 +16,7 @@ from voiceswap.config import Config, FeatureConfig, TrainConfig
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs.events import Note, Progress, Report
 from voiceswap.model.encoder import ContentEncoder
-from voiceswap.signal import audio, features, loudness, pitch
+from voiceswap.signal import audio, features, loudness, pitch, world
 from voiceswap.signal.perturb import perturbed
 from voiceswap.signal.tracks import CONTAINERS
 from voiceswap.storage import atomic
@@ -273,10 +273,12 @@ def copies_of(piece: Array, config: FeatureConfig, train: TrainConfig, seed: lis
     Returns:
         `perturbed_copies` arrays of the piece's shape, float32.
     """
+    if not train.perturbed_copies:
+        return []
+    said = world.analysed(piece, config)
     return [
         perturbed(
-            piece,
-            config,
+            said,
             np.random.default_rng([*seed, copy]),
             up=(sum(seed) + copy) % 2 == 1,
             rooms=train.perturbed_rooms,

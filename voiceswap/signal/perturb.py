@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
-from voiceswap.config import FeatureConfig
 from voiceswap.signal import world
 from voiceswap.signal.features import Array
 
@@ -22,12 +21,11 @@ NOISY_SHARE = 0.5
 NOISE_BELOW_DB = (15.0, 40.0)
 
 
-def perturbed(samples: Array, config: FeatureConfig, random: np.random.Generator, *, up: bool, rooms: bool) -> Array:
+def perturbed(said: world.Analysis, random: np.random.Generator, *, up: bool, rooms: bool) -> Array:
     """One perturbed copy.
 
     Args:
-        samples: Shape (n_samples,), float32, finite, at `mel_rate_hz`.
-        config: Rate, frame length and F0 range.
+        said: What WORLD hears in the speech.
         random: Draws how far F0, formants, equalisation and noise go.
         up: Whether the formants move up, a shorter vocal tract, or down.
         rooms: Whether it comes through another microphone, and maybe a noisy room, as well.
@@ -37,8 +35,8 @@ def perturbed(samples: Array, config: FeatureConfig, random: np.random.Generator
     """
     stretch = random.uniform(*LOG_FORMANT) * (1 if up else -1)
     semitones = random.uniform(-SEMITONES, SEMITONES)
-    warped = world.warp(samples, config, f0_ratio=2 ** (semitones / 12), envelope_ratio=float(np.exp(stretch)))
-    return _through_a_room(_equalised(warped, config.mel_rate_hz, random), random) if rooms else warped
+    warped = world.warped(said, f0_ratio=2 ** (semitones / 12), envelope_ratio=float(np.exp(stretch)))
+    return _through_a_room(_equalised(warped, said.sample_rate_hz, random), random) if rooms else warped
 
 
 def _equalised(samples: Array, sample_rate_hz: int, random: np.random.Generator) -> Array:

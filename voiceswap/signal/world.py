@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyworld
 
@@ -12,33 +14,71 @@ MAX_ABS = 1e3
 SHORTEST_FRAME_PERIODS = 1.1
 
 
-def warp(samples: Array, config: FeatureConfig, *, f0_ratio: float, envelope_ratio: float) -> Array:
-    """The same words as another throat would say them.
+@dataclass(frozen=True)
+class Analysis:
+    """What WORLD hears in samples, to be said again in other ways.
+
+    Attributes:
+        samples: Shape (n_samples,), float64, as WORLD can bear them.
+        sample_rate_hz: Their rate.
+        heard: F0 in Hz, 0.0 = unvoiced, shape (n_frames,); the envelope's power and the share of noise, 0 to 1, each of
+            shape (n_frames, n_fft / 2 + 1). None for samples too short to be heard.
+    """
+
+    samples: Array
+    sample_rate_hz: int
+    heard: tuple[Array, Array, Array] | None
+
+
+def analysed(samples: Array, config: FeatureConfig) -> Analysis:
+    """Melody, envelope and noise of samples, by DIO, StoneMask, CheapTrick and D4C.
 
     Args:
         samples: Shape (n_samples,), float32, finite, at `mel_rate_hz`.
         config: Rate, frame length and F0 range.
+
+    Returns:
+        What `warped` takes.
+    """
+    x, rate, n_fft = safe(samples), config.mel_rate_hz, config.n_fft
+    if len(samples) < 2 * n_fft:
+        return Analysis(x, rate, None)
+    f0, times_s = pyworld.dio(x, rate, f0_floor=config.f0_min_hz, f0_ceil=config.f0_max_hz)
+    f0 = pyworld.stonemask(x, f0, times_s, rate)
+    envelope = pyworld.cheaptrick(x, f0, times_s, rate, fft_size=n_fft)
+    return Analysis(x, rate, (f0, envelope, pyworld.d4c(x, f0, times_s, rate, fft_size=n_fft)))
+
+
+def warped(said: Analysis, *, f0_ratio: float, envelope_ratio: float) -> Array:
+    """The same words as another throat would say them.
+
+    Args:
+        said: What `analysed` heard.
         f0_ratio: Factor on F0, 0.25 to 4.
         envelope_ratio: Factor on the formants' frequencies, 0.5 to 2; above 1 is a shorter vocal tract.
 
     Returns:
         Shape (n_samples,), float32; ratios of 1 give WORLD's copy.
     """
-    x, rate, n_fft = safe(samples), config.mel_rate_hz, config.n_fft
-    if len(samples) < 2 * config.n_fft:
-        return x.astype(np.float32)
-    f0, times_s = pyworld.dio(x, rate, f0_floor=config.f0_min_hz, f0_ceil=config.f0_max_hz)
-    f0 = pyworld.stonemask(x, f0, times_s, rate)
-    envelope = pyworld.cheaptrick(x, f0, times_s, rate, fft_size=n_fft)
-    aperiodicity = pyworld.d4c(x, f0, times_s, rate, fft_size=n_fft)
-    position = np.clip(np.arange(n_fft // 2 + 1) / envelope_ratio, 0, n_fft // 2)
-    low = np.minimum(position.astype(int), n_fft // 2 - 1)
+    n_samples, rate = len(said.samples), said.sample_rate_hz
+    if said.heard is None:
+        return said.samples.astype(np.float32)
+    f0, envelope, aperiodicity = said.heard
+    n_bins = envelope.shape[1]
+    position = np.clip(np.arange(n_bins) / envelope_ratio, 0, n_bins - 1)
+    low = np.minimum(position.astype(int), n_bins - 2)
     share = position - low
     envelope = np.ascontiguousarray(envelope[:, low] * (1 - share) + envelope[:, low + 1] * share)
     # Its synthesis writes a period's noise into a frame, whether or not it fits: a longer one corrupts the heap.
-    moved = np.where(f0 > 0, np.maximum(f0 * f0_ratio, SHORTEST_FRAME_PERIODS * rate / n_fft), 0.0)
-    warped = pyworld.synthesize(moved, envelope, aperiodicity, rate)[: len(samples)]
-    return np.pad(warped, (0, len(samples) - len(warped))).astype(np.float32)
+    shortest_hz = SHORTEST_FRAME_PERIODS * rate / (2 * (n_bins - 1))
+    moved = np.where(f0 > 0, np.maximum(f0 * f0_ratio, shortest_hz), 0.0)
+    made = pyworld.synthesize(moved, envelope, aperiodicity, rate)[:n_samples]
+    return np.pad(made, (0, n_samples - len(made))).astype(np.float32)
+
+
+def warp(samples: Array, config: FeatureConfig, *, f0_ratio: float, envelope_ratio: float) -> Array:
+    """`warped` of `analysed`, for samples that are said again in one way only."""
+    return warped(analysed(samples, config), f0_ratio=f0_ratio, envelope_ratio=envelope_ratio)
 
 
 def safe(samples: Array) -> Array:
