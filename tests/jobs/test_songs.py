@@ -129,6 +129,23 @@ def test_a_separated_voice_is_silent_where_nobody_sings(home):
     assert not heard[: int((before - 0.1) * RATE)].any() and not heard[int((after + 0.1) * RATE) :].any()
 
 
+def test_around_notes_only_what_is_as_loud_as_a_breath_is_of_the_voice(home):
+    n, fps = 6 * RATE, 86.13
+    voice = np.full((n, 1), 0.1, np.float32)
+    f0 = np.zeros(int(6 * fps), np.float32)
+    f0[int(2.0 * fps) : int(3.0 * fps)] = 220
+    # A note, a soft breath of 0.3 s after it, and what the separator left of the music, at both sides.
+    levels_db = np.full((2, 300), -50.0)
+    levels_db[0, 100:150], levels_db[0, 150:165], levels_db[1] = -20, -35, -20
+    song = songs.Song(array_source(voice, RATE), array_source(voice, RATE).open, separated=True, levels_db=levels_db)
+    heard = np.concatenate(list(songs.sung(song, f0, fps).voice.open()))
+    within = np.flatnonzero(heard[:, 0] > 0.09) / RATE
+    assert within[0] == pytest.approx(2.0 - songs.CONSONANT_S, abs=0.06)
+    assert within[-1] == pytest.approx(3.3, abs=0.06)
+    silent = np.flatnonzero(heard[:, 0] == 0) / RATE
+    assert silent[silent < 2].max() > 1.7 and silent[silent > 3].min() < 3.5
+
+
 def test_a_voice_that_was_not_separated_stays_whole(sung):
     dry = songs.Song(array_source(sung[:, None].astype(np.float32), RATE), None)
     assert songs.sung(dry, np.zeros(500, np.float32), 86.13) is dry

@@ -29,10 +29,12 @@ PAUSED_PERCENT, LOUD_PERCENT, PAUSE_DB = 25, 90, 45.0
 # It is looked for in excerpts: a part of this length around each of these shares of the recording.
 NO_ACCOMPANIMENT_DB = -99.0
 EXCERPT_S, EXCERPTS_AT = 12.0, (0.2, 0.5, 0.8)
-# Somebody sings where the melody holds for so long, and so long before and after it (docs/separation.md).
-NOTE_S, BREATH_S = 0.1, 0.6
-# ... and where, over so long, what was separated is no further below its loud notes, and no further below the mix.
+# Somebody sings where the melody holds for so long (docs/separation.md),
+NOTE_S = 0.1
+# ... and, over so long, what was separated is no further below its loud notes, and no further below the mix;
 PROMINENT_S, SOFTEST_DB, FAINTEST_DB = 0.2, -14.0, -14.0
+# so long before and after it, too, and longer where, over a tenth of a second, it is no further below its loud notes.
+CONSONANT_S, BREATH_S, BREATH_DB = 0.12, 0.6, -18.0
 MIN_SUNG_S = 0.5
 # An accompaniment may end so much earlier or later than the song.
 BACKING_SLACK_S = 0.1
@@ -235,9 +237,10 @@ def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
     """
     if song.backing is None:
         return song
-    note, around = (2 * round(s * frames_per_s / 2) + 1 for s in (NOTE_S, 2 * BREATH_S))
-    heard = (f0_hz > 0) & _prominent(song, f0_hz > 0, frames_per_s)
-    notes = maximum_filter1d(minimum_filter1d(heard.astype(np.float32), note, mode="constant"), note)
+    note, close, around = (2 * round(s * frames_per_s / 2) + 1 for s in (NOTE_S, 2 * CONSONANT_S, 2 * BREATH_S))
+    prominent, audible = _loud_enough(song, f0_hz > 0, frames_per_s)
+    heard = ((f0_hz > 0) & prominent).astype(np.float32)
+    notes = maximum_filter1d(minimum_filter1d(heard, note, mode="constant"), note)
     if notes.sum() < MIN_SUNG_S * frames_per_s:
         raise AudioError(
             f"{song.voice.label} has {notes.sum() / frames_per_s:.1f} s of singing, wanted at least {MIN_SUNG_S} s",
@@ -245,7 +248,8 @@ def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
         )
     if not song.separated:
         return song
-    share = uniform_filter1d(maximum_filter1d(notes, around), note)
+    breaths = maximum_filter1d(notes, around) * maximum_filter1d(audible.astype(np.float32), note)
+    share = uniform_filter1d(np.maximum(maximum_filter1d(notes, close), breaths), note)
     per_frame = song.voice.sample_rate_hz / frames_per_s
 
     def parts(of_voice: bool) -> Iterator[Array]:
@@ -264,16 +268,22 @@ def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
     return replace(song, voice=replace(song.voice, open=partial(parts, True)), backing=backing)
 
 
-def _prominent(song: Song, voiced: Array, frames_per_s: float) -> Array:
-    """Where what was separated is loud enough to be a singer: against its own loud notes, and against the mix."""
+def _loud_enough(song: Song, voiced: Array, frames_per_s: float) -> tuple[Array, Array]:
+    """Where what was separated is as loud as a singer's notes, beside its loud ones and the mix; and as a breath."""
     if song.levels_db is None or not voiced.any():
-        return np.ones(len(voiced), bool)
-    n_levels = song.levels_db.shape[1]
-    power = uniform_filter1d(10 ** (song.levels_db / 10), round(PROMINENT_S / loudness.LEVEL_FRAME_S), axis=1)
-    at = np.minimum((np.arange(len(voiced)) + 0.5) / frames_per_s / loudness.LEVEL_FRAME_S, n_levels - 1).astype(int)
-    voice_db, mix_db = 10 * np.log10(np.maximum(power, 1e-12))[:, at]
+        return np.ones(len(voiced), bool), np.ones(len(voiced), bool)
+    power = 10 ** (song.levels_db / 10)
+    at = (np.arange(len(voiced)) + 0.5) / frames_per_s / loudness.LEVEL_FRAME_S
+    at = np.minimum(at, power.shape[1] - 1).astype(int)
+
+    def level_db(of: Array, over_s: float) -> Array:
+        mean = uniform_filter1d(of, round(over_s / loudness.LEVEL_FRAME_S))
+        return np.asarray(10 * np.log10(np.maximum(mean, 1e-12))[at])
+
+    voice_db, mix_db = (level_db(of, PROMINENT_S) for of in power)
     loud_db = np.percentile(voice_db[voiced], 95)
-    return np.asarray((voice_db > loud_db + SOFTEST_DB) & (voice_db > mix_db + FAINTEST_DB))
+    prominent = (voice_db > loud_db + SOFTEST_DB) & (voice_db > mix_db + FAINTEST_DB)
+    return prominent, level_db(power[0], NOTE_S) > loud_db + BREATH_DB
 
 
 def _fitting(path: Path, song: Source) -> Callable[[], Iterator[Array]]:
