@@ -117,7 +117,7 @@ class VocoderConfig(_Section):
 class TrainConfig(_Section):
     """How networks are trained: the recipe of docs/design.md."""
 
-    crop_frames: Count = 172
+    crop_frames: Count = 86
     batch: Count = 16
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 450
     learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 4e-4

@@ -33,6 +33,7 @@ PART_MAX_BYTES = 200_000_000
 PARTS = ("encoder", "units", "decoder", "vocoder", base.SLIM)
 # The recipe of the base decoder: docs/design.md.
 BASE_TRAIN = TrainConfig(
+    crop_frames=172,
     batch=24,
     steps=8000,
     learning_rate=1.2e-3,
