@@ -135,9 +135,12 @@ def of_mix(song, voice, target, work):
     truth = melody(mono(vocals, rate_hz, F0_RATE_HZ))
     outside = absent(vocals.mean(axis=1), rate_hz)
     meter = pyloudnorm.Meter(rate_hz)
-    apart_db = float("nan")
+    apart_db = converted_db = float("nan")
     if outside.any():
-        apart_db = level_db((result - accompaniment)[outside]) - level_db(accompaniment[outside])
+        # The whole result with its mark, which is louder than what is asked for; and the converted voice alone.
+        apart_db, converted_db = (
+            level_db(x[outside]) - level_db(accompaniment[outside]) for x in (result - accompaniment, converted)
+        )
     # The singing in the finished result, with what the separator left of the singer.
     heard = result - accompaniment
     return {
@@ -148,6 +151,7 @@ def of_mix(song, voice, target, work):
         "contour_db": contour_db(found, converted, truth > 0, rate_hz),
         "loudness_db": meter.integrated_loudness(result) - meter.integrated_loudness(mix),
         "outside_db": apart_db,
+        "converted_outside_db": converted_db,
         "outside_s": outside.sum() / rate_hz,
         "peak": np.abs(result).max(),
         **likeness(converted, vocals, rate_hz, target),
