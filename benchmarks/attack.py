@@ -80,9 +80,9 @@ def speed(y):
 def world(y):
     """Taken apart into F0, envelope and aperiodicity by WORLD, and put together again."""
     from voiceswap.config import FeatureConfig
-    from voiceswap.signal.world import warp
+    from voiceswap.signal.world import analysed, warped
 
-    return warp(y, FeatureConfig(), f0_ratio=1.0, envelope_ratio=1.0)
+    return warped(analysed(y, FeatureConfig()), f0_ratio=1.0, envelope_ratio=1.0)
 
 
 def vocoder(y):

@@ -98,7 +98,8 @@ def warped(samples, rate, voice):
     semitones = pitch.transposition(pitch.f0_range(pitch.f0_hz(at_rate, FEATURES)), voice.f0_range)
     ratio = 2 ** (semitones / 12)
     formants = float(np.clip(ratio**FORMANT_POWER, *FORMANT_RANGE))
-    return world.warp(at_rate, FEATURES, f0_ratio=ratio, envelope_ratio=formants), FEATURES.mel_rate_hz
+    said = world.analysed(at_rate, FEATURES)
+    return world.warped(said, f0_ratio=ratio, envelope_ratio=formants), FEATURES.mel_rate_hz
 
 
 def copied_by_vocoder(samples, rate, vocoder):
@@ -108,7 +109,7 @@ def copied_by_vocoder(samples, rate, vocoder):
 
 def copied_by_world(samples, rate):
     at_rate = audio.resample(samples, rate, FEATURES.mel_rate_hz)
-    return world.warp(at_rate, FEATURES, f0_ratio=1.0, envelope_ratio=1.0), FEATURES.mel_rate_hz
+    return world.warped(world.analysed(at_rate, FEATURES), f0_ratio=1.0, envelope_ratio=1.0), FEATURES.mel_rate_hz
 
 
 def convert(data, work):

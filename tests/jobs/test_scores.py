@@ -40,7 +40,7 @@ def test_a_copy_is_perfect_and_like_its_source(boris):
 
 
 def test_each_flaw_moves_its_own_score(boris):
-    higher = judged(boris, world.warp(boris, F, f0_ratio=2 ** (3 / 12), envelope_ratio=1.0))
+    higher = judged(boris, world.warped(world.analysed(boris, F), f0_ratio=2 ** (3 / 12), envelope_ratio=1.0))
     assert higher.shift_cents == pytest.approx(300, abs=15) and higher.f0_rmse_cents < 40
     louder = judged(boris, boris * 2)
     assert louder.level_change_db == pytest.approx(6.02, abs=0.01) and louder.loudness_rmse_db < 0.01

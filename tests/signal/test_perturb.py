@@ -47,6 +47,13 @@ def test_copies_differ_by_what_they_are_drawn_by_and_in_nothing_else(spoken):
     assert np.abs(copy_of(spoken, 5) - copy_of(spoken, 5, rooms=False)).max() > 0.01
 
 
+def test_copies_of_one_analysis_leave_it_as_it_is(spoken):
+    said = world.analysed(spoken, F)
+    first, second = (perturbed(said, np.random.default_rng(seed), up=True, rooms=False) for seed in (5, 6))
+    np.testing.assert_array_equal(first, copy_of(spoken, 5, rooms=False))
+    np.testing.assert_array_equal(second, copy_of(spoken, 6, rooms=False))
+
+
 def test_equalisation_stays_within_its_bounds():
     noise = np.random.default_rng(0).normal(0, 0.1, 4 * F.mel_rate_hz).astype(np.float32)
     equal = perturb._equalised(noise, F.mel_rate_hz, np.random.default_rng(3))

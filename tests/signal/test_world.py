@@ -39,7 +39,7 @@ FUZZ = textwrap.dedent(
         config = FeatureConfig(mel_rate_hz=rate, n_fft=int(draw.choice([512, 1024, 2048])))
         print(case, rate, n, kind, config.n_fft, flush=True)
         ratios = {"f0_ratio": draw.uniform(0.25, 4), "envelope_ratio": draw.uniform(0.5, 2)}
-        made = world.warp(samples.astype(np.float32), config, **ratios)
+        made = world.warped(world.analysed(samples.astype(np.float32), config), **ratios)
         assert made.shape == samples.shape and np.isfinite(made).all() and made.dtype == np.float32
         for method in ("dio", "harvest")[: 1 + (case % 10 == 0)]:
             f0 = pitch.f0_hz(samples.astype(np.float32), config, method)

@@ -76,11 +76,6 @@ def warped(said: Analysis, *, f0_ratio: float, envelope_ratio: float) -> Array:
     return np.pad(made, (0, n_samples - len(made))).astype(np.float32)
 
 
-def warp(samples: Array, config: FeatureConfig, *, f0_ratio: float, envelope_ratio: float) -> Array:
-    """`warped` of `analysed`, for samples that are said again in one way only."""
-    return warped(analysed(samples, config), f0_ratio=f0_ratio, envelope_ratio=envelope_ratio)
-
-
 def safe(samples: Array) -> Array:
     """Samples as WORLD's native code can bear them, float64: it answers NaN with NaN, and is not made for 1e6."""
     return np.nan_to_num(samples.astype(np.float64), posinf=0.0, neginf=0.0).clip(-MAX_ABS, MAX_ABS)
