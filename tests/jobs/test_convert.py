@@ -11,7 +11,7 @@ import soundfile
 
 import voiceswap
 from conftest import save
-from voiceswap.errors import AudioError, ModelError, UsageError
+from voiceswap.errors import AudioError, ModelError, StoppedError, UsageError
 from voiceswap.jobs import convert
 from voiceswap.jobs.events import Progress
 from voiceswap.shell import synthetic
@@ -42,6 +42,20 @@ def test_silence_stays_silent_and_the_shift_is_found(voice, home):
     (told,) = voiceswap.convert(source, as_="speakerA", pitch=-3, force=True)
     assert told.pitch_semitones == -3
     assert not voice.convert(np.zeros(44100, np.float32), 44100).any()
+
+
+def test_a_stop_is_heard_while_a_voice_is_converted(voice, home):
+    stages = []
+    watched = {
+        "report": lambda event: stages.append(getattr(event, "stage", "")),
+        "stopped": lambda: "converting" in stages,
+    }
+    # Several blocks: it is asked before each.
+    long = save(home / "long.wav", synthetic.speech(synthetic.BORIS, 70.0, seed=3).samples)
+    with pytest.raises(StoppedError, match=r"out\.wav was not written"):
+        voiceswap.convert(long, as_="speakerA", mode="dry", out=home / "out.wav", **watched)
+    assert stages.count("converting") == 1
+    assert [p.name for p in home.glob("*.wav")] == ["long.wav"]
 
 
 def test_the_time_left_is_told_by_the_stage_that_runs(voice, home, monkeypatch):
