@@ -11,6 +11,7 @@ from voiceswap.jobs import songs
 from voiceswap.jobs.events import Note
 from voiceswap.jobs.stream import array_source
 from voiceswap.shell import synthetic
+from voiceswap.signal import audio
 
 RATE = 22_050
 
@@ -120,6 +121,7 @@ def test_a_separated_voice_is_silent_where_nobody_sings(home):
     f0[int(5.0 * fps)] = 300
     song = songs.Song(array_source(voice, RATE), array_source(rest, RATE, 1000).open, separated=True)
     gated = songs.sung(song, f0, fps)
+    assert gated.sung_s == pytest.approx(1.0 + 2 * songs.BREATH_S, abs=0.1)
     for _ in range(2):
         heard, given_back = (np.concatenate(list(blocks())) for blocks in (gated.voice.open, gated.backing))
         np.testing.assert_allclose(heard + given_back, voice + rest, atol=1e-6)
@@ -149,3 +151,17 @@ def test_around_notes_only_what_is_as_loud_as_a_breath_is_of_the_voice(home):
 def test_a_voice_that_was_not_separated_stays_whole(sung):
     dry = songs.Song(array_source(sung[:, None].astype(np.float32), RATE), None)
     assert songs.sung(dry, np.zeros(500, np.float32), 86.13) is dry
+
+
+@pytest.mark.parametrize(("sung_s", "marked"), [(songs.SPARSE_S, True), (songs.SPARSE_S - 1, False)])
+def test_a_song_is_marked_where_it_is_converted_if_that_is_enough(sung_s, marked):
+    made, rest = np.zeros((RATE, 2), np.float32), np.full((RATE, 2), 0.1, np.float32)
+    made[RATE // 2 :, 1] = 0.1
+    song = songs.Song(array_source(made, RATE), array_source(rest, RATE, 1000).open, separated=True, sung_s=sung_s)
+    kind = audio.AudioInfo(RATE, 2, "WAV", "FLOAT")
+    parts = songs.put_together(iter([made[:5000], made[5000:]]), song, songs.SongOptions(), kind, False, str, str)
+    where = [where for _, where in parts]
+    if marked:
+        np.testing.assert_array_equal(np.concatenate(where), np.arange(RATE) >= RATE // 2)
+    else:
+        assert where and all(part is None for part in where)

@@ -76,6 +76,20 @@ def test_blocks_do_not_matter(talk, block):
     np.testing.assert_allclose(marked(x, block=block), marked(x), atol=1e-6)
 
 
+@pytest.mark.parametrize("block", [1000, 65_536])
+def test_the_mark_lies_only_where_it_is_wanted(talk, marked_talk, block):
+    x, where = talk[:, None], np.zeros(len(talk), bool)
+    where[2 * RATE : 5 * RATE] = True
+    marker = mark.Marker(RATE, 1, TAG)
+    parts = [marker.push(x[i : i + block], where[i : i + block]) for i in range(0, len(x), block)]
+    y = np.concatenate([*parts, marker.finish()])
+    frame = round(0.04 * RATE)
+    np.testing.assert_array_equal(y[: 2 * RATE - frame], x[: 2 * RATE - frame])
+    np.testing.assert_array_equal(y[5 * RATE + frame :], x[5 * RATE + frame :])
+    np.testing.assert_allclose(y[2 * RATE : 5 * RATE], marked_talk[2 * RATE : 5 * RATE], atol=1e-6)
+    assert marker.marked_s == pytest.approx(3.0, abs=0.05) and found(y).decision == "yes"
+
+
 def test_samples_beyond_full_scale_stay_what_they_were():
     x = (3 * np.random.default_rng(0).standard_normal(RATE)).astype(np.float32)
     y = marked(x)[:, 0]

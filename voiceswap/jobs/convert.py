@@ -303,8 +303,8 @@ def _convert_one(
             audio.Writer(unsigned, kind, record.tags(made), found.n_samples, record.broadcast(made)) as writer,
             closing(mixed),
         ):
-            for block in mixed:
-                writer.write(marker.push(block) if marker else block)
+            for block, where in mixed:
+                writer.write(marker.push(block, where) if marker else block)
                 n_done += len(block)
                 told(n_done, "mixing" if in_key else "converting")
             if marker:

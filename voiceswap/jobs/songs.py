@@ -36,6 +36,8 @@ PROMINENT_S, SOFTEST_DB, FAINTEST_DB = 0.2, -14.0, -14.0
 # so long before and after it, too, and longer where, over a tenth of a second, it is no further below its loud notes.
 CONSONANT_S, BREATH_S, BREATH_DB = 0.12, 0.6, -18.0
 MIN_SUNG_S = 0.5
+# Of a song taken apart the mark lies where somebody sings; throughout, if that is less than detection hears at once.
+SPARSE_S = 8.0
 # An accompaniment may end so much earlier or later than the song.
 BACKING_SLACK_S = 0.1
 # A mix is louder than a voice alone and was limited when it was made: only what exceeds this is bent.
@@ -71,12 +73,14 @@ class Song:
         backing: Gives the accompaniment in blocks (n, n_channels) at the voice's rate; None for a dry voice.
         separated: Whether both came out of a mix, and add up to it.
         levels_db: How loud what was separated and the mix are in each 20 ms, (2, n), dBFS; None if nothing was.
+        sung_s: For how long what was separated is converted; 0 if nothing was.
     """
 
     voice: Source
     backing: Callable[[], Iterator[Array]] | None
     separated: bool = False
     levels_db: Array | None = None
+    sung_s: float = 0.0
 
 
 @lru_cache(maxsize=1)
@@ -265,7 +269,8 @@ def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
         for block in rest():
             yield block + given_back.take(len(block))
 
-    return replace(song, voice=replace(song.voice, open=partial(parts, True)), backing=backing)
+    voice = replace(song.voice, open=partial(parts, True))
+    return replace(song, voice=voice, backing=backing, sung_s=float(share.sum()) / frames_per_s)
 
 
 def _loud_enough(song: Song, voiced: Array, frames_per_s: float) -> tuple[Array, Array]:
@@ -316,7 +321,7 @@ def put_together(
     force: bool,
     told: Callable[[int], None],
     report: Report,
-) -> Generator[Array, None, None]:
+) -> Generator[tuple[Array, Array | None], None, None]:
     """The converted voice over its accompaniment, as loud as the song was, each stem kept where that is wanted.
 
     Args:
@@ -329,7 +334,7 @@ def put_together(
         report: Told which gain keeps the song's loudness.
 
     Yields:
-        Blocks (n, n_channels) float32, |sample| < 1.
+        Blocks (n, n_channels) float32, |sample| < 1, and where they hold what was converted, (n,) bool; None for all.
 
     Raises:
         UsageError: A stem exists.
@@ -353,9 +358,10 @@ def put_together(
                 for writer, stem in zip(writers, (vocals.take(len(block)), block, rest), strict=True):
                     writer.write(stem)
             if backing is None:
-                yield bent(block * vocal_gain)
+                yield bent(block * vocal_gain), None
             else:
-                yield bent(block * vocal_gain + rest * backing_gain, MIX_KNEE, MIX_CEILING)
+                made = np.any(block, axis=1) if song.sung_s >= SPARSE_S else None
+                yield bent(block * vocal_gain + rest * backing_gain, MIX_KNEE, MIX_CEILING), made
 
 
 @contextmanager

@@ -233,9 +233,10 @@ class Marker:
         self._patterns = sync_signs(), codes
         self._start_s: float | None = None
         nothing = np.zeros((0, n_channels), np.float32)
-        self._waiting, self._n_waiting = [nothing], 0
+        self._waiting, self._n_waiting = [(nothing, np.zeros(0, bool))], 0
         # The first frame is centred on the first sample: half of it is silence.
         self._held = np.zeros((self._hop, n_channels), np.float32)
+        self._held_where = np.zeros(self._hop, bool)
         self._tail = np.zeros((self._hop, n_channels), np.float32)
         self._frame, self._skip, self._n_in, self._n_out = 0, self._hop, 0, 0
         self._audible_frames = 0
@@ -250,49 +251,59 @@ class Marker:
         """Whether there was enough sound to bear a mark; to be asked after `finish`."""
         return self.marked_s >= MIN_MARKED_S and len(self._bins) > 1
 
-    def push(self, block: Array) -> Array:
-        """What comes out, (m, n_channels) float32, when (n, n_channels) float32 goes in."""
+    def push(self, block: Array, where: Array | None = None) -> Array:
+        """Take the next samples.
+
+        Args:
+            block: Shape (n, n_channels), float32.
+            where: Shape (n,), bool: the mark lies where it is True, and up to 40 ms around; everywhere if not given.
+
+        Returns:
+            What comes out, shape (m, n_channels), float32.
+        """
+        where = np.ones(len(block), bool) if where is None else where
         self._n_in += len(block)
         if self._start_s is None:
-            self._waiting.append(block)
+            self._waiting.append((block, where))
             self._n_waiting += len(block)
             if self._n_waiting < CHOICE_S * self._rate_hz:
-                return self._waiting[0]
-            block = self._chosen()
-        return self._advanced(block)
+                return self._waiting[0][0]
+            block, where = self._chosen()
+        return self._advanced(block, where)
 
     def finish(self) -> Array:
         """What is left inside, (m, n_channels) float32."""
-        block = self._chosen() if self._start_s is None else self._waiting[0]
+        block, where = self._chosen() if self._start_s is None else self._waiting[0]
         missing = np.zeros((2 * self._hop, block.shape[1]), np.float32)
-        out = np.concatenate([self._advanced(block), self._advanced(missing)])
+        out = np.concatenate([self._advanced(block, where), self._advanced(missing, np.zeros(len(missing), bool))])
         surplus = self._n_out - self._n_in
         self._n_out = self._n_in
         return out[: len(out) - surplus]
 
-    def _chosen(self) -> Array:
+    def _chosen(self) -> tuple[Array, Array]:
         """What was waiting; and now it is known where the pattern begins."""
-        block = np.concatenate(self._waiting)
+        block, where = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
         self._waiting = self._waiting[:1]
         heard = block[: round(CHOICE_S * self._rate_hz)]
         agreement = correlation(_folded_start(heard, self._rate_hz), sync_signs())
         self._start_s = float(np.argmax(agreement)) * STEP_S
-        return block
+        return block, where
 
-    def _advanced(self, block: Array) -> Array:
-        pieces = [self._piece(block[i : i + PIECE_SAMPLES]) for i in range(0, len(block), PIECE_SAMPLES)]
-        return np.concatenate([self._waiting[0], *pieces])
+    def _advanced(self, block: Array, where: Array) -> Array:
+        parts = [slice(i, i + PIECE_SAMPLES) for i in range(0, len(block), PIECE_SAMPLES)]
+        return np.concatenate([self._waiting[0][0], *(self._piece(block[part], where[part]) for part in parts)])
 
-    def _piece(self, block: Array) -> Array:
-        held = np.concatenate([self._held, block])
+    def _piece(self, block: Array, where: Array) -> Array:
+        held, held_where = np.concatenate([self._held, block]), np.concatenate([self._held_where, where])
         n_frames = len(held) // self._hop - 1
         if n_frames < 1:
-            self._held = held
+            self._held, self._held_where = held, held_where
             return held[:0]
         hop = self._hop
-        self._held = held[n_frames * hop :]
+        self._held, self._held_where = held[n_frames * hop :], held_where[n_frames * hop :]
         frames = np.lib.stride_tricks.sliding_window_view(held, 2 * hop, axis=0)[: n_frames * hop : hop]
-        change = self._changes(frames.transpose(0, 2, 1))
+        hops = np.asarray(held_where[: (n_frames + 1) * hop].reshape(-1, hop).any(axis=1))
+        change = self._changes(frames.transpose(0, 2, 1), hops[:-1] | hops[1:])
         sums = np.concatenate([self._tail[None], change[:, hop:]])
         sums[:-1] += change[:, :hop]
         self._tail = sums[-1]
@@ -305,12 +316,13 @@ class Marker:
         self._n_out += len(out)
         return np.asarray(out)
 
-    def _changes(self, frames: Array) -> Array:
-        """What is to be added to frames (n_frames, 2 * hop, n_channels), windowed twice."""
+    def _changes(self, frames: Array, marked: Array) -> Array:
+        """What is to be added to frames (n_frames, 2 * hop, n_channels), windowed twice; (n_frames,) says to which."""
         n_frames, size, _ = frames.shape
         spectra = rfft(frames * self._window, axis=1)
         power = (spectra.real**2 + spectra.imag**2).mean(axis=2)
-        self._audible_frames += int((power.sum(axis=1) > 10 ** (AUDIBLE_DB / 10) * self._hop**2 / 2).sum())
+        audible = power.sum(axis=1) > 10 ** (AUDIBLE_DB / 10) * self._hop**2 / 2
+        self._audible_frames += int((audible & marked).sum())
         bins = self._bins
         if len(bins) < 2:
             return np.zeros(frames.shape, np.float32)
@@ -324,6 +336,7 @@ class Marker:
         gain = np.expm1(np.log(10) / 20 * ((LOUD_DB + WEAK_DB * weak) * sync + CODE_DB * weak * codes))
         share = (sums * np.square(gain)).sum(axis=1) / np.maximum(power.sum(axis=1), 1e-12)
         gain *= np.sqrt(np.minimum(1, 10 ** (MOST_CHANGE_DB / 10) / np.maximum(share, 1e-12)))[:, None]
+        gain *= marked[:, None]
         self._frame += n_frames
         gains = np.zeros(power.shape, np.float32)
         gains[:, bins[0] : bins[-1]] = np.repeat(gain.astype(np.float32), widths, axis=1)
