@@ -61,6 +61,13 @@ def test_pieces_are_directions_of_length_one_and_silence_has_none(encoder):
     assert len(encoder.pieces(samples[:3000])) == 1
 
 
+def test_many_recordings_are_heard_as_one_by_one(encoder):
+    many = [said(synthetic.ANNA, 0, 3.0), np.zeros(8000, np.float32), said(synthetic.BORIS, 1, 2.0)]
+    for together, alone in zip(encoder.each(many), map(encoder.pieces, many), strict=True):
+        np.testing.assert_allclose(together, alone, atol=1e-5)
+    assert encoder.each([]) == []
+
+
 def test_quiet_recordings_are_raised(encoder):
     samples = said(synthetic.BORIS, 1)
     samples *= np.float32(0.03 / np.sqrt(np.mean(samples**2)))

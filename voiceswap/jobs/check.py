@@ -191,7 +191,7 @@ def second_voice(excerpts: Sequence[tuple[Array, int]]) -> float:
     Two-means over the directions of the excerpts. One person's excerpts are cut in two as well: but then the halves
     touch, while between two persons there is a gap.
     """
-    pieces = [identity.speaker_encoder().pieces(audio.resample(x, rate, SPEAKER_HZ)) for x, rate in excerpts]
+    pieces = identity.speaker_encoder().each([audio.resample(x, rate, SPEAKER_HZ) for x, rate in excerpts])
     heard = np.array([direction(p) for p in pieces if len(p)])
     if len(heard) < MIN_TO_COMPARE:
         return math.nan

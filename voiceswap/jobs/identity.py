@@ -52,7 +52,7 @@ def of_recordings(files: Sequence[Path]) -> Identity | None:
     """
     chosen = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, MOST_RECORDINGS).astype(int))]
     each_s = MOST_S / len(chosen)
-    heard = [vector for vector in (_direction_of(file, each_s) for file in chosen) if np.isfinite(vector).all()]
+    heard = [direction(p) for p in speaker_encoder().each([_read(file, each_s) for file in chosen]) if len(p)]
     if not heard:
         return None
     together = np.stack(heard)
@@ -63,12 +63,12 @@ def of_recordings(files: Sequence[Path]) -> Identity | None:
     return Identity(vector, float(own.mean()) if len(heard) > 1 else float("nan"), len(heard))
 
 
-def _direction_of(file: Path, most_s: float) -> Array:
+def _read(file: Path, most_s: float) -> Array:
+    """The beginning of a recording; nothing if it cannot be read."""
     try:
-        samples = audio.read(file, SAMPLE_RATE_HZ, max_s=most_s)
+        return audio.read(file, SAMPLE_RATE_HZ, max_s=most_s)
     except (AudioError, UsageError):
-        samples = np.zeros(0, np.float32)
-    return direction(speaker_encoder().pieces(samples))
+        return np.zeros(0, np.float32)
 
 
 def to_card(found: Identity | None) -> dict[str, Any] | None:
