@@ -28,7 +28,7 @@ from voiceswap.jobs import record
 from voiceswap.jobs.dataset import HELD_OUT_EVERY, PART_S, clips_of_speech, encoder_mel
 from voiceswap.jobs.loop import Checked
 from voiceswap.jobs.stream import bent
-from voiceswap.jobs.voice import weights_sha256
+from voiceswap.jobs.voice import VOCODER, weights_sha256
 from voiceswap.model.base import Base
 from voiceswap.model.layers import Arrays, load_arrays
 from voiceswap.model.vocoder import BLOCK_FRAMES
@@ -180,7 +180,7 @@ class Timelapse:
             return None
         self._inputs = self._inputs or self._heard(said)
         mel = np.asarray(self._model.predict_on_batch(self._inputs)[0])
-        made = self._base.vocoder(mel)
+        made = self._base.vocoder_of(VOCODER)(mel)
         if not np.isfinite(made).all():
             return None
         return Frame(step, bent(made * loudness.follow_gain(made, said[: len(made)], f.mel_rate_hz)), mel)
