@@ -105,14 +105,12 @@ class Shaping:
         formant_semitones: How far the voice's formants move.
         protect: 0 to 1: how much of the source's own breaths, plosives and sibilants stays.
         vocoder: "fast" or "best".
-        follow_db: How far the result goes with the loudness of the source at most.
     """
 
     pitch_semitones: float = 0.0
     formant_semitones: float = 0.0
     protect: float = 0.0
     vocoder: str = "fast"
-    follow_db: float = loudness.FOLLOW_MAX_DB
 
 
 def array_source(samples: Array, sample_rate_hz: int, block_samples: int = 1 << 16) -> Source:
@@ -370,7 +368,7 @@ def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping, 
         own_samples = slice(vocoded.start * hop, vocoded.stop * hop)
         source_part = samples[own_samples]
         made = vocoder(mel[vocoded], _sounding(looked.samples[own_samples], hop))
-        followed = made * loudness.follow_gain(made, source_part, f.mel_rate_hz, shaping.follow_db)
+        followed = made * loudness.follow_gain(made, source_part, f.mel_rate_hz)
         kept = shaping.protect * _unvoiced_share(voiced[frames][vocoded], hop)
         mixed = (followed * (1 - kept) + source_part * kept) / gain
         if not np.isfinite(mixed).all():

@@ -18,7 +18,6 @@ from voiceswap.model import decoder
 from voiceswap.model.base import VOCODERS, Base, load_base
 from voiceswap.model.layers import Arrays, expected_arrays, load_arrays
 from voiceswap.signal import audio
-from voiceswap.signal.loudness import FOLLOW_MAX_DB
 from voiceswap.signal.mark import Marker
 from voiceswap.signal.pitch import F0Range, transposition
 from voiceswap.storage import paths
@@ -29,8 +28,6 @@ VOICE_MAX_BYTES = 10_000_000
 MAX_SEMITONES, MAX_FORMANT = 48.0, 12.0
 # How much of the source's unvoiced sound stays if nobody says: docs/measurements.md.
 PROTECT = 0.0
-# Over an accompaniment a voice that sinks for a moment is lost: it is raised further (docs/measurements.md).
-SUNG_FOLLOW_DB = 18.0
 # Which vocoder if nobody says.
 VOCODER = "fast"
 
@@ -162,12 +159,12 @@ class Voice:
         """How a surveyed source is carried over into this voice.
 
         Without a `pitch`, the middles of both ranges meet; `in_key`, over an accompaniment, as near as whole octaves
-        bring them, and the loudness is followed further.
+        bring them.
         """
         semitones = transposition(found.f0_range, self.f0_range) if pitch is None else pitch
         if in_key and pitch is None:
             semitones = 12.0 * round(semitones / 12)
-        return Shaping(semitones, formant, protect, vocoder, SUNG_FOLLOW_DB if in_key else FOLLOW_MAX_DB)
+        return Shaping(semitones, formant, protect, vocoder)
 
 
 def with_decoder(base: Base, model: keras.Model) -> Networks:

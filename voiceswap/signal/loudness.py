@@ -21,7 +21,7 @@ EDGE_S = 0.06
 DIGITAL_SILENCE = 1e-5
 SILENT_RUN_S, SILENT_FADE_S = 0.02, 0.004
 FOLLOW_WINDOW_S = 0.05
-FOLLOW_MAX_DB = 12.0
+FOLLOW_MAX_DB = 24.0
 PEAK_CEILING = 0.985
 # What is slower than this is an offset of the recorder, no sound.
 OFFSET_HZ = 20.0
@@ -165,20 +165,20 @@ def smoothed(power: Array, sample_rate_hz: int) -> Array:
     return np.asarray(np.maximum(mean, 0.0))
 
 
-def follow_gain(made: Array, source: Array, sample_rate_hz: int, most_db: float = FOLLOW_MAX_DB) -> Array:
+def follow_gain(made: Array, source: Array, sample_rate_hz: int) -> Array:
     """The gain that makes a result as loud as its source, moment by moment.
 
     Args:
         made: Shape (n_samples,), float32: the result.
         source: Shape (n_samples,), float32: what it shall follow.
         sample_rate_hz: The rate of both.
-        most_db: How far it goes up and down at most.
 
     Returns:
-        Shape (n_samples,), float32: averaged over 50 ms; never above 1 where the source is silent.
+        Shape (n_samples,), float32: averaged over 50 ms, at most 24 dB up or down; never above 1 where the source is
+        silent.
     """
     wanted, given = (smoothed(np.square(x), sample_rate_hz) for x in (source, made))
-    most = 10 ** (most_db / 20)
+    most = 10 ** (FOLLOW_MAX_DB / 20)
     gain = np.clip(np.sqrt(wanted / np.maximum(given, 1e-10)), 1 / most, most)
     gain = np.where(wanted < 10 ** (SILENT_DB / 10), np.minimum(gain, 1.0), gain)
     return smoothed(gain, sample_rate_hz).astype(np.float32)
