@@ -138,28 +138,25 @@ class Learner(Resumable):
     ) -> Any:
         critic = self._critic
         assert critic is not None
-        with tf.GradientTape() as tape:
+        # One way through the critic serves both: it judges as it was before this step.
+        with tf.GradientTape(persistent=True) as tape:
             made = self.model([content, conditions, speaker], training=True)
             # What lies past a clip's end is nobody's fault.
             shown = made * weight + mel * (1 - weight)
-            with tf.GradientTape() as critic_tape:
-                real_verdict, *_ = critic(mel, training=True)
-                made_verdict, *_ = critic(ops.stop_gradient(shown), training=True)
-                critic_loss = ops.mean((real_verdict - 1) ** 2) + ops.mean(made_verdict**2)
-            critic_variables = critic.trainable_variables
-            critic_gradients = critic_tape.gradient(critic_loss, critic_variables)
-            self._critic_optimiser.apply(critic_gradients, critic_variables)
-            verdict, *made_activations = critic(shown)
-            _, *real_activations = critic(mel)
+            real_verdict, *real_activations = critic(mel, training=True)
+            verdict, *made_activations = critic(shown, training=True)
+            critic_loss = ops.mean((real_verdict - 1) ** 2) + ops.mean(verdict**2)
             matching = sum(
                 ops.mean(ops.abs(ours - ops.stop_gradient(theirs)))
                 for ours, theirs in zip(made_activations, real_activations, strict=True)
             )
             error = _error(made, mel, weight)
             loss = error + strength * (ops.mean((verdict - 1) ** 2) + FEATURE_MATCHING * matching)
-        variables = self.model.trainable_variables
+        variables, critic_variables = self.model.trainable_variables, critic.trainable_variables
         gradients = tape.gradient(loss, variables)
+        critic_gradients = tape.gradient(critic_loss, critic_variables)
         self._optimiser.apply(gradients, variables)
+        self._critic_optimiser.apply(critic_gradients, critic_variables)
         return _if_finite([*gradients, *critic_gradients], error)
 
 
