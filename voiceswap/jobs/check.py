@@ -182,7 +182,8 @@ def accompaniment_db(excerpts: Sequence[tuple[Array, int]]) -> float:
             n_samples += len(parts[-1])
     if not parts:
         return songs.NO_ACCOMPANIMENT_DB
-    return songs.accompaniment_db(array_source(np.concatenate(parts)[:, None], MUSIC_HZ), load_separator())
+    heard = np.concatenate(parts)[: round(MUSIC_S * MUSIC_HZ), None]
+    return songs.accompaniment_db(array_source(heard, MUSIC_HZ), load_separator())
 
 
 def second_voice(excerpts: Sequence[tuple[Array, int]]) -> float:

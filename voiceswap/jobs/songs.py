@@ -26,9 +26,9 @@ MODES = ("auto", "dry", "song")
 # recording lies so far below its loud parts, nothing fills the pauses between phrases (docs/design.md).
 ACCOMPANIED_DB = -4.0
 PAUSED_PERCENT, LOUD_PERCENT, PAUSE_DB = 25, 90, 45.0
-# It is looked for in excerpts: a part of this length around each of these shares of the recording.
+# It is looked for around each of these shares of the recording, for as long as one window of the separator serves.
 NO_ACCOMPANIMENT_DB = -99.0
-EXCERPT_S, EXCERPTS_AT = 12.0, (0.2, 0.5, 0.8)
+EXCERPT_S, EXCERPTS_AT = 8.8, (0.2, 0.5, 0.8)
 # Somebody sings where the melody holds for so long (docs/separation.md),
 NOTE_S = 0.1
 # ... and, over so long, what was separated is no further below its loud notes, and no further below the mix;
