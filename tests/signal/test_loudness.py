@@ -82,7 +82,7 @@ def test_following_restores_a_contour():
     assert np.sqrt(np.mean((a - b) ** 2)) < 1.5
 
 
-@pytest.mark.parametrize(("apart", "gain_db"), [(10, 20), (1 / 10, -20), (100, 24), (1 / 100, -24)])
+@pytest.mark.parametrize(("apart", "gain_db"), [(5, 14), (1 / 5, -14), (100, 18), (1 / 100, -18)])
 def test_following_goes_so_far_and_no_further(apart, gain_db):
     random = np.random.default_rng(0)
     made = random.normal(0, 0.01, RATE).astype(np.float32)

@@ -21,7 +21,7 @@ EDGE_S = 0.06
 DIGITAL_SILENCE = 1e-5
 SILENT_RUN_S, SILENT_FADE_S = 0.02, 0.004
 FOLLOW_WINDOW_S = 0.05
-FOLLOW_MAX_DB = 24.0
+FOLLOW_MAX_DB = 18.0
 PEAK_CEILING = 0.985
 # What is slower than this is an offset of the recorder, no sound.
 OFFSET_HZ = 20.0
@@ -174,7 +174,7 @@ def follow_gain(made: Array, source: Array, sample_rate_hz: int) -> Array:
         sample_rate_hz: The rate of both.
 
     Returns:
-        Shape (n_samples,), float32: averaged over 50 ms, at most 24 dB up or down; never above 1 where the source is
+        Shape (n_samples,), float32: averaged over 50 ms, at most 18 dB up or down; never above 1 where the source is
         silent.
     """
     wanted, given = (smoothed(np.square(x), sample_rate_hz) for x in (source, made))
