@@ -50,6 +50,21 @@ def test_a_song_is_taken_apart_converted_and_put_together(voice, home, mix):
     assert not (home / "again.wav").exists()
 
 
+def test_what_is_not_sung_of_a_marked_song_stays_as_it_was(voice, home, sung, monkeypatch):
+    monkeypatch.setattr(songs, "SPARSE_S", 1.0)
+    mix = chords(9 * RATE)
+    mix[: len(sung)] += 0.5 * sung
+    song = save(home / "song.wav", np.stack([mix, mix], axis=-1), RATE, "FLOAT")
+    (made,) = voiceswap.convert(song, as_="speakerA", mode="song", stems=home / "stems")
+    assert made.marked
+    result, source = (soundfile.read(path)[0] for path in (made.output, song))
+    converted, rest = (soundfile.read(home / "stems" / f"{stem}.wav")[0] for stem in ("converted", "accompaniment"))
+    last = np.flatnonzero(converted.any(axis=1)).max() + RATE // 20
+    assert last < 8 * RATE
+    np.testing.assert_allclose(result[last:], source[last:], atol=1e-6)
+    assert np.abs(result - converted - rest)[: 4 * RATE].max() > 1e-3
+
+
 def test_a_stop_is_heard_while_a_song_is_taken_apart(voice, home, mix):
     stages = []
     watched = {
