@@ -1,5 +1,7 @@
 """Windows, seams, exactness of length, silence."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from conftest import TINY
 from voiceswap.config import Config
 from voiceswap.jobs import stream
 from voiceswap.shell import synthetic
+from voiceswap.signal import features
 
 
 @settings(deadline=None, max_examples=60)
@@ -79,3 +82,27 @@ class Watched:
     def predict_on_batch(self, mel):
         self._asked.append(mel.shape[1])
         return self._network.predict_on_batch(mel)
+
+
+def test_a_breath_that_the_voice_does_not_draw_is_the_sources(voice):
+    f = voice.config.features
+    spoken = synthetic.speech(synthetic.BORIS, 3.0, seed=0).samples.astype(np.float32)
+    level = np.sqrt(np.mean(spoken**2))
+    drawn = np.random.default_rng(0).normal(0, level * 10 ** (-30 / 20), 22_050).astype(np.float32)
+    source = stream.array_source(np.concatenate([spoken, drawn, spoken])[:, None], 22_050)
+    found = stream.survey(source, voice.config)
+    shaping = voice.shaping(found, 0.0, 0.0, 0.0)
+
+    def silent(content, conditions):
+        return np.full((len(content), f.n_mels), features.SILENT_MEL, np.float32)
+
+    mels = []
+    networks = dataclasses.replace(voice.networks, decode=silent)
+    list(stream.converted(source, found, networks, shaping, lambda content, mel: mels.append(mel)))
+    heard, n = np.concatenate(mels), round(3.2 * f.frames_per_s)
+    gain = 10 ** ((f.speech_level_db - found.level_db) / 20)
+    breathed = features.decoder_mel(drawn * gain, f)
+    assert np.abs(heard[n : n + 40].mean(axis=0) - breathed.mean(axis=0)).mean() < 0.3
+    # What is said is left to the voice.
+    said = heard[: round(2.9 * f.frames_per_s)][found.f0_hz[: round(2.9 * f.frames_per_s)] > 0]
+    np.testing.assert_allclose(said, features.SILENT_MEL, atol=1e-3)

@@ -86,7 +86,8 @@ def convert(
             video become wav).
         pitch: Semitones to move the melody by, -48 to 48; found from both ranges if not given.
         formant: Semitones to move the voice's formants by, -12 to 12.
-        protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1.
+        protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1; a breath that the voice
+            does not draw stays in any case.
         vocoder: "fast", or "best", in full precision.
         f0_method: How the melody is found: "swift", "dio" or "harvest".
         f0: A curve to follow instead, a file of time_s,f0_hz; of the source, before it is moved by `pitch`.

@@ -24,7 +24,7 @@ from voiceswap.config import Config
 from voiceswap.errors import AudioError, ModelError
 from voiceswap.model.encoder import ContentEncoder
 from voiceswap.model.vocoder import Vocoder
-from voiceswap.signal import audio, features, formants, loudness, pitch
+from voiceswap.signal import audio, breath, features, formants, loudness, pitch
 from voiceswap.signal.features import Array
 from voiceswap.signal.mark import AUDIBLE_DB
 
@@ -103,7 +103,8 @@ class Shaping:
     Attributes:
         pitch_semitones: How far the melody moves.
         formant_semitones: How far the voice's formants move.
-        protect: 0 to 1: how much of the source's own breaths, plosives and sibilants stays.
+        protect: 0 to 1: how much of the source's own breaths, plosives and sibilants stays; a breath that the voice
+            does not draw stays in any case.
         vocoder: "fast" or "best".
     """
 
@@ -231,7 +232,7 @@ class Grid:
         n_periods = (config.encoder.window_vectors - 2 * content_rate) // period_vectors
         spare = config.encoder.window_vectors - n_periods * period_vectors
         before = int(BEFORE_SHARE * spare)
-        decoded = features.ENERGY_REACH_FRAMES + config.decoder.context_frames
+        decoded = features.ENERGY_REACH_FRAMES + config.decoder.context_frames + breath.REACH_FRAMES
         vocoded = config.vocoder.context_frames + FOLLOW_FRAMES
         return cls(n_periods * period_vectors, before, spare - before, n_periods * period_frames, decoded, vocoded)
 
@@ -356,8 +357,10 @@ def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping, 
         first = i * grid.core_frames
         samples = looked.samples * gain
         frames = slice(first, first + n_frames)
-        around = features.conditions(features.decoder_mel(samples, f), melody[frames], voiced[frames], f)
+        source_mel = features.decoder_mel(samples, f)
+        around = features.conditions(source_mel, melody[frames], voiced[frames], f)
         mel = formants.moved(networks.decode(at_frames, around), shaping.formant_semitones, f)
+        mel = breath.kept(mel, source_mel, samples, voiced[frames], f)
         if watch is not None:
             n_vectors, n_own = -(-listened.n_core // vector), -(-looked.n_core // hop)
             own = content[grid.before_vectors : grid.before_vectors + n_vectors]

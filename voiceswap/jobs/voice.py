@@ -114,7 +114,8 @@ class Voice:
             sample_rate_hz: Their rate, 4,000 to 384,000.
             pitch: Semitones to move the melody by, -48 to 48; found from both ranges if not given.
             formant: Semitones to move the voice's formants by, -12 to 12.
-            protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1.
+            protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1; a breath that the voice
+                does not draw stays in any case.
             vocoder: "fast", or "best", in full precision.
             mark: Whether the result is marked as made with voiceswap, inaudibly.
 

@@ -1,0 +1,69 @@
+"""Breaths: the source's own where the voice says nothing, and nowhere else."""
+
+import numpy as np
+import pytest
+
+from voiceswap.config import Config
+from voiceswap.signal import breath, features
+
+F = Config().features
+N = 60
+UNVOICED = np.zeros(N, bool)
+
+
+def noise(below_speech_db):
+    """Noise so far below speech, and its mel."""
+    level = 10 ** ((F.speech_level_db - below_speech_db) / 20)
+    samples = np.random.default_rng(0).normal(0, level, N * F.hop_samples).astype(np.float32)
+    return samples, features.decoder_mel(samples, F)
+
+
+def softer(mel, db):
+    return (mel - db / 20 * np.log(10)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("below_speech_db", "lacking_db", "whose"),
+    [(30, 30, "source"), (30, 19, "source"), (60, 20, "source"), (30, 11, "made"), (30, -20, "made"), (8, 30, "made")],
+)
+def test_whose_an_unvoiced_frame_is(below_speech_db, lacking_db, whose):
+    samples, source = noise(below_speech_db)
+    made = softer(source, lacking_db)
+    kept = breath.kept(made, source, samples, UNVOICED, F)
+    assert kept.dtype == np.float32
+    np.testing.assert_allclose(kept, {"source": source, "made": made}[whose], atol=1e-4)
+
+
+def test_in_between_there_is_some_of_both():
+    samples, source = noise(30)
+    made = softer(source, 15)
+    kept = breath.kept(made, source, samples, UNVOICED, F)
+    assert np.all(kept > made) and np.all(kept < source)
+
+
+def test_what_is_voiced_and_its_neighbours_are_the_voices_own():
+    samples, source = noise(30)
+    made, voiced = softer(source, 40), UNVOICED.copy()
+    voiced[20:30] = True
+    kept = breath.kept(made, source, samples, voiced, F)
+    np.testing.assert_allclose(kept[20:30], made[20:30], atol=1e-5)
+    np.testing.assert_allclose(kept[:18], source[:18], atol=1e-4)
+    np.testing.assert_allclose(kept[32:], source[32:], atol=1e-4)
+
+
+def test_digital_silence_stays_what_the_voice_makes_of_it():
+    source = np.full((N, F.n_mels), features.SILENT_MEL, np.float32)
+    made = source + 1
+    np.testing.assert_array_equal(breath.kept(made, source, np.zeros(N * F.hop_samples), UNVOICED, F), made)
+
+
+def test_an_answer_depends_on_so_many_frames_to_either_side():
+    samples, source = noise(30)
+    made, voiced = softer(source, 15), UNVOICED.copy()
+    made[:40] = softer(source, 25)[:40]
+    voiced[10:15] = True
+    reach, hop = breath.REACH_FRAMES, F.hop_samples
+    whole = breath.kept(made, source, samples, voiced, F)
+    first, last = 5, 45
+    part = breath.kept(made[first:last], source[first:last], samples[first * hop : last * hop], voiced[first:last], F)
+    np.testing.assert_array_equal(part[reach:-reach], whole[first + reach : last - reach])
