@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import minimum_filter1d
@@ -67,6 +68,7 @@ def test_vocoder_in_blocks_is_vocoder_in_one_piece():
         made = sound(mel).reshape(n, -1)
         np.testing.assert_allclose(made[inner], whole[inner], atol=1e-6)
     assert len(sound(mel[:0])) == 0
+    assert sound._say.experimental_get_tracing_count() == 1
 
 
 @pytest.mark.parametrize("rates", [(8, 8, 2, 2), (4, 4, 4, 4), (2, 128)])
@@ -85,23 +87,24 @@ def test_what_is_context_alone_is_left_out_and_changes_nothing(rates):
     assert vocoder._surplus(config)[0] > 0, "most of the context is done with after the first stage"
 
 
-class Counting:
-    """A vocoder's network that gives silence and counts the frames it is asked for."""
+def counting():
+    """A vocoder that gives silence, and the frames its network is asked for."""
+    sound, blocks = vocoder.Vocoder(vocoder.build(TINY), TINY), []
 
-    def __init__(self):
-        self.blocks = []
+    def say(mel):
+        blocks.append(mel.shape[1])
+        return tf.zeros((1, mel.shape[1] * TINY.features.hop_samples))
 
-    def predict_on_batch(self, mel):
-        self.blocks.append(mel.shape[1])
-        return np.zeros((1, mel.shape[1] * TINY.features.hop_samples), np.float32)
+    sound._say = say
+    return sound, blocks
 
 
 @pytest.mark.parametrize("n", [1, 31, 310, 383, 384, 1000, 2300])
 def test_a_short_recording_does_not_pay_for_a_long_one(n):
-    sound = vocoder.Vocoder(Counting(), TINY)
+    sound, blocks = counting()
     assert len(sound(np.zeros((n, 80), np.float32))) == n * TINY.features.hop_samples
     context = 2 * TINY.vocoder.context_frames
-    own = [frames - context for frames in sound.network.blocks]
+    own = [frames - context for frames in blocks]
     assert len(set(own)) == 1 and own[0] <= 1.5 * vocoder.BLOCK_FRAMES
     assert n <= sum(own) < n + len(own) * vocoder.BLOCK_STEP
 
@@ -118,8 +121,8 @@ def test_only_what_is_wanted_is_made_and_the_same_as_ever():
     inner = minimum_filter1d(wanted, 9)
     np.testing.assert_allclose(made[inner], whole[inner], atol=1e-6)
     assert whole.any(axis=1).all() and not made[:36].any() and not made[65:496].any()
-    counting = Counting()
-    assert not vocoder.Vocoder(counting, TINY)(mel, np.zeros(1000, bool)).any() and not counting.blocks
+    silent, blocks = counting()
+    assert not silent(mel, np.zeros(1000, bool)).any() and not blocks
 
 
 @given(wanted=st.lists(st.booleans(), max_size=60), gap=st.integers(0, 8))
@@ -183,8 +186,10 @@ def test_self_attention_is_that_of_keras(n):
     np.testing.assert_allclose(ours(x), theirs(x, x), atol=1e-4)
 
 
+@pytest.mark.parametrize("by_onednn", [True, False])
 @pytest.mark.parametrize("dilation", [1, 3])
-def test_convolution_along_time_is_that_of_keras(dilation):
+def test_convolution_along_time_is_that_of_keras(dilation, by_onednn, monkeypatch):
+    monkeypatch.setattr(layers, "convolved_by_onednn", lambda: by_onednn)
     x = RANDOM.normal(size=(2, 30, 5)).astype(np.float32)
     oracle = keras.layers.Conv1D(7, 3, padding="same", dilation_rate=dilation, bias_initializer="random_normal")
     wanted = np.asarray(oracle(x))
@@ -283,8 +288,18 @@ def test_ranks_that_no_network_has_are_refused(bad):
 
 
 def test_what_the_processor_has_is_asked(monkeypatch, tmp_path):
-    monkeypatch.setattr(vocoder, "CPU_INFO", tmp_path / "cpuinfo")
-    assert not vocoder.half_is_quicker()
-    for flags, wanted in (("fpu sse amx_bf16 amx_tile", True), ("fpu sse avx512_bf16 amx_bf16_not", False)):
+    monkeypatch.setattr(layers, "CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    assert not vocoder.half_is_quicker() and not layers.convolved_by_onednn()
+    for flags, half, onednn in (
+        ("fpu sse amx_bf16 amx_tile", True, True),
+        ("fpu sse avx512_bf16 amx_bf16_not", False, True),
+        ("fpu sse avx2 fma", False, False),
+    ):
         (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
-        assert vocoder.half_is_quicker() is wanted
+        assert vocoder.half_is_quicker() is half
+        assert layers.convolved_by_onednn() is onednn
+        for told in ("0", "1"):
+            with monkeypatch.context() as environment:
+                environment.setenv("TF_ENABLE_ONEDNN_OPTS", told)
+                assert layers.convolved_by_onednn() is (told == "1")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from voiceswap.errors import ModelError
 from voiceswap.model import separator
@@ -75,13 +76,13 @@ def test_blocks_do_not_matter(shipped, song, whole):
 
 
 def test_masking_with_ones_gives_the_mix(shipped, song, monkeypatch):
-    monkeypatch.setattr(shipped, "share", lambda magnitudes, _level: np.ones_like(magnitudes))
+    monkeypatch.setattr(shipped, "share", lambda magnitudes, _level, roughly: np.ones_like(magnitudes))
     assert np.abs(separated(shipped, song, 65_536) - song).max() < 1e-5
 
 
 def test_windows_fade_into_each_other(shipped, song, monkeypatch):
     shares = iter([1.0, 0.0])
-    monkeypatch.setattr(shipped, "share", lambda magnitudes, _level: np.full_like(magnitudes, next(shares)))
+    monkeypatch.setattr(shipped, "share", lambda magnitudes, _level, roughly: np.full_like(magnitudes, next(shares)))
     hop = separator.HOP_SAMPLES
     flat = np.full_like(song, 0.5)
     gain = separated(shipped, flat, len(song))[:, 0] / 0.5
@@ -141,16 +142,21 @@ def test_each_answer_counts_where_it_saw():
     """A network that finds voice only above the middle of what it sees: raised ones see it lower down."""
     half = np.where(np.arange(separator.N_BINS) < separator.N_BINS // 2, 0.0, 1.0).astype(np.float32)
 
-    class Half:
-        def predict_on_batch(self, shown):
-            return np.broadcast_to(half[:, None], shown.shape)
+    def network(shown, training):
+        return tf.broadcast_to(half[:, None], tf.shape(shown))
 
-    share = separator.Separator(Half()).share(np.ones((4, separator.N_BINS, 2), np.float32), LEVEL_DB)
+    magnitudes = np.ones((separator.WINDOW_FRAMES, separator.N_BINS, 2), np.float32)
+    share = separator.Separator(network).share(magnitudes, LEVEL_DB)
     said = share[0, :, 0] ** (1 / separator.BOLDNESS)
     n = len(separator.RAISED_SEMITONES)
     steps = sorted(separator.N_BINS // 2 / 2 ** (s / 12) for s in separator.RAISED_SEMITONES)
     for i, (low, high) in enumerate(zip([0, *steps], [*steps, separator.N_BINS], strict=True)):
         assert said[int(low) + 2 : int(high) - 2] == pytest.approx(i / n, abs=1e-5)
+    # One look goes up to the highest bin as well.
+    (semitones,) = separator.ROUGH_SEMITONES
+    rough, step = separator.Separator(network).share(magnitudes, LEVEL_DB, roughly=True)[0, :, 0], 2 ** (semitones / 12)
+    assert not rough[: int(separator.N_BINS / 2 / step) - 2].any()
+    assert rough[int(separator.N_BINS / 2 / step) + 2 :] == pytest.approx(1, abs=1e-5)
 
 
 def test_silence_stays_silent(shipped):

@@ -157,7 +157,7 @@ def accompaniment_db(mix: Source, separator: Separator) -> float:
         excerpt = _excerpt(mix, first, last)
         excerpt = excerpt - excerpt.mean(axis=0)
         alone = replace(mix, open=partial(_one_block, excerpt))
-        vocals = np.concatenate(list(_vocals(alone, separator, loudness.active_level_db(levels_db))))
+        vocals = np.concatenate(list(_vocals(alone, separator, loudness.active_level_db(levels_db), roughly=True)))
         n = min(len(vocals), len(excerpt))
         voice += float(np.square(vocals[:n], dtype=np.float64).sum())
         rest += float(np.square(excerpt[:n] - vocals[:n], dtype=np.float64).sum())
@@ -186,7 +186,7 @@ def _excerpt(source: Source, first: int, last: int) -> Array:
     return np.concatenate(parts)
 
 
-def _vocals(mix: Source, separator: Separator, level_db: float) -> Iterator[Array]:
+def _vocals(mix: Source, separator: Separator, level_db: float, *, roughly: bool = False) -> Iterator[Array]:
     """The singing at the mix's rate, to a sample or two as long as the mix."""
     there = audio.Resampler(mix.sample_rate_hz, SAMPLE_RATE_HZ, mix.n_channels)
     back = audio.Resampler(SAMPLE_RATE_HZ, mix.sample_rate_hz, mix.n_channels)
@@ -196,7 +196,7 @@ def _vocals(mix: Source, separator: Separator, level_db: float) -> Iterator[Arra
             yield there.push(block)
         yield there.finish()
 
-    for block in separator.vocals(at_its_rate(), level_db):
+    for block in separator.vocals(at_its_rate(), level_db, roughly=roughly):
         yield back.push(block)
     yield back.finish()
 

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 Arrays = dict[str, np.ndarray]
 HALF = "F16"
+CPU_INFO = Path("/proc/cpuinfo")
+# With one of these TensorFlow uses oneDNN (tensorflow/core/util/util.cc).
+ONEDNN_FLAGS = ("avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16")
 # Places that ask at a time in attention: what they ask fits a processor's cache.
 ASKING = 500
+
+
+def processor_flags() -> frozenset[str]:
+    """What this processor can do, as Linux names it; empty elsewhere."""
+    try:
+        return frozenset(CPU_INFO.read_text(encoding="ascii", errors="replace").split())
+    except OSError:
+        return frozenset()
+
+
+def convolved_by_onednn() -> bool:
+    """Whether TensorFlow hands its convolutions to oneDNN; asked as TensorFlow does, which tells nobody.
+
+    Dilated ones are quicker there as convolutions of every dilation-th value, which is how Keras has them, and
+    elsewhere as they are (docs/measurements.md).
+    """
+    wanted = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
+    return wanted == "1" if wanted in ("0", "1") else not processor_flags().isdisjoint(ONEDNN_FLAGS)
 
 
 def gelu(x: Any) -> Any:
@@ -71,13 +95,20 @@ class LowRankConv1D(Conv1D):
 
     def call(self, x: Any, training: bool = False) -> Any:
         """Convolve."""
-        x = x if self.first is None else ops.matmul(x, self.first)
+        x = x if self.first is None else _by_matrix(x, self.first)
         x = _along_time(x, self.kernel, self.dilation, training)
-        return (x if self.last is None else ops.matmul(x, self.last)) + self.bias
+        return (x if self.last is None else _by_matrix(x, self.last)) + self.bias
+
+
+def _by_matrix(x: Any, matrix: Any) -> Any:
+    # ops.matmul would ask for the shape of `x` each time, which makes graphs slow to build where its length is open.
+    return ops.einsum("bhnc,cr->bhnr", x, matrix)
 
 
 def _along_time(x: Any, kernel: Any, dilation: int, training: bool) -> Any:
     """A convolution of `(batch, 1, n, channels)` with `(kernel_size, channels, filters)`, as long as it was."""
+    if dilation > 1 and not training and not convolved_by_onednn():
+        return tf.nn.conv2d(x, ops.expand_dims(kernel, 0), 1, "SAME", dilations=(1, 1, dilation, 1))
     if dilation == 1 or not training:
         return ops.conv(x, ops.expand_dims(kernel, 0), padding="same", dilation_rate=(1, dilation))
     # TensorFlow has no gradient of dilated convolutions on a CPU: every dilation-th value is convolved by itself.

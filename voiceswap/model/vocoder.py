@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from voiceswap.config import Config
-from voiceswap.model.layers import Conv1D, Conv1DTranspose, LowRankConv1D
+from voiceswap.model.layers import Conv1D, Conv1DTranspose, LowRankConv1D, processor_flags
 from voiceswap.signal.features import SILENT_MEL, stretches
 from voiceswap.signal.matching import matched
 
@@ -29,8 +29,7 @@ BLOCK_FRAMES, BLOCK_STEP = 256, 32
 Ranks = Mapping[str, tuple[int, int]]
 SLOPE = 0.1
 LAST_SLOPE = 0.01
-# Linux says so; elsewhere nobody is asked.
-CPU_INFO, CPU_FLAG = Path("/proc/cpuinfo"), "amx_bf16"
+HALF_FLAG = "amx_bf16"
 
 
 def build(
@@ -116,10 +115,7 @@ def inner_convolutions(config: Config) -> dict[str, tuple[int, int, int]]:
 
 def half_is_quicker() -> bool:
     """Whether this processor has units for bfloat16 (AMX); asked, not timed: a machine always says the same."""
-    try:
-        return CPU_FLAG in CPU_INFO.read_text(encoding="ascii", errors="replace").split()
-    except OSError:
-        return False
+    return HALF_FLAG in processor_flags()
 
 
 class Vocoder:
@@ -132,6 +128,9 @@ class Vocoder:
 
     def __init__(self, network: keras.Model, config: Config) -> None:
         self.network, self.config = network, config
+        # Of any length from the start: Keras would build one graph for the first length, and another for all others.
+        shown = tf.TensorSpec((1, None, config.features.n_mels), tf.float32)
+        self._say = tf.function(lambda block: network(block, training=False), input_signature=[shown])
         self._features = config.features
         self._context = config.vocoder.context_frames
 
@@ -155,7 +154,7 @@ class Vocoder:
             n_blocks = max(1, round((stop - start) / BLOCK_FRAMES))
             size = -(-(stop - start) // (n_blocks * BLOCK_STEP)) * BLOCK_STEP
             for first in range(start, stop, size):
-                made = self.network.predict_on_batch(padded[None, first : first + size + 2 * context])[0]
+                made = self._say(padded[None, first : first + size + 2 * context]).numpy()[0]
                 own = slice(first * hop, min(first + size, stop) * hop)
                 # The network may have left the context out itself.
                 made = made[(len(made) - size * hop) // 2 :]
