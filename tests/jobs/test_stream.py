@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from conftest import TINY
 from voiceswap.config import Config
 from voiceswap.jobs import stream
 from voiceswap.shell import synthetic
-from voiceswap.signal import features
+from voiceswap.signal import audio, features
 
 
 @settings(deadline=None, max_examples=60)
@@ -96,3 +97,18 @@ def test_a_breath_that_the_voice_does_not_draw_is_the_sources(voice):
     # What is said is left to the voice.
     said = heard[: round(2.9 * f.frames_per_s)][found.f0_hz[: round(2.9 * f.frames_per_s)] > 0]
     np.testing.assert_allclose(said, features.SILENT_MEL, atol=1e-3)
+
+
+def test_a_hiss_above_any_voice_is_the_sources(voice):
+    rate = 44_100
+    spoken = synthetic.speech(synthetic.BORIS, 3.0, seed=0).samples.astype(np.float32)
+    spoken = audio.resample(spoken, 22_050, rate)
+    hissed = np.random.default_rng(0).normal(0, np.sqrt(np.mean(spoken**2)) / 10, rate).astype(np.float32)
+    made = voice.convert(np.concatenate([spoken, hissed, spoken]), rate, mark=False)
+    part = slice(len(spoken) + rate // 5, len(spoken) + 4 * rate // 5)
+    band = scipy.signal.butter(8, 12_000, "highpass", fs=rate, output="sos")
+    ours, theirs = (
+        scipy.signal.sosfilt(band, samples)[part] for samples in (made, np.concatenate([spoken, hissed, spoken]))
+    )
+    assert np.mean((ours - theirs) ** 2) < 0.01 * np.mean(theirs**2)
+    assert not voice.convert(np.full(rate, 1e-6, np.float32), rate, mark=False).any()

@@ -1,4 +1,4 @@
-"""Breaths: the source's own where the voice says nothing, and nowhere else."""
+"""Breaths and hisses: the source's own where the voice says nothing, and nowhere else."""
 
 import numpy as np
 import pytest
@@ -67,3 +67,37 @@ def test_an_answer_depends_on_so_many_frames_to_either_side():
     first, last = 5, 45
     part = breath.kept(made[first:last], source[first:last], samples[first * hop : last * hop], voiced[first:last], F)
     np.testing.assert_array_equal(part[reach:-reach], whole[first + reach : last - reach])
+
+
+def level_db(samples):
+    return 10 * np.log10(np.mean(np.square(samples, dtype=np.float64)) + 1e-12)
+
+
+@pytest.mark.parametrize("rate", [32_000, 44_100, 48_000, 96_000])
+def test_a_hiss_is_what_unvoiced_samples_have_above_any_voice(rate):
+    at = np.arange(2 * rate) / rate
+    voiced = np.arange(round(2 * F.frames_per_s)) < F.frames_per_s
+    parts = slice(rate // 10, 9 * rate // 10), slice(11 * rate // 10, 19 * rate // 10)
+    for hz, gain_db in ((4_000, -50), (9_500, -40), (11_500, 0), (14_000, 0)):
+        tone = np.sin(2 * np.pi * hz * at).astype(np.float32)
+        sung, said = (breath.hiss(tone, rate, 0, voiced, F)[part] for part in parts)
+        assert not sung.any()
+        assert level_db(said) - level_db(tone) <= gain_db + 0.1
+        assert gain_db < 0 or level_db(said) - level_db(tone) > -0.1
+
+
+def test_a_hiss_is_the_same_in_parts():
+    rate = 44_100
+    samples = np.random.default_rng(0).normal(0, 0.1, rate).astype(np.float32)
+    voiced = np.random.default_rng(1).random(round(F.frames_per_s)) < 0.5
+    whole = breath.hiss(samples, rate, 0, voiced, F)
+    edge, first = round(0.003 * rate) + 1, 12_345
+    part = breath.hiss(samples[first : first + 9_000], rate, first, voiced, F)
+    np.testing.assert_allclose(part[edge:-edge], whole[first : first + 9_000][edge:-edge], atol=1e-6)
+    assert whole.any()
+
+
+def test_there_is_no_hiss_where_the_rate_holds_none():
+    samples = np.ones(1000, np.float32)
+    assert not breath.hiss(samples, F.mel_rate_hz, 0, np.zeros(4, bool), F).any()
+    assert not breath.hiss(samples, 44_100, 0, np.zeros(0, bool), F).any()

@@ -266,9 +266,13 @@ def converted(
     made = Queue(_made(source, found, networks, shaping, watch))
     rate = source.sample_rate_hz
     margin = round(CHANNEL_MARGIN_S * rate)
+    first, voiced, f = -margin, found.f0_hz > 0, networks.config.features
     for window in windows(source.open(), round(CHANNEL_BLOCK_S * rate), margin, margin):
         core = slice(margin, margin + window.n_core)
         mono = made.take(window.n_core)
+        if found.level_db > SILENT_DB:
+            mono = mono + breath.hiss(audio.mono(window.samples, found.signs), rate, first, voiced, f)[core]
+        first += window.n_core
         silence = np.stack([loudness.digital_silence_gain(c, rate)[core] for c in window.samples.T], axis=-1)
         yield bent(mono[:, None] * channel_shares(window.samples, found.signs, rate)[core] * silence)
 

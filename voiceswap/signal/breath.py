@@ -1,12 +1,14 @@
-"""Breaths: what a source breathes, and a voice makes nothing of, stays the source's own.
+"""Breaths and hisses: what a source has of them, and a voice makes nothing of, stays the source's own.
 
 A voice whose recordings were clean in their pauses says nothing where another person draws breath or a room is heard.
-To follow the source's loudness there could only raise the vocoder's idle hum (docs/measurements.md).
+To follow the source's loudness there could only raise the vocoder's idle hum (docs/measurements.md). And no voice says
+anything above half of the vocoder's rate, where an `s` of a recording at 44.1 kHz goes on.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import scipy.signal
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from voiceswap.config import FeatureConfig
@@ -20,6 +22,8 @@ LOUD_DB = (-13.0, -19.0)
 LEVEL_FRAMES, SHARE_FRAMES = 5, 3
 # Frames to either side that the answer depends on.
 REACH_FRAMES = LEVEL_FRAMES // 2 + 2 * (SHARE_FRAMES // 2)
+# A hiss is what lies above this share of the vocoder's rate, told apart by a filter of so many seconds.
+HISS_SHARE, HISS_FILTER_S = 0.477, 0.006
 
 
 def kept(made: Array, source: Array, samples: Array, voiced: Array, config: FeatureConfig) -> Array:
@@ -40,9 +44,38 @@ def kept(made: Array, source: Array, samples: Array, voiced: Array, config: Feat
     power = np.square(samples, dtype=np.float64).reshape(len(made), config.hop_samples).mean(axis=1)
     lacking = _between(_mean_db(source_power) - _mean_db(made_power), LACKING_DB)
     soft = _between(_mean_db(power) - config.speech_level_db, LOUD_DB)
-    share = lacking * soft * minimum_filter1d(~voiced, SHARE_FRAMES)
-    share = uniform_filter1d(share, SHARE_FRAMES)[:, None].astype(np.float32)
+    share = _softened(lacking * soft, voiced)[:, None]
     return np.asarray(np.log(np.exp(made) * (1 - share) + np.exp(source) * share))
+
+
+def hiss(samples: Array, sample_rate_hz: int, first: int, voiced: Array, config: FeatureConfig) -> Array:
+    """What unvoiced samples have above the band of any voice.
+
+    Args:
+        samples: Shape (n_samples,), float32, of a source.
+        sample_rate_hz: Its rate.
+        first: Which of the source's samples comes first.
+        voiced: Shape (n_frames,), bool: where the whole source has a melody.
+        config: Framing, and the vocoder's rate.
+
+    Returns:
+        Shape (n_samples,), float32: what lies above 10.5 kHz, where it is unvoiced; zeros where the rate holds no more
+        than a voice does. The first and last 3 ms lack what comes before and after.
+    """
+    above_hz = HISS_SHARE * config.mel_rate_hz
+    if sample_rate_hz <= config.mel_rate_hz or not len(voiced):
+        return np.zeros_like(samples)
+    at = (first + np.arange(len(samples))) * (config.frames_per_s / sample_rate_hz) - 0.5
+    share = np.interp(at, np.arange(len(voiced)), _softened(np.ones(len(voiced)), voiced))
+    n_taps = 2 * round(HISS_FILTER_S * sample_rate_hz / 2) + 1
+    taps = scipy.signal.firwin(n_taps, above_hz, pass_zero=False, fs=sample_rate_hz)
+    return np.asarray(scipy.signal.oaconvolve(samples, taps, mode="same") * share, dtype=np.float32)
+
+
+def _softened(share: Array, voiced: Array) -> Array:
+    """A share of each frame, 0 where it is voiced and next to that."""
+    unvoiced = minimum_filter1d(~voiced, SHARE_FRAMES)
+    return np.asarray(uniform_filter1d(share * unvoiced, SHARE_FRAMES), dtype=np.float32)
 
 
 def _mean_db(power: Array) -> Array:
