@@ -97,6 +97,14 @@ def test_a_hiss_is_the_same_in_parts():
     assert whole.any()
 
 
+@pytest.mark.parametrize("first_s", [-2, 5])
+def test_beyond_the_melody_its_last_frame_holds(first_s):
+    samples = np.random.default_rng(0).normal(0, 0.1, 44_100).astype(np.float32)
+    for voiced in (True, False):
+        melody = np.full(round(2 * F.frames_per_s), voiced)
+        assert breath.hiss(samples, 44_100, first_s * 44_100, melody, F).any() != voiced
+
+
 def test_there_is_no_hiss_where_the_rate_holds_none():
     samples = np.ones(1000, np.float32)
     assert not breath.hiss(samples, F.mel_rate_hz, 0, np.zeros(4, bool), F).any()

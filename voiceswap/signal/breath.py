@@ -65,8 +65,11 @@ def hiss(samples: Array, sample_rate_hz: int, first: int, voiced: Array, config:
     above_hz = HISS_SHARE * config.mel_rate_hz
     if sample_rate_hz <= config.mel_rate_hz or not len(voiced):
         return np.zeros_like(samples)
-    at = (first + np.arange(len(samples))) * (config.frames_per_s / sample_rate_hz) - 0.5
-    share = np.interp(at, np.arange(len(voiced)), _softened(np.ones(len(voiced)), voiced))
+    at = np.clip((first + np.arange(len(samples))) * (config.frames_per_s / sample_rate_hz) - 0.5, 0, len(voiced) - 1)
+    # Of a long source only the frames that it depends on.
+    begin = max(0, int(at[0]) - SHARE_FRAMES)
+    near = voiced[begin : int(at[-1]) + 2 + SHARE_FRAMES]
+    share = np.interp(at - begin, np.arange(len(near)), _softened(np.ones(len(near)), near))
     n_taps = 2 * round(HISS_FILTER_S * sample_rate_hz / 2) + 1
     taps = scipy.signal.firwin(n_taps, above_hz, pass_zero=False, fs=sample_rate_hz)
     return np.asarray(scipy.signal.oaconvolve(samples, taps, mode="same") * share, dtype=np.float32)
