@@ -53,6 +53,24 @@ def test_content_fades_from_window_to_window():
     assert np.all(faded[grid.before_vectors + grid.after_vectors :] == 1)
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_ends_in_a_window_is_repeated_after_a_second(is_first):
+    grid, f = stream.Grid.of(Config()), Config().features
+    vector, rate = 2 * f.content_hop_samples, f.content_rate_hz
+    before, core = grid.before_vectors * vector, grid.core_vectors * vector
+    samples = np.zeros(Config().encoder.window_vectors * vector, np.float32)
+    n, start = 5 * rate, before if is_first else 0
+    samples[start : before + n] = np.arange(1, before + n - start + 1)
+    filled = stream.repeated(stream.Window(samples, n), grid, f, is_first=is_first)
+    end = before + n
+    np.testing.assert_array_equal(filled[: end + rate], samples[: end + rate])
+    once = samples[start:end]
+    np.testing.assert_array_equal(filled[end + rate : end + rate + len(once)], once)
+    assert len(filled) == len(samples) and not filled[end + rate + len(once) :][:rate].any() and filled[-rate:].any()
+    full = np.pad(samples[:end], (0, len(samples) - end), constant_values=1)
+    assert stream.repeated(stream.Window(full, core), grid, f, is_first=is_first) is full
+
+
 def test_peaks_are_bent_and_the_rest_is_left_alone():
     samples = np.linspace(-3, 3, 1001).astype(np.float32)
     bent = stream.bent(samples)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import maximum_filter1d
 
-from voiceswap.config import Config
+from voiceswap.config import Config, FeatureConfig
 from voiceswap.errors import AudioError, ModelError
 from voiceswap.model.encoder import ContentEncoder
 from voiceswap.model.vocoder import Vocoder
@@ -33,6 +33,8 @@ SURVEY_S, SURVEY_MARGIN_S = 20.0, 1.0
 # Frames to either side that the loudness needs to be followed without a seam.
 FOLLOW_FRAMES = 12
 SILENT_DB = -90.0
+# So long after its end a recording is repeated: further than a decoder hears.
+REPEATED_AFTER_S = 1.0
 # Share of a window's spare vectors that lies before its core.
 BEFORE_SHARE = 0.3
 # Above the knee peaks are bent, so that nothing clips: no memory, hence no seams.
@@ -242,6 +244,31 @@ class Grid:
         return self.decoded_frames + self.vocoded_frames
 
 
+def repeated(window: Window, grid: Grid, config: FeatureConfig, *, is_first: bool) -> Array:
+    """A window's samples; if its source ends in its core, that again and again after a second, instead of silence.
+
+    Voices learn from windows that are full of speech (`ContentEncoder.pieces`), and Whisper's encoder hears a window as
+    a whole: the same words amid half a minute of silence are other vectors (docs/measurements.md).
+
+    Args:
+        window: What the encoder is to hear, at `content_rate_hz`.
+        grid: How it lies.
+        config: The rate.
+        is_first: Whether the source begins with its core.
+
+    Returns:
+        Shape (n_samples,), float32; the same up to a second after the end of the source.
+    """
+    vector = 2 * config.content_hop_samples
+    core, before = grid.core_vectors * vector, grid.before_vectors * vector
+    end = before + window.n_core
+    if window.n_core == core:
+        return window.samples
+    pause = np.zeros(round(REPEATED_AFTER_S * config.content_rate_hz), np.float32)
+    again = np.concatenate([pause, window.samples[before if is_first else 0 : end]])
+    return np.concatenate([window.samples[:end], np.resize(again, len(window.samples) - end)])
+
+
 Watch = Callable[[Array, Array], None]
 
 
@@ -355,7 +382,8 @@ def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping, 
     n_frames = grid.core_frames + 2 * grid.margin_frames
     previous: Array | None = None
     for i, (listened, looked) in enumerate(zip(heard, seen, strict=False)):
-        content = faded(previous, networks.encoder.window(features.encoder_mel(listened.samples * gain, f)), grid)
+        filled = repeated(listened, grid, f, is_first=i == 0)
+        content = faded(previous, networks.encoder.window(features.encoder_mel(filled * gain, f)), grid)
         previous = content
         at_frames = features.content_at_frames(content, -grid.margin_frames, n_frames, f, -grid.before_vectors)
         first = i * grid.core_frames
