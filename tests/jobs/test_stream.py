@@ -71,6 +71,29 @@ def test_what_ends_in_a_window_is_repeated_after_a_second(is_first):
     assert stream.repeated(stream.Window(full, core), grid, f, is_first=is_first) is full
 
 
+def test_the_encoder_hears_a_short_recording_more_than_once(voice):
+    f, heard = voice.config.features, []
+
+    class Listening:
+        def window(self, mel):
+            heard.append(mel)
+            return voice.networks.encoder.window(mel)
+
+    spoken = synthetic.speech(synthetic.BORIS, 1.0, seed=0).samples.astype(np.float32)
+    source = stream.array_source(spoken[:, None], 22_050)
+    found = stream.survey(source, voice.config)
+    networks = dataclasses.replace(voice.networks, encoder=Listening())
+    list(stream.converted(source, found, networks, voice.shaping(found, 0.0, 0.0, 0.0)))
+    (mel,) = heard
+    per_s = f.content_rate_hz // f.content_hop_samples
+    grid = stream.Grid.of(voice.config)
+    first, again = 2 * grid.before_vectors, 2 * grid.before_vectors + len(spoken) * per_s // 22_050 + per_s
+    n = min(60, len(mel) - again - 2)
+    assert n > 20
+    apart = [np.abs(mel[again + i : again + i + n] - mel[first : first + n])[4:].mean() for i in (-1, 0, 1)]
+    assert min(apart) < 0.2 * np.abs(mel[first : first + n] - mel.min())[4:].mean()
+
+
 def test_peaks_are_bent_and_the_rest_is_left_alone():
     samples = np.linspace(-3, 3, 1001).astype(np.float32)
     bent = stream.bent(samples)
