@@ -1,5 +1,7 @@
 """Pauses, silence, and a result that follows its source."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -25,8 +27,22 @@ def test_speech_is_cut_at_pauses():
 
 def test_long_speech_is_cut_short_and_nothing_is_lost():
     found = loudness.speech_segments(bursts(40.0), RATE)
-    assert all(b - a <= (loudness.MAX_CLIP_S + 0.2) * RATE for a, b in found)
+    assert all(b - a <= loudness.MAX_CLIP_S * RATE for a, b in found)
+    assert all(b == a for (_, b), (a, _) in itertools.pairwise(found))
     assert sum(b - a for a, b in found) >= 40.0 * RATE
+
+
+@pytest.mark.parametrize("length_s", [0.51, 0.71, 3.0, 3.013])
+@pytest.mark.parametrize("rate", [8000, 11_025, RATE, 44_100])
+def test_speech_without_silence_around_it_is_kept_whole(length_s, rate):
+    samples = np.random.default_rng(2).normal(0, 0.1, int(length_s * rate)).astype(np.float32)
+    assert loudness.speech_segments(samples, rate) == [(0, len(samples))]
+
+
+def test_as_much_silence_is_kept_before_speech_as_after_it():
+    ((start, stop),) = loudness.speech_segments(bursts(1.0), RATE)
+    before, after = 0.8 * RATE - start, stop - 1.8 * RATE
+    assert before == after == loudness.EDGE_S * RATE
 
 
 @pytest.mark.parametrize("samples", [np.zeros(RATE, np.float32), np.full(RATE, 1e-5, np.float32)])

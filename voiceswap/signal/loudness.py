@@ -109,12 +109,13 @@ def speech_segments(samples: Array, sample_rate_hz: int) -> list[tuple[int, int]
     noise_db = max(float(np.percentile(levels, 10)), active_db - 50.0)
     threshold_db = float(np.clip((noise_db + active_db) / 2, active_db - ACTIVE_RANGE_DB, active_db - 20.0))
     sounding = levels > threshold_db
-    pause = max(1, round(PAUSE_S / LEVEL_FRAME_S))
-    joined = minimum_filter1d(maximum_filter1d(sounding, pause, mode="constant"), pause, mode="constant")
-    longest = round(MAX_CLIP_S / LEVEL_FRAME_S)
-    pieces = [piece for a, b in stretches(joined) for piece in _cut(levels, a, b, longest)]
-    size, edge = round(LEVEL_FRAME_S * sample_rate_hz), round(EDGE_S * sample_rate_hz)
-    ranges = [(max(0, a * size - edge), min(len(samples), b * size + edge)) for a, b in pieces]
+    n, pause, edge, longest = len(levels), *(round(s / LEVEL_FRAME_S) for s in (PAUSE_S, EDGE_S, MAX_CLIP_S))
+    # Silence around: pauses are closed, but speech is not cut where the samples begin and end.
+    around = np.pad(sounding, pause)
+    joined = minimum_filter1d(maximum_filter1d(around, pause), pause, origin=_even(pause))[pause:-pause]
+    pieces = [p for a, b in stretches(joined) for p in _cut(levels, max(0, a - edge), min(n, b + edge), longest)]
+    size = round(LEVEL_FRAME_S * sample_rate_hz)
+    ranges = [(a * size, len(samples) if b == n else b * size) for a, b in pieces]
     return [(a, b) for a, b in ranges if b - a >= MIN_CLIP_S * sample_rate_hz]
 
 
