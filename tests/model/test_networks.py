@@ -186,10 +186,10 @@ def test_self_attention_is_that_of_keras(n):
     np.testing.assert_allclose(ours(x), theirs(x, x), atol=1e-4)
 
 
-@pytest.mark.parametrize("by_onednn", [True, False])
+@pytest.mark.parametrize("in_parts", [True, False])
 @pytest.mark.parametrize("dilation", [1, 3])
-def test_convolution_along_time_is_that_of_keras(dilation, by_onednn, monkeypatch):
-    monkeypatch.setattr(layers, "convolved_by_onednn", lambda: by_onednn)
+def test_convolution_along_time_is_that_of_keras(dilation, in_parts, monkeypatch):
+    monkeypatch.setattr(layers, "dilated_in_parts", lambda: in_parts)
     x = RANDOM.normal(size=(2, 30, 5)).astype(np.float32)
     oracle = keras.layers.Conv1D(7, 3, padding="same", dilation_rate=dilation, bias_initializer="random_normal")
     wanted = np.asarray(oracle(x))
@@ -243,12 +243,20 @@ def test_transposed_convolution_along_time_is_that_of_keras(kernel, stride):
     np.testing.assert_allclose(np.asarray(ours(x[:, None]))[:, 0], wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize(("units_for_half", "most"), [(True, 0.1), (False, 0.35)])
-def test_the_fast_vocoder_says_what_the_best_says(monkeypatch, units_for_half, most):
-    monkeypatch.setattr(vocoder, "half_is_quicker", lambda: units_for_half)
+@pytest.mark.parametrize(
+    ("flags", "dtype", "slim", "most"),
+    [
+        ("avx512_bf16 amx_bf16", "bfloat16", False, 0.1),
+        ("avx512_bf16", "bfloat16", True, 0.35),
+        ("avx2", "float32", True, 0.35),
+    ],
+)
+def test_the_fast_vocoder_says_what_the_best_says(monkeypatch, flags, dtype, slim, most):
+    monkeypatch.setattr(layers, "processor_flags", lambda: frozenset(flags.split()))
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     shipped = base.load_base()
-    assert shipped.vocoder_of("fast") is not shipped.vocoder_of("best")
-    assert (shipped.vocoder_of("fast") is shipped.slim_vocoder) is not units_for_half
+    inner = shipped.vocoder_of("fast").network.get_layer(next(iter(vocoder.inner_convolutions(shipped.config))))
+    assert (inner.compute_dtype, isinstance(inner, layers.LowRankConv1D)) == (dtype, slim)
     f = shipped.config.features
     mel = features.decoder_mel(synthetic.speech(synthetic.ANNA, 2.0, sample_rate_hz=f.mel_rate_hz).samples, f)
     best, fast = shipped.vocoder_of("best")(mel), shipped.vocoder_of("fast")(mel)
@@ -257,10 +265,14 @@ def test_the_fast_vocoder_says_what_the_best_says(monkeypatch, units_for_half, m
     assert apart < most
 
 
-def test_a_base_without_a_slim_vocoder_has_none_that_is_quicker(monkeypatch, tiny_base):
-    monkeypatch.setattr(vocoder, "half_is_quicker", lambda: False)
+@pytest.mark.parametrize("half", [True, False])
+def test_a_base_without_a_slim_vocoder_has_the_whole_one(monkeypatch, tiny_base, half):
+    monkeypatch.setattr(base, "has_units_for_half", lambda: False)
+    monkeypatch.setattr(base, "quick_in_half", lambda: half)
     tiny = base.load_base(tiny_base)
-    assert tiny.slim_vocoder is None and tiny.vocoder_of("fast") is tiny.vocoder_of("best")
+    assert tiny.slim_vocoder is None and (tiny.vocoder_of("fast") is tiny.vocoder_of("best")) is not half
+    inner = tiny.vocoder_of("fast").network.get_layer("conv_in")
+    assert inner.compute_dtype == ("bfloat16" if half else "float32")
 
 
 def test_a_slim_vocoder_is_as_its_ranks_say():
@@ -290,16 +302,26 @@ def test_ranks_that_no_network_has_are_refused(bad):
 def test_what_the_processor_has_is_asked(monkeypatch, tmp_path):
     monkeypatch.setattr(layers, "CPU_INFO", tmp_path / "cpuinfo")
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
-    assert not vocoder.half_is_quicker() and not layers.convolved_by_onednn()
-    for flags, half, onednn in (
-        ("fpu sse amx_bf16 amx_tile", True, True),
-        ("fpu sse avx512_bf16 amx_bf16_not", False, True),
-        ("fpu sse avx2 fma", False, False),
+
+    def asked():
+        return (
+            layers.convolved_by_onednn(),
+            layers.dilated_in_parts(),
+            layers.quick_in_half(),
+            layers.has_units_for_half(),
+        )
+
+    assert asked() == (False,) * 4
+    for flags, wanted, told_so in (
+        ("avx512f avx512_bf16 amx_bf16 amx_tile", (True, True, True, True), (True, True, True, True)),
+        ("avx512f avx512_bf16 amx_bf16_not", (True, False, True, False), (True, False, True, False)),
+        ("avx512f avx512_vnni", (True, False, False, False), (True, False, False, False)),
+        ("avx2 avx_vnni", (True, True, False, False), (True, True, False, False)),
+        ("avx2 fma", (False, False, False, False), (True, True, False, False)),
     ):
-        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
-        assert vocoder.half_is_quicker() is half
-        assert layers.convolved_by_onednn() is onednn
-        for told in ("0", "1"):
+        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : fpu sse {flags}\n")
+        assert asked() == wanted
+        for told, then in (("0", (False,) * 4), ("1", told_so), ("yes", wanted)):
             with monkeypatch.context() as environment:
                 environment.setenv("TF_ENABLE_ONEDNN_OPTS", told)
-                assert layers.convolved_by_onednn() is (told == "1")
+                assert asked() == then

@@ -15,7 +15,15 @@ import voiceswap
 from voiceswap.config import Config
 from voiceswap.errors import ModelError
 from voiceswap.model import decoder, encoder, vocoder
-from voiceswap.model.layers import HALF, Arrays, expected_arrays, in_eight_bits, load_arrays
+from voiceswap.model.layers import (
+    HALF,
+    Arrays,
+    expected_arrays,
+    has_units_for_half,
+    in_eight_bits,
+    load_arrays,
+    quick_in_half,
+)
 from voiceswap.model.vocoder import Vocoder
 from voiceswap.storage.folder import Folder, open_folder, write_folder
 
@@ -68,27 +76,17 @@ class Base:
     def fast_vocoder(self) -> Vocoder:
         """The vocoder in bfloat16, "fast"; where the processor has no units for that, in its slimmer form.
 
-        A base without such a form has none that is quicker there.
+        In bfloat16, too, where that is quicker nevertheless. A base without a slimmer form has none that is quicker
+        elsewhere.
         """
-        if vocoder.half_is_quicker():
-            return self._vocoder("bfloat16")
-        return self.slim_vocoder or self.vocoder
+        half = quick_in_half()
+        slim = None if has_units_for_half() else self._slim_vocoder("bfloat16" if half else "float32")
+        return slim or (self._vocoder("bfloat16") if half else self.vocoder)
 
     @cached_property
     def slim_vocoder(self) -> Vocoder | None:
         """The vocoder with its inner convolutions through fewer channels, float32; None in older bases."""
-        if f"{SLIM}.safetensors" not in self._folder.manifest["files"]:
-            return None
-        ranks = checked_ranks(self.card.get(SLIM), self.config)
-        stored = self._folder.arrays(SLIM, expected_slim(self.config, ranks))
-        model = vocoder.build(self.config, ranks=ranks, context_only=True)
-        # The whole one's inner convolutions lie in the same file; it is not built only to learn their shapes.
-        inner = vocoder.inner_convolutions(self.config)
-        expected = {k: v for k, v in expected_arrays(model).items() if k.split("/")[0] not in inner}
-        for name, (channels, width, _) in inner.items():
-            expected |= {f"{name}/kernel": ((width, channels, channels), HALF), f"{name}{BIAS}": ((channels,), HALF)}
-        load_arrays(model, self._folder.arrays("vocoder", expected) | unpacked_slim(stored))
-        return Vocoder(model, self.config)
+        return self._slim_vocoder("float32")
 
     def vocoder_of(self, name: str) -> Vocoder:
         """The vocoder "best" or "fast"."""
@@ -108,6 +106,20 @@ class Base:
     def _vocoder(self, dtype: str) -> Vocoder:
         model = vocoder.build(self.config, dtype, context_only=True)
         load_arrays(model, self._folder.arrays("vocoder", expected_arrays(model)))
+        return Vocoder(model, self.config)
+
+    def _slim_vocoder(self, dtype: str) -> Vocoder | None:
+        if f"{SLIM}.safetensors" not in self._folder.manifest["files"]:
+            return None
+        ranks = checked_ranks(self.card.get(SLIM), self.config)
+        stored = self._folder.arrays(SLIM, expected_slim(self.config, ranks))
+        model = vocoder.build(self.config, dtype, ranks, context_only=True)
+        # The whole one's inner convolutions lie in the same file; it is not built only to learn their shapes.
+        inner = vocoder.inner_convolutions(self.config)
+        expected = {k: v for k, v in expected_arrays(model).items() if k.split("/")[0] not in inner}
+        for name, (channels, width, _) in inner.items():
+            expected |= {f"{name}/kernel": ((width, channels, channels), HALF), f"{name}{BIAS}": ((channels,), HALF)}
+        load_arrays(model, self._folder.arrays("vocoder", expected) | unpacked_slim(stored))
         return Vocoder(model, self.config)
 
 

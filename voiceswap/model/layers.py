@@ -17,6 +17,7 @@ HALF = "F16"
 CPU_INFO = Path("/proc/cpuinfo")
 # With one of these TensorFlow uses oneDNN (tensorflow/core/util/util.cc).
 ONEDNN_FLAGS = ("avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16")
+AMX_FLAG, AVX512_FLAG, AVX512_HALF_FLAG = "amx_bf16", "avx512f", "avx512_bf16"
 # Places that ask at a time in attention: what they ask fits a processor's cache.
 ASKING = 500
 
@@ -30,13 +31,29 @@ def processor_flags() -> frozenset[str]:
 
 
 def convolved_by_onednn() -> bool:
-    """Whether TensorFlow hands its convolutions to oneDNN; asked as TensorFlow does, which tells nobody.
-
-    Dilated ones are quicker there as convolutions of every dilation-th value, which is how Keras has them, and
-    elsewhere as they are (docs/measurements.md).
-    """
+    """Whether TensorFlow hands its convolutions to oneDNN; asked as TensorFlow does, which tells nobody."""
     wanted = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
     return wanted == "1" if wanted in ("0", "1") else not processor_flags().isdisjoint(ONEDNN_FLAGS)
+
+
+def dilated_in_parts() -> bool:
+    """Whether dilated convolutions are quicker as convolutions of every dilation-th value, which is how Keras has them.
+
+    By TensorFlow's own kernels they never are; by oneDNN's they are without AVX-512, and taken to be with AMX, where it
+    was not measured (docs/measurements.md).
+    """
+    flags = processor_flags()
+    return convolved_by_onednn() and (AMX_FLAG in flags or AVX512_FLAG not in flags)
+
+
+def quick_in_half() -> bool:
+    """Whether bfloat16 is worked out quicker than float32 here; asked, not timed: a machine always says the same."""
+    return convolved_by_onednn() and not processor_flags().isdisjoint((AMX_FLAG, AVX512_HALF_FLAG))
+
+
+def has_units_for_half() -> bool:
+    """Whether it is several times as quick in bfloat16, by units of its own for that (AMX)."""
+    return convolved_by_onednn() and AMX_FLAG in processor_flags()
 
 
 def gelu(x: Any) -> Any:
@@ -107,7 +124,7 @@ def _by_matrix(x: Any, matrix: Any) -> Any:
 
 def _along_time(x: Any, kernel: Any, dilation: int, training: bool) -> Any:
     """A convolution of `(batch, 1, n, channels)` with `(kernel_size, channels, filters)`, as long as it was."""
-    if dilation > 1 and not training and not convolved_by_onednn():
+    if dilation > 1 and not training and not dilated_in_parts():
         return tf.nn.conv2d(x, ops.expand_dims(kernel, 0), 1, "SAME", dilations=(1, 1, dilation, 1))
     if dilation == 1 or not training:
         return ops.conv(x, ops.expand_dims(kernel, 0), padding="same", dilation_rate=(1, dilation))

@@ -1,8 +1,8 @@
 """The vocoder: HiFi-GAN's generator (Kong et al., 2020; MIT), mel in, samples out, brought nearer to that mel.
 
 Nearly all of its time goes into convolutions, which processors with units for bfloat16 (AMX) do several times as
-quickly in that. Elsewhere a slimmer form of it saves most of the arithmetic. What either costs is in
-docs/measurements.md.
+quickly in that. Elsewhere a slimmer form of it saves most of the arithmetic, where AVX-512 knows bfloat16 in that as
+well. What either costs is in docs/measurements.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tensorflow as tf
 from keras import ops
 
 from voiceswap.config import Config
-from voiceswap.model.layers import Conv1D, Conv1DTranspose, LowRankConv1D, processor_flags
+from voiceswap.model.layers import Conv1D, Conv1DTranspose, LowRankConv1D
 from voiceswap.signal.features import SILENT_MEL, stretches
 from voiceswap.signal.matching import matched
 
@@ -29,7 +29,6 @@ BLOCK_FRAMES, BLOCK_STEP = 256, 32
 Ranks = Mapping[str, tuple[int, int]]
 SLOPE = 0.1
 LAST_SLOPE = 0.01
-HALF_FLAG = "amx_bf16"
 
 
 def build(
@@ -111,11 +110,6 @@ def inner_convolutions(config: Config) -> dict[str, tuple[int, int, int]]:
                 for kind in ("dilated", "plain"):
                     found[f"{_branch(i, width)}_{kind}_{j}"] = (channels, width, values)
     return found
-
-
-def half_is_quicker() -> bool:
-    """Whether this processor has units for bfloat16 (AMX); asked, not timed: a machine always says the same."""
-    return HALF_FLAG in processor_flags()
 
 
 class Vocoder:
