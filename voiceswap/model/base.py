@@ -48,7 +48,7 @@ class Base:
     Attributes:
         config: The settings it was made with.
         card: What it was trained on and how it scored.
-        id: Twelve hexadecimal digits that name these very weights.
+        id: Twelve hexadecimal digits that name its weights: those of encoder, decoder and whole vocoder.
         encoder_id: The same for the encoder's weights alone.
     """
 
