@@ -2,8 +2,8 @@
 
     python examples/train_and_convert.py FOLDER RECORDING OUTPUT.wav
 
-FOLDER holds 5 to 20 minutes of one person's clear speech, in any usual format, and names the voice. Training takes some
-minutes; a second run finds the voice ready and only converts.
+FOLDER holds 5 to 20 minutes of one person's clear speech, in any usual format, and names the voice. RECORDING is wav,
+flac, ogg, mp3 or aiff (not m4a). Training takes some minutes; a second run finds the voice ready and only converts.
 """
 
 import sys
@@ -29,6 +29,12 @@ def show(event: Event) -> None:
 def main(folder: str, recording: str, output: str) -> None:
     if Path(output).exists():
         sys.exit(f"{output} exists")
+    if not Path(recording).is_file():
+        sys.exit(f"no such file: {recording}")
+    try:  # before minutes go into the training
+        samples, rate_hz = soundfile.read(recording, dtype="float32")
+    except soundfile.LibsndfileError as error:
+        sys.exit(str(error))
     (trained,) = voiceswap.train(folder, report=show)
     first, best = trained.scores["first"], trained.scores["best"]
     print(
@@ -36,7 +42,6 @@ def main(folder: str, recording: str, output: str) -> None:
     )
 
     voice = voiceswap.load(trained.name)
-    samples, rate_hz = soundfile.read(recording, dtype="float32")
     began = time.monotonic()
     made = voice.convert(samples, rate_hz)  # (n,) or (n, channels); the same shape comes back
     seconds = time.monotonic() - began
