@@ -1,7 +1,9 @@
 """Converting with a tiny voice: whole, exact, silent where it must be, never onto what is there."""
 
+import errno
 import json
 import math
+import os
 import time
 from types import SimpleNamespace
 
@@ -11,9 +13,10 @@ import soundfile
 
 import voiceswap
 from conftest import save
-from voiceswap.errors import AudioError, ModelError, StoppedError, UsageError
+from voiceswap.errors import AudioError, ModelError, StoppedError, UsageError, WriteError
 from voiceswap.jobs import convert
 from voiceswap.jobs.events import Progress
+from voiceswap.jobs.many import places_of
 from voiceswap.shell import synthetic
 from voiceswap.storage import folder
 
@@ -143,6 +146,101 @@ def test_outputs_are_never_overwritten_by_mistake(voice, home):
     assert source.read_bytes() == before
     with pytest.raises(AudioError, match="20 ms long"):
         voice.convert(np.zeros(441, np.float32), 22050)
+
+
+@pytest.fixture
+def at_home(voice, home, monkeypatch):
+    """Recordings, a melody and a backing in the current folder; nothing may be heard of them."""
+    for name in ("song.wav", "vocals.wav", "backing.wav"):
+        save(home / name, np.zeros(4410))
+    for name in ("m.csv", "f0.csv"):
+        (home / name).write_text("time_s,f0_hz\n0.0,220\n")
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(convert, "opened", None)
+    return home
+
+
+SONG = {"f0": "m.csv", "backing": "backing.wav"}
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "kind", "says"),
+    [
+        ("song.wav", {"f0_out": "m.csv"}, UsageError, "m.csv exists"),
+        ("song.wav", SONG | {"f0_out": "./m.csv"}, UsageError, "m.csv is the file of --f0 itself"),
+        ("song.wav", SONG | {"f0_out": "song.wav"}, UsageError, "song.wav is the input itself"),
+        ("song.wav", SONG | {"f0_out": "backing.wav"}, UsageError, "backing.wav is the file of --backing itself"),
+        ("song.wav", {"out": "o.wav", "f0_out": "o.wav"}, UsageError, "o.wav is the output itself"),
+        ("song.wav", SONG | {"out": "backing.wav"}, UsageError, "backing.wav is the file of --backing itself"),
+        ("vocals.wav", {"stems": "."}, UsageError, "vocals.wav is the input itself"),
+        ("song.wav", {"f0": "f0.csv", "keep_stages": "."}, UsageError, "f0.csv is the file of --f0 itself"),
+        (
+            "song.wav",
+            {"f0_out": "mel.npy", "keep_stages": "."},
+            UsageError,
+            "mel.npy is the file of --f0-out itself",
+        ),
+        ("song.wav", {"out": "o.wav", "f0_out": "o.wav.json", "sidecar": True}, UsageError, "is the file of --f0-out"),
+        ("song.wav", {"f0_out": "voices"}, WriteError, "voices: it is no file"),
+        ("song.wav", {"f0_out": "gone/m.csv"}, WriteError, "there is no folder gone"),
+        ("song.wav", {"stems": "m.csv/s"}, WriteError, "there is no folder m.csv"),
+        ("song.wav", {"f0_out": "m." + "x" * 254}, WriteError, "name too long"),
+        ("song.wav", {"f0_out": "m." + "x" * 240}, WriteError, "name too long"),
+        ("song.wav", {"out": "日" * 84 + ".wav"}, WriteError, "name too long"),
+        ("song.wav", {"out": "x" * 250 + ".wav", "sidecar": True}, WriteError, "name too long"),
+        ("日" * 82 + ".wav", {}, WriteError, "name too long"),
+        ("song.wav", {"out": "o.m4a"}, UsageError, "o.m4a has an ending that cannot be written"),
+        ("song.wav", {"f0": "gone.csv"}, UsageError, "no such file: gone.csv"),
+        ("song.wav", {"f0": "backing.wav"}, UsageError, "cannot read backing.wav as text"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_could_not_be_written_is_told_before_anything_is_heard(source, options, kind, says, at_home):
+    if not os.path.exists(source):
+        save(at_home / source, np.zeros(4410))
+    before = {path: path.read_bytes() for path in at_home.rglob("*") if path.is_file()}
+    with pytest.raises(kind) as caught:
+        voiceswap.convert(source, as_="speakerA", **{"force": says != "m.csv exists"} | options)
+    assert says in caught.value.message and "\n" not in caught.value.message and caught.value.hint
+    assert {path: path.read_bytes() for path in at_home.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_no_result_takes_the_place_of_another_recording(at_home, jobs):
+    save(at_home / "song.speakerA.wav", np.zeros(4410))
+    songs = sorted(at_home.glob("*.wav"))
+    before = {path: path.read_bytes() for path in songs}
+    with pytest.raises(UsageError, match=r"song\.speakerA\.wav is an input itself, and what song\.wav would become"):
+        voiceswap.convert(*(path.name for path in songs), as_="speakerA", force=True, jobs=jobs)
+    assert {path: path.read_bytes() for path in sorted(at_home.glob("*.wav"))} == before
+
+
+def test_thousands_of_recordings_get_their_places_at_once(tmp_path):
+    inputs = [tmp_path / f"{i}.wav" for i in range(5000)]
+    began = time.process_time()
+    places = places_of(inputs, "anna", None, force=False, skip_existing=False)
+    assert time.process_time() - began < 1.5
+    assert [output.name for _, output in places[:2]] == ["0.anna.wav", "1.anna.wav"]
+
+
+@pytest.mark.parametrize("code", [errno.ENAMETOOLONG, errno.EACCES])
+def test_a_path_that_cannot_be_visited_is_told_in_one_line(code, voice, home, monkeypatch):
+    name = "x" * 300 + ".wav"
+    if code == errno.EACCES:
+        stat, name = os.stat, "secret.wav"
+
+        def refused(path, **options):
+            if str(path).endswith(name):
+                raise PermissionError(code, os.strerror(code))
+            return stat(path, **options)
+
+        monkeypatch.setattr(os, "stat", refused)
+    with pytest.raises(AudioError, match=f"cannot open .*{name}: {os.strerror(code)}"):
+        voiceswap.convert(home / name, as_="speakerA")
+    # Among several it is one that failed.
+    good = save(home / "good.wav", np.zeros(22050))
+    made = voiceswap.convert(good, home / name, as_="speakerA", mode="dry", out=home / "out", skip_existing=True)
+    assert [one.status for one in made] == ["converted", "failed"]
 
 
 def test_a_voice_of_another_base_is_refused_in_one_line(voice, home, tiny_base, monkeypatch):

@@ -18,9 +18,9 @@ from voiceswap.errors import AudioError, StoppedError, UsageError, VoiceswapErro
 from voiceswap.jobs import credentials, identity, instruments, record, stages
 from voiceswap.jobs.consent import is_recorded
 from voiceswap.jobs.events import Event, Note, Progress, Report, silent
-from voiceswap.jobs.many import Conversion, Tasks, as_answer, places_of
+from voiceswap.jobs.many import Conversion, Tasks, as_answer, check_targets, places_of
 from voiceswap.jobs.scores import Judge, file_source, tapped
-from voiceswap.jobs.songs import SongOptions, check_options, opened, put_together, sung
+from voiceswap.jobs.songs import STEMS, SongOptions, check_options, opened, put_together, sung
 from voiceswap.jobs.stream import SILENT_DB, Shaping, Source, Survey, converted, survey
 from voiceswap.jobs.voice import PROTECT, VOCODER, Voice, check_shaping, load
 from voiceswap.signal import audio
@@ -43,6 +43,7 @@ class _Wanted:
     sidecar: bool
     signer: credentials.Signer | None
     force: bool
+    f0: Path | None
     f0_out: Path | None
     keep_stages: Path | None
     judge: Judge | None
@@ -91,7 +92,7 @@ def convert(
         vocoder: "fast", or "best", in full precision.
         f0_method: How the melody is found: "swift", "dio" or "harvest".
         f0: A curve to follow instead, a file of time_s,f0_hz; of the source, before it is moved by `pitch`.
-        f0_out: Where to write the source's melody, in the same form; an existing file is replaced.
+        f0_out: Where to write the source's melody, in the same form.
         mode: "song" separates the singing from its accompaniment, "dry" takes the whole for a voice, "auto" looks.
         stems: A folder for vocals.wav, converted.wav and accompaniment.wav.
         backing: An accompaniment to put under the converted voice, instead of separating; as long as the recording.
@@ -105,7 +106,7 @@ def convert(
         scored: Whether to score the result against its source and the voice, as `evaluate` does.
         strict: Refuse a damaged or cut recording; else what is left of it is converted, with a warning.
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
-        force: Replace outputs that exist.
+        force: Replace outputs that exist; never what the result is made of.
         skip_existing: Leave recordings alone whose output exists.
         jobs: How many of several recordings at once, 1 to 64; each takes a process with about a gigabyte.
         report: Told of the progress.
@@ -138,7 +139,7 @@ def convert(
         raise UsageError(f"jobs is {jobs}, wanted 1 to {MAX_JOBS}")
     if f0_method not in METHODS:
         raise UsageError(f"unknown F0 method {f0_method!r}", f"wanted one of {', '.join(METHODS)}")
-    many = len(inputs) > 1 or Path(inputs[0]).is_dir()
+    many = len(inputs) > 1 or os.path.isdir(inputs[0])
     if many and any(given is not None for given in (f0, f0_out, stems, backing, keep_stages)):
         raise UsageError("an F0 curve, stems, a backing or stages belong to one recording", "convert them one by one")
     if many and scored:
@@ -155,8 +156,8 @@ def convert(
         known = identity.from_card(voice.card, str(voice.path / "card.json"))
         judge = Judge(voice.config.features, known, instruments.dnsmos())
     kept = Path(keep_stages) if keep_stages is not None else None
-    curve_out = Path(f0_out) if f0_out is not None else None
-    wanted = _Wanted(options, mark, strict, sidecar, signer, force, curve_out, kept, judge)
+    curve, curve_out = (Path(given) if given is not None else None for given in (f0, f0_out))
+    wanted = _Wanted(options, mark, strict, sidecar, signer, force, curve, curve_out, kept, judge)
     consent = f"{voice.name}: {voice.consent_line}"
     report(Note(consent, warning=not is_recorded(voice.card)))
 
@@ -166,8 +167,8 @@ def convert(
     def look(source: Source) -> tuple[Survey, audio.Array]:
         found = survey(source, voice.config, f0_method)
         heard = found.f0_hz
-        if f0 is not None:
-            melody = read_curve(Path(f0), len(heard), voice.config.features)
+        if curve is not None:
+            melody = read_curve(curve, len(heard), voice.config.features)
             found = replace(found, f0_hz=melody, f0_range=f0_range(melody))
         return found, heard
 
@@ -177,14 +178,14 @@ def convert(
         shared |= {"protect": protect, "f0_method": f0_method, "mode": mode, "vocal_gain": vocal_gain}
         shared |= {"backing_gain": backing_gain, "mark": mark, "sidecar": sidecar, "c2pa": certificate}
         shared |= {"strict": strict, "force": force, "vocoder": vocoder}
-        left_out = [skip_existing and output.exists() for _, output in places]
+        left_out = [skip_existing and os.path.exists(output) for _, output in places]
         tasks = Tasks(WORKER, shared, voice.name, places, left_out, told={consent})
         return tasks.done(jobs, report, stopped)
     results = []
     for i, (source, output) in enumerate(places):
         if many:
             report(Progress("all recordings", "converting", i, len(places)))
-        if skip_existing and output.exists():
+        if skip_existing and os.path.exists(output):
             results.append(Conversion(source, output, voice.name, "skipped"))
             continue
         try:
@@ -245,14 +246,17 @@ def _convert_one(
             raise StoppedError(f"stopped; {output} was not written")
         report(event)
 
+    read = ((path, "the input"), (wanted.f0, "the file of --f0"), (wanted.options.backing, "the file of --backing"))
+    check_targets(list(_targets(output, wanted)), [(p, what) for p, what in read if p], force=wanted.force)
+    # A pipe can be read but once.
+    if wanted.f0 is not None and (os.path.isfile(wanted.f0) or not os.path.exists(wanted.f0)):
+        read_curve(wanted.f0, 0, voice.config.features)
     kind, networks = audio.probe(path), voice.networks
     began = time.monotonic()
     report(Progress(path.name, "listening", 0, 1))
     n_done = 0
     if wanted.signer:
         credentials.check_output(output)
-    if wanted.sidecar:
-        record.check_sidecar(output, force=wanted.force)
     with ExitStack() as stack:
         mix = Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path))
         song = stack.enter_context(opened(mix, wanted.options, asking))
@@ -266,7 +270,7 @@ def _convert_one(
             report(Note(text, warning=True))
         kept = None
         if wanted.keep_stages is not None:
-            kept = stack.enter_context(stages.kept(wanted.keep_stages, voice.config, kind, force=wanted.force))
+            kept = stack.enter_context(stages.kept(wanted.keep_stages, voice.config, kind))
             kept.surveyed(found)
         voiced = converted(song.voice, found, networks, shaping, kept.window if kept else None)
         voiced = kept.sung(voiced) if kept else voiced
@@ -334,6 +338,19 @@ def _convert_one(
         scores=scores,
         missing=tuple(wanted.judge.missing("")) if wanted.judge else (),
     )
+
+
+def _targets(output: Path, wanted: _Wanted) -> Iterator[tuple[Path, str]]:
+    """What is to be written, each with the option that says where."""
+    yield output, "-o"
+    if wanted.f0_out is not None:
+        yield wanted.f0_out, "--f0-out"
+    if wanted.options.stems is not None:
+        yield from ((wanted.options.stems / f"{stem}.wav", "--stems") for stem in STEMS)
+    if wanted.keep_stages is not None:
+        yield from ((wanted.keep_stages / name, "--keep-stages") for name in stages.FILES)
+    if wanted.sidecar:
+        yield record.sidecar_path(output), "-o"
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from voiceswap.errors import ModelError, StoppedError, UsageError
+from voiceswap.errors import ModelError, StoppedError, UsageError, WriteError
 from voiceswap.jobs import workers
 from voiceswap.jobs.dataset import recordings
 from voiceswap.jobs.events import Note, Progress, Report
@@ -18,6 +19,8 @@ from voiceswap.signal.pitch import F0Range
 from voiceswap.storage import atomic, paths
 
 Places = list[tuple[Path, Path]]
+# Options whose folders are made where they are missing.
+FOLDERS = frozenset({"--stems", "--keep-stages"})
 
 
 @dataclass(frozen=True)
@@ -65,26 +68,89 @@ def places_of(
     inputs: Sequence[Path], voice_name: str, out: Path | None, *, force: bool, skip_existing: bool
 ) -> list[tuple[Path, Path]]:
     """Each recording with its output; those of a folder keep their places below `out`."""
-    many = len(inputs) > 1 or inputs[0].is_dir()
+    many = len(inputs) > 1 or os.path.isdir(inputs[0])
     if out is not None and many:
         atomic.make_folder(out)
     places = []
     for given in inputs:
+        is_folder = os.path.isdir(given)
         # What an earlier call made of the same folder is no source.
-        found = recordings(given) if given.is_dir() else [given]
-        for source in (f for f in found if not (given.is_dir() and f.stem.endswith(f".{voice_name}"))):
+        found = recordings(given) if is_folder else [given]
+        for source in (f for f in found if not (is_folder and f.stem.endswith(f".{voice_name}"))):
             suffix = audio.written_suffix(source)
             folder = out
-            if out is not None and given.is_dir():
+            if out is not None and is_folder:
                 folder = out / source.parent.relative_to(given)
                 atomic.make_folder(folder)
             allowed = force or skip_existing
             output = paths.output_path(source, voice_name, folder, force=allowed, many=many, suffix=suffix)
             places.append((source, output))
-    outputs = [output for _, output in places]
-    if twice := {o for o in outputs if outputs.count(o) > 1}:
+    outputs = Counter(output for _, output in places)
+    if twice := [output for output, n in outputs.items() if n > 1]:
         raise UsageError(f"two inputs would become {min(twice)}", "convert them in two calls")
+    sources = {_key(source) for source, _ in places}
+    for source, output in places:
+        # What exists and is skipped is not written.
+        if not skip_existing and os.path.exists(output) and _key(output) in sources:
+            raise UsageError(
+                f"{output} is an input itself, and what {source} would become",
+                "leave it out, or give another folder with -o",
+            )
     return places
+
+
+def check_targets(targets: Sequence[tuple[Path, str]], read: Iterable[tuple[Path, str]], *, force: bool) -> None:
+    """Refuse before the work what could not be written after it, or would replace what it was made of.
+
+    Args:
+        targets: What is to be written, each with the option that says where; the result first.
+        read: What it is made of, each with what to call it.
+        force: Whether files that exist may be replaced.
+
+    Raises:
+        UsageError: One exists, or is read or written besides; or the result's ending is of no format.
+        WriteError: One's name is too long, its folder is missing or read-only, or it is no file.
+    """
+    result = targets[0][0]
+    if result.suffix.lower() not in audio.FORMATS:
+        kinds = ", ".join(sorted(k[1:] for k in audio.FORMATS))
+        raise UsageError(f"{result} has an ending that cannot be written", f"wanted one of {kinds}")
+    taken = {_key(path): what for path, what in read}
+    for path, option in targets:
+        hint = f"choose another place with {option}"
+        _check_place(path, option, hint)
+        if what := taken.get(_key(path)):
+            raise UsageError(f"{path} is {what} itself", hint)
+        if os.path.lexists(path) and not force:
+            raise UsageError(f"{path} exists", f"give --force to replace it, or another place with {option}")
+        taken[_key(path)] = "the output" if path == result else f"the file of {option}"
+
+
+def _check_place(path: Path, option: str, hint: str) -> None:
+    # Its file is written under another name first.
+    for name in (path, f"{atomic.temporary_name(path)}{path.suffix}"):
+        try:
+            os.lstat(name)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise WriteError(f"cannot write {path}: {(error.strerror or str(error)).lower()}", hint) from error
+    folder = next((above for above in path.parents if option not in FOLDERS or os.path.lexists(above)), path.parent)
+    if not os.path.isdir(folder):
+        raise WriteError(f"cannot write {path}: there is no folder {folder}", "make the folder first")
+    if not os.access(folder, os.W_OK):
+        raise WriteError(f"cannot write {path}: the folder {folder} cannot be written to", hint)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise WriteError(f"cannot write {path}: it is no file", hint)
+
+
+def _key(path: Path) -> object:
+    """What all paths of one file have in common."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    return found.st_dev, found.st_ino
 
 
 def as_answer(made: Conversion) -> workers.Json:

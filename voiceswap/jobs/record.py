@@ -109,13 +109,6 @@ def sidecar_path(output: Path) -> Path:
     return output.with_name(output.name + SIDECAR_SUFFIX)
 
 
-def check_sidecar(output: Path, *, force: bool) -> None:
-    """Raise UsageError if a record would replace a file, unless that is allowed."""
-    path = sidecar_path(output)
-    if os.path.lexists(path) and not (force and path.is_file()):
-        raise UsageError(f"{path} exists", "give --force to replace it, or leave out --sidecar")
-
-
 def write_sidecar(output: Path, record: Record) -> Path:
     """Write a result's record beside it, with the sha256 of the result; raises WriteError."""
     path = sidecar_path(output)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.lib import format as npy
 
 from voiceswap.config import Config
-from voiceswap.errors import UsageError
 from voiceswap.jobs.stream import Survey
 from voiceswap.signal import audio, curve, picture
 from voiceswap.signal.features import Array
@@ -60,28 +59,21 @@ class Stages:
 
 
 @contextmanager
-def kept(folder: Path, config: Config, kind: audio.AudioInfo, *, force: bool) -> Iterator[Stages]:
-    """Keep stages in a folder; the files appear when the block ends well.
+def kept(folder: Path, config: Config, kind: audio.AudioInfo) -> Iterator[Stages]:
+    """Keep stages in a folder; the files appear when the block ends well, in place of former ones.
 
     Args:
         folder: Made if it is missing.
         config: Framing and sizes.
         kind: The recording's rate and channels.
-        force: Whether files that exist may be replaced.
 
     Yields:
         What takes the stages.
 
     Raises:
-        UsageError: One of the files exists.
         WriteError: They cannot be written.
     """
     atomic.make_folder(folder)
-    for name in FILES:
-        if (folder / name).exists() and not force:
-            raise UsageError(
-                f"{folder / name} exists", "give --force to replace it, or another folder with --keep-stages"
-            )
     with ExitStack() as finished:
         paths = {name: finished.enter_context(atomic.replacing(folder / name)) for name in FILES}
         with ExitStack() as stack:
