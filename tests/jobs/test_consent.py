@@ -1,7 +1,9 @@
 """Consent: given, kept on the card, carried on, shown; old cards have none."""
 
+import errno
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -101,6 +103,17 @@ def test_whose_consent_it_is_must_be_clear(tmp_path):
     ]:
         with pytest.raises(UsageError, match=says):
             call()
+
+
+def test_a_file_that_cannot_be_read_is_told_in_one_line(tmp_path, monkeypatch):
+    (tmp_path / "letter.txt").write_text(SAID)
+
+    def refused(path, *how):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(type(tmp_path), "open", refused)
+    with pytest.raises(UsageError, match=r"cannot read .*letter\.txt: permission denied"):
+        agreements.by_voice(tmp_path / "letter.txt", ["a"])
 
 
 def test_an_unsound_note_of_the_past_is_passed_over(recordings, use_tiny, home):

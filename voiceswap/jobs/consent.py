@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceswap.errors import ModelError, UsageError
+from voiceswap.jobs.record import sha256
 from voiceswap.storage.folder import strict_json
 from voiceswap.storage.paths import check_voice_name, run_path
 
@@ -35,7 +35,8 @@ def by_voice(given: str | Path | Mapping[str, str | Path] | None, names: Sequenc
         One entry for each voice of which anything was given.
 
     Raises:
-        UsageError: It is not said whose it is, it belongs to no voice here, its file is missing, or it is too long.
+        UsageError: It is not said whose it is, it belongs to no voice here, its file is missing or cannot be read, or
+            it is too long.
     """
     if isinstance(given, str | Path):
         if len(names) > 1:
@@ -68,8 +69,7 @@ def _kept(value: str | Path) -> dict[str, Any]:
     text = str(value).strip()
     path = Path(value if isinstance(value, Path) else text)
     if os.path.isfile(path):
-        with path.open("rb") as file:
-            return {"recorded": True, "file": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        return {"recorded": True, "file": path.name, "sha256": sha256(path)}
     if isinstance(value, Path) or LIKE_A_FILE.fullmatch(text):
         raise UsageError(f"no such file: {text}", "consent is a file, or a sentence: who agreed, to what, when")
     if len(text) > MAX_CHARACTERS:

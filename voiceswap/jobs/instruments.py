@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -57,7 +58,7 @@ def recogniser(model: Path, language: str | None) -> Words | None:
     Raises:
         UsageError: The folder holds no such model.
     """
-    missing = [name for name in MODEL_FILES if not (model / name).is_file()]
+    missing = [name for name in MODEL_FILES if not os.path.isfile(model / name)]
     if missing:
         raise UsageError(
             f"{model} holds no {missing[0]}", f"wanted a folder of faster-whisper: {', '.join(MODEL_FILES)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -70,7 +71,7 @@ def train(
     names = [paths.voice_name_of(source) for source in sources]
     agreed = agreements.split(consent or [], names)
     unasked = agreements.unasked(names, agreed, paths.voices_folder(voices))
-    for name in unasked if all(source.exists() for source in sources) else ():
+    for name in unasked if all(map(os.path.exists, sources)) else ():
         question = f"Who agreed to a voice {name}, to what, and when? A sentence or a file; Enter to leave it open: "
         agreed[name] = shell.ask(question)
     load_tensorflow()
@@ -156,7 +157,7 @@ def convert(
     from voiceswap.signal import audio
 
     # A misspelt recording is told before seconds go into loading networks.
-    if len(inputs) == 1 and not inputs[0].is_dir():
+    if len(inputs) == 1 and not os.path.isdir(inputs[0]):
         audio.probe(inputs[0])
     load_tensorflow()
     from voiceswap.jobs.convert import convert as job

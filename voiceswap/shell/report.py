@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -120,7 +121,7 @@ def report(
     """
     used = load(voice, voices)
     path = Path(out) if out is not None else Path(f"{used.name}{SUFFIX}")
-    if path.exists() and not force:
+    if os.path.lexists(path) and not force:
         raise UsageError(f"{path} exists", "give --force to replace it, or another page with -o")
     kept = paths.run_path(used.path.absolute().parent, used.name)
     with tempfile.TemporaryDirectory(prefix="voiceswap-") as temporary:
