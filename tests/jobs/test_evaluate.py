@@ -57,6 +57,16 @@ def test_a_target_of_ones_own_bad_files_and_kept_conversions(voice, sources, no_
         voiceswap.evaluate("speakerA", source=home / "nowhere")
 
 
+def test_kept_conversions_are_never_replaced_and_long_names_are_no_hindrance(voice, sources, no_mos, home):
+    long = (sources / "boris0.wav").rename(home / f"{'日' * 82}.wav")
+    voiceswap.evaluate("speakerA", source=long, out=home / "out")
+    (kept,) = (home / "out").iterdir()
+    before = kept.read_bytes()
+    with pytest.raises(UsageError, match=r"speakerA\.wav exists"):
+        voiceswap.evaluate("speakerA", source=long, out=home / "out")
+    assert [path.read_bytes() for path in (home / "out").iterdir()] == [before]
+
+
 def test_a_voice_from_before_still_gets_its_other_figures(voice, sources, no_mos):
     from voiceswap.jobs.voice import with_card
 

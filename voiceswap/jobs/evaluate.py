@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -77,7 +78,7 @@ def evaluate(
             voice's card keeps of the person if not given.
         recogniser: A folder of a Whisper model for faster-whisper, to count word errors with.
         language: Which language the recogniser is to hear, "en" say; it guesses if not given.
-        out: A folder to keep the conversions in.
+        out: A folder to keep the conversions in; none that is there already is replaced.
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
         report: Told of the progress.
         stopped: Asked after each block; True ends it.
@@ -86,7 +87,7 @@ def evaluate(
         The scores. Recordings that cannot be used do not hold up the others.
 
     Raises:
-        UsageError: A folder or recording is missing, or the recogniser's folder is none.
+        UsageError: A folder or recording is missing, the recogniser's folder is none, or a conversion in `out` exists.
         AudioError: None of the recordings could be used, or there is no speech of the target.
         ModelError: The voice cannot be used.
         WriteError: The conversions cannot be written.
@@ -98,6 +99,11 @@ def evaluate(
     """
     files = recordings(Path(source))
     used = load(voice, voices)
+    # Cut, so that none is too long even with the longest name of a voice.
+    stems = [os.fsencode(file.stem)[:40].decode(errors="ignore") for file in files]
+    names = [f"{i:03d}.{stem}.{used.name}.wav" for i, stem in enumerate(stems)]
+    if out is not None and (there := [path for name in names if os.path.lexists(path := Path(out) / name)]):
+        raise UsageError(f"{there[0]} exists", "give another folder with -o")
     hears = instruments.recogniser(Path(recogniser), language) if recogniser is not None else None
     if target is not None:
         known, where = identity.of_recordings(recordings(Path(target))), str(target)
@@ -110,10 +116,10 @@ def evaluate(
     with tempfile.TemporaryDirectory(prefix="voiceswap-") as temporary:
         folder = Path(out) if out is not None else Path(temporary)
         atomic.make_folder(folder)
-        for i, file in enumerate(files):
+        for i, (file, name) in enumerate(zip(files, names, strict=True)):
             report(Progress(used.name, "evaluating", i, len(files)))
             try:
-                clips.append(_one(used, judge, file, folder / f"{i:03d}.{file.stem[:80]}.{used.name}.wav", stopped))
+                clips.append(_one(used, judge, file, folder / name, stopped))
             except (AudioError, UsageError) as error:
                 report(Note(error.message, warning=True))
                 failed.append((file, error.message))
@@ -126,7 +132,7 @@ def evaluate(
 
 
 def _one(used: Voice, judge: Judge, file: Path, out: Path, stopped: Callable[[], bool]) -> Scores:
-    (made,) = convert(file, as_=used.path, out=out, mode="dry", force=True, stopped=stopped)
+    (made,) = convert(file, as_=used.path, out=out, mode="dry", stopped=stopped)
     return judge.scores(file, file_source(file), file_source(made.output))
 
 
