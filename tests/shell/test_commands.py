@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -162,6 +163,19 @@ def test_r37_mistakes_word_for_word(arguments, code, out, err, home, monkeypatch
             assert wanted in text if wanted else not text.strip(), text
     assert "Traceback" not in said.err and "\x1b" not in said.err + said.out
     assert sorted(home.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_demo_that_is_stopped_says_so_with_its_exit_code(number, code, home, monkeypatch, capfd):
+    def train(*sources, stopped, **options):
+        os.kill(os.getpid(), number)
+        return [SimpleNamespace(status="stopped" if stopped() else "trained")]
+
+    monkeypatch.setattr("voiceswap.shell.demo._recordings", lambda folder, speaker: folder)
+    monkeypatch.setattr("voiceswap.shell.demo._write", lambda *given: None)
+    monkeypatch.setattr("voiceswap.shell.demo.train", train)
+    assert cli.app(["demo", str(home / "demo")], standalone_mode=False) == code
+    assert capfd.readouterr().out == "stopped; the same command goes on\n"
 
 
 def test_r37_there_are_enough_of_them():

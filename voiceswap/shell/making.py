@@ -141,3 +141,5 @@ def demo(
     for line in made["lines"]:
         shell.say(line)
     shell.result(made)
+    if stop():
+        raise typer.Exit(stop.exit_code)
