@@ -1,7 +1,8 @@
 """The way of a recording through the networks, in windows: a ten-hour file takes the memory of a short one.
 
-A source is read three times. The survey finds its melody, level and length. Then windows of it go through the networks,
-and beside the result the source itself runs once more, to lend each channel its loudness and its silence.
+A source is read four times, one of several channels five times: once more, before all else, to see whether they cancel
+each other. The survey finds its melody, level and length. Then windows of it go through the networks, at two rates, and
+beside the result the source itself runs once more, to lend each channel its loudness and its silence.
 
     content   |--before--|------------- core -------------|----after----|
     next                                      |--before---|------------- core ------ ...
@@ -62,7 +63,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Survey:
-    """What the first reading found.
+    """What the survey found.
 
     Attributes:
         n_samples: Samples a channel at the source's rate, counted.
@@ -127,7 +128,7 @@ def array_source(samples: Array, sample_rate_hz: int, block_samples: int = 1 << 
 
 
 def survey(source: Source, config: Config, f0_method: str = pitch.METHODS[0]) -> Survey:
-    """Read a source once.
+    """Read a source, once, or twice if it has several channels.
 
     Args:
         source: Of any length.
