@@ -136,7 +136,9 @@ def convert(
     )
     check_options(options)
     if not 1 <= jobs <= MAX_JOBS:
-        raise UsageError(f"jobs is {jobs}, wanted 1 to {MAX_JOBS}")
+        raise UsageError(
+            f"jobs is {jobs}, wanted 1 to {MAX_JOBS}", "begin with 2: each takes a process with about a gigabyte"
+        )
     if f0_method not in METHODS:
         raise UsageError(f"unknown F0 method {f0_method!r}", f"wanted one of {', '.join(METHODS)}")
     many = len(inputs) > 1 or os.path.isdir(inputs[0])

@@ -96,7 +96,7 @@ def check_options(options: SongOptions) -> None:
         raise UsageError("--backing and --song exclude each other", "--backing takes the recording for a dry voice")
     for name, gain_db in (("vocal", options.vocal_gain_db), ("backing", options.backing_gain_db)):
         if not abs(gain_db) <= 40:
-            raise UsageError(f"the {name} gain is {gain_db} dB, wanted -40 to 40")
+            raise UsageError(f"the {name} gain is {gain_db} dB, wanted -40 to 40", "2 or -3 is heard already")
 
 
 @contextmanager

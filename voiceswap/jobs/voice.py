@@ -183,11 +183,17 @@ def check_shaping(pitch: float | None, formant: float, protect: float, vocoder: 
     if vocoder not in VOCODERS:
         raise UsageError(f"unknown vocoder {vocoder!r}", f"wanted one of {', '.join(VOCODERS)}")
     if pitch is not None and not abs(pitch) <= MAX_SEMITONES:
-        raise UsageError(f"pitch is {pitch} semitones, wanted {-MAX_SEMITONES:.0f} to {MAX_SEMITONES:.0f}")
+        raise UsageError(
+            f"pitch is {pitch} semitones, wanted {-MAX_SEMITONES:.0f} to {MAX_SEMITONES:.0f}",
+            "12 are an octave; leave it out to have it found",
+        )
     if not abs(formant) <= MAX_FORMANT:
-        raise UsageError(f"formant is {formant} semitones, wanted {-MAX_FORMANT:.0f} to {MAX_FORMANT:.0f}")
+        raise UsageError(
+            f"formant is {formant} semitones, wanted {-MAX_FORMANT:.0f} to {MAX_FORMANT:.0f}",
+            "1 or -1 is heard already; 0 leaves the voice as it is",
+        )
     if not 0 <= protect <= 1:
-        raise UsageError(f"protect is {protect}, wanted 0 to 1")
+        raise UsageError(f"protect is {protect}, wanted 0 to 1", "0.5 keeps half of the source's own consonants")
 
 
 def load(name_or_folder: str | Path, voices: str | Path | None = None) -> Voice:
