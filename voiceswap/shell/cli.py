@@ -14,7 +14,7 @@ import voiceswap
 from voiceswap.errors import UsageError
 from voiceswap.shell import about, making
 from voiceswap.shell.console import Shell, StopFlag, guarded, range_text
-from voiceswap.shell.options import Json, Minutes, Voices
+from voiceswap.shell.options import Json, Voices
 from voiceswap.shell.quiet import load_tensorflow
 
 app = typer.Typer(
@@ -44,10 +44,15 @@ def _root(
 def train(
     sources: Annotated[list[Path], typer.Argument(help="A folder of recordings for each voice.", metavar="FOLDER...")],
     voices: Voices = None,
-    minutes: Minutes = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", help="Minutes of training for each voice, at most; reading recordings not counted."),
+    ] = None,
     more: Annotated[bool, typer.Option("--more", help="Train voices that are ready further.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was trained and begin anew.")] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Seed for random choices: same seed and recordings, same voice.")
+    ] = 0,
     consent: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,7 +61,9 @@ def train(
             metavar="[NAME=]TEXT|FILE",
         ),
     ] = None,
-    licence: Annotated[str | None, typer.Option("--licence", help="Under which the voices may be used.")] = None,
+    licence: Annotated[
+        str | None, typer.Option("--licence", help="Licence of the voices, kept on their cards.")
+    ] = None,
     timelapse: Annotated[
         bool, typer.Option("--timelapse/--no-timelapse", help="Keep a sentence said by each voice as it gets better.")
     ] = True,
@@ -115,7 +122,7 @@ def convert(
     formant: Annotated[float, typer.Option("--formant", help="Semitones to move the voice's formants by.")] = 0.0,
     protect: Annotated[
         float | None,
-        typer.Option("--protect", help="How much of the source's own breaths and sibilants stays, 0 to 1."),
+        typer.Option("--protect", help="How much of the source's own breaths and sibilants stays, 0 (default) to 1."),
     ] = None,
     vocoder: Annotated[str, typer.Option("--vocoder", help="fast, or best, in full precision.")] = "fast",
     f0_method: Annotated[str, typer.Option("--f0-method", help="swift, dio or harvest.")] = "swift",

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from voiceswap.shell.console import Shell, StopFlag, count, left_out, range_text
-from voiceswap.shell.options import Json, Minutes, Voices
+from voiceswap.shell.options import Json, Voices
 from voiceswap.shell.quiet import load_tensorflow
 
 
@@ -73,7 +73,12 @@ def pretrain(
     part: Annotated[
         list[str] | None, typer.Option("--part", help="encoder, units, decoder, vocoder or slim_vocoder; else all.")
     ] = None,
-    minutes: Minutes = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--minutes", help="Minutes of the decoder's training, and as many of the slim vocoder's, at most."
+        ),
+    ] = None,
     content_dim: Annotated[
         int | None, typer.Option("--content-dim", help="How many components of the content; else as in the start.")
     ] = None,
@@ -128,7 +133,7 @@ def doctor(voices: Voices = None, as_json: Json = False) -> None:
 
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where the demo's files go.")] = Path("voiceswap-demo"),
-    minutes: Annotated[float, typer.Option("--minutes", help="Training time of each voice.")] = 1.0,
+    minutes: Annotated[float, typer.Option("--minutes", help="Minutes of training for each voice, at most.")] = 1.0,
     as_json: Json = False,
 ) -> None:
     """Try it all with synthesised speakers and a song."""

@@ -11,4 +11,3 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Voices = Annotated[
     Path | None, typer.Option("--voices", help="The voices folder; else VOICESWAP_VOICES, else the user's.")
 ]
-Minutes = Annotated[float | None, typer.Option("--minutes", help="Train no longer than this.")]
