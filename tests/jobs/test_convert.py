@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import threading
 import time
 from types import SimpleNamespace
 
@@ -116,6 +117,15 @@ def test_a_curve_is_written_edited_and_followed(voice, home):
         voiceswap.convert(source, as_="speakerA", f0_method="crepe", force=True)
     with pytest.raises(UsageError, match="belong to one recording"):
         voiceswap.convert(source, source, as_="speakerA", f0=home / "f0.csv")
+
+
+def test_a_curve_may_come_through_a_pipe(voice, home):
+    source = save(home / "song.wav", synthetic.speech(synthetic.BORIS, 1.0, seed=3).samples)
+    os.mkfifo(home / "pipe")
+    rows = "".join(f"{i / 50},220\n" for i in range(50))
+    threading.Thread(target=(home / "pipe").write_text, args=[f"time_s,f0_hz\n{rows}"], daemon=True).start()
+    (made,) = voiceswap.convert(source, as_="speakerA", f0=home / "pipe", mode="dry")
+    assert made.source_f0.mid_hz == pytest.approx(220)
 
 
 def test_stereo_keeps_its_sides(voice):
