@@ -86,6 +86,14 @@ def test_subtype_is_kept_where_the_format_knows_it(tmp_path):
         assert audio.probe(tmp_path / "x.wav") == audio.AudioInfo(48000, 2, "WAV", subtype)
 
 
+@pytest.mark.parametrize("suffix", sorted(audio.FORMATS))
+def test_every_kind_that_can_be_read_can_be_written_with_every_ending(suffix, tmp_path):
+    for subtype in [*sorted(soundfile.available_subtypes()), "AAC", "PCM_S16LE"]:
+        with audio.Writer(tmp_path / f"x{suffix}", audio.AudioInfo(48000, 2, "WAV", subtype)) as writer:
+            writer.write(np.zeros((5000, 2), np.float32))
+        assert sum(map(len, audio.blocks(tmp_path / f"x{suffix}"))) == 5000, subtype
+
+
 def test_what_the_system_refuses_is_told_with_its_reason(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(WriteError, match=r"x.wav: not a directory \(8.0 MB needed"):

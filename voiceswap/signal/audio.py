@@ -41,6 +41,8 @@ FORMATS = {
 # Formats whose length tells their size, and bytes a sample.
 UNPACKED = frozenset({".wav", ".aiff", ".w64"})
 BYTES = {"PCM_S8": 1, "PCM_U8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+# Encodings that may be kept: libsndfile claims to write further ones, and fails, or adds silence up to a whole block.
+KEPT = frozenset({*BYTES, "VORBIS", "OPUS"})
 # This format has no place for a title.
 UNTAGGED = frozenset({"W64"})
 
@@ -248,7 +250,8 @@ class Writer:
 
     Args:
         path: Where to; the ending chooses the format.
-        like: The source's kind: its rate, channels, title, artist and, where the format knows it, subtype are kept.
+        like: The source's kind: its rate, channels, title, artist and, where the format can hold it, one of the `KEPT`
+            subtypes are kept.
         tags: What to say of it besides, by soundfile's names: "comment", "software", "date" ...
         n_samples: How many samples a channel there will be, for the message if the disk is full.
         said: What to say in the bext chunk of a wav; other formats have none.
@@ -273,7 +276,8 @@ class Writer:
         if format_name is None:
             kinds = ", ".join(sorted(k[1:] for k in FORMATS))
             raise UsageError(f"{self._path} has an ending that cannot be written", f"wanted one of {kinds}")
-        subtype = like.subtype if sf.check_format(format_name, like.subtype) else sf.default_subtype(format_name)
+        keeps = like.subtype in KEPT and sf.check_format(format_name, like.subtype)
+        subtype = like.subtype if keeps else sf.default_subtype(format_name)
         if self._path.suffix.lower() == ".opus":
             subtype = "OPUS"
         self._temporary = self._stack.enter_context(
