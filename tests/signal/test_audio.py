@@ -9,7 +9,7 @@ import soundfile
 
 from conftest import encoded
 from voiceswap.errors import AudioError, UsageError, WriteError
-from voiceswap.signal import audio
+from voiceswap.signal import audio, broadcast
 
 
 def wav(path, samples, rate=16000):
@@ -92,6 +92,30 @@ def test_every_kind_that_can_be_read_can_be_written_with_every_ending(suffix, tm
         with audio.Writer(tmp_path / f"x{suffix}", audio.AudioInfo(48000, 2, "WAV", subtype)) as writer:
             writer.write(np.zeros((5000, 2), np.float32))
         assert sum(map(len, audio.blocks(tmp_path / f"x{suffix}"))) == 5000, subtype
+
+
+@pytest.mark.parametrize(("n_samples", "head"), [(4000, b"RIFF"), (6000, b"RF64")])
+def test_a_wav_beyond_what_riff_can_count_is_an_rf64(n_samples, head, tmp_path, monkeypatch):
+    monkeypatch.setattr(audio, "MAX_COUNTED_BYTES", 20_000)
+    kind = audio.AudioInfo(48000, 2, "WAV", "PCM_16", "Title")
+    said = broadcast.Broadcast("us", "x", "2026-01-02T03:04:05", "made")
+    with audio.Writer(tmp_path / "x.wav", kind, {"comment": "said"}, n_samples, said) as writer:
+        writer.write(np.zeros((n_samples, 2), np.float32))
+    assert (tmp_path / "x.wav").read_bytes()[:4] == head
+    assert audio.tags(tmp_path / "x.wav")["comment"] == "said"
+    assert sum(map(len, audio.blocks(tmp_path / "x.wav"))) == n_samples
+
+
+@pytest.mark.parametrize(("name", "n_samples"), [("x.aiff", 6000), ("x.aiff", None), ("x.wav", None)])
+def test_what_a_format_cannot_count_is_refused(name, n_samples, tmp_path, monkeypatch):
+    monkeypatch.setattr(audio, "MAX_COUNTED_BYTES", 20_000)
+    with (
+        pytest.raises(WriteError, match=rf"{name}: it would have at least 0.024 MB") as caught,
+        audio.Writer(tmp_path / name, audio.AudioInfo(48000, 2, "WAV", "PCM_16"), n_samples=n_samples) as writer,
+    ):
+        for _ in range(3):
+            writer.write(np.zeros((2000, 2), np.float32))
+    assert "flac" in caught.value.hint and list(tmp_path.iterdir()) == []
 
 
 def test_what_the_system_refuses_is_told_with_its_reason(tmp_path):

@@ -272,7 +272,7 @@ def _convert_one(
             report(Note(text, warning=True))
         kept = None
         if wanted.keep_stages is not None:
-            kept = stack.enter_context(stages.kept(wanted.keep_stages, voice.config, kind))
+            kept = stack.enter_context(stages.kept(wanted.keep_stages, voice.config, kind, found.n_samples))
             kept.surveyed(found)
         voiced = converted(song.voice, found, networks, shaping, kept.window if kept else None)
         voiced = kept.sung(voiced) if kept else voiced
@@ -292,7 +292,7 @@ def _convert_one(
                 progress = replace(progress, times_real_time=speed, left_s=left_s)
             asking(progress)
 
-        mixed = put_together(voiced, song, wanted.options, kind, wanted.force, told, report)
+        mixed = put_together(voiced, song, wanted.options, kind, found.n_samples, wanted.force, told, report)
         marker = Marker(kind.sample_rate_hz, kind.n_channels, voice.tag) if wanted.mark else None
         duration_s = found.n_samples / kind.sample_rate_hz
         made = record.Record(

@@ -318,6 +318,7 @@ def put_together(
     song: Song,
     options: SongOptions,
     rate_like: audio.AudioInfo,
+    n_samples: int,
     force: bool,
     told: Callable[[int], None],
     report: Report,
@@ -329,6 +330,7 @@ def put_together(
         song: What it came from.
         options: Gains, and where stems go.
         rate_like: The recording's kind.
+        n_samples: How many samples a channel it has.
         force: Whether stems that exist may be replaced.
         told: How many samples are converted, while nothing can be mixed yet.
         report: Told which gain keeps the song's loudness.
@@ -345,7 +347,7 @@ def put_together(
     )
     channels = rate_like.n_channels
     with ExitStack() as stack:
-        writers = _stem_writers(stack, options.stems, rate_like, force)
+        writers = _stem_writers(stack, options.stems, rate_like, n_samples, force)
         if song.backing is None:
             backing = None
         else:
@@ -394,7 +396,9 @@ def _balanced(
         yield (block * gain for block in audio.blocks(path))
 
 
-def _stem_writers(stack: ExitStack, folder: Path | None, like: audio.AudioInfo, force: bool) -> list[audio.Writer]:
+def _stem_writers(
+    stack: ExitStack, folder: Path | None, like: audio.AudioInfo, n_samples: int, force: bool
+) -> list[audio.Writer]:
     if folder is None:
         return []
     atomic.make_folder(folder)
@@ -403,4 +407,4 @@ def _stem_writers(stack: ExitStack, folder: Path | None, like: audio.AudioInfo, 
         if path.exists() and not force:
             raise UsageError(f"{path} exists", "give --force to replace it, or another folder with --stems")
     kind = audio.AudioInfo(like.sample_rate_hz, like.n_channels, "WAV", "FLOAT")
-    return [stack.enter_context(audio.Writer(path, kind)) for path in paths]
+    return [stack.enter_context(audio.Writer(path, kind, n_samples=n_samples)) for path in paths]

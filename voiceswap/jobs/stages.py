@@ -25,15 +25,18 @@ class Stages:
         paths: Where each of `FILES` is to be written.
         config: Framing and sizes.
         kind: The recording's rate and channels.
+        n_samples: How many samples a channel it has.
         stack: Closes what is opened.
     """
 
-    def __init__(self, paths: dict[str, Path], config: Config, kind: audio.AudioInfo, stack: ExitStack) -> None:
+    def __init__(
+        self, paths: dict[str, Path], config: Config, kind: audio.AudioInfo, n_samples: int, stack: ExitStack
+    ) -> None:
         self._paths, self._config = paths, config
         self._content = stack.enter_context(growing(paths["content.npy"], config.encoder.content_dim))
         self._mel = stack.enter_context(growing(paths["mel.npy"], config.features.n_mels))
         wav = audio.AudioInfo(kind.sample_rate_hz, kind.n_channels, "WAV", "FLOAT")
-        self._vocal = stack.enter_context(audio.Writer(paths["vocal.wav"], wav))
+        self._vocal = stack.enter_context(audio.Writer(paths["vocal.wav"], wav, n_samples=n_samples))
 
     def surveyed(self, found: Survey) -> None:
         """Keep the source's melody."""
@@ -59,13 +62,14 @@ class Stages:
 
 
 @contextmanager
-def kept(folder: Path, config: Config, kind: audio.AudioInfo) -> Iterator[Stages]:
+def kept(folder: Path, config: Config, kind: audio.AudioInfo, n_samples: int) -> Iterator[Stages]:
     """Keep stages in a folder; the files appear when the block ends well, in place of former ones.
 
     Args:
         folder: Made if it is missing.
         config: Framing and sizes.
         kind: The recording's rate and channels.
+        n_samples: How many samples a channel it has.
 
     Yields:
         What takes the stages.
@@ -77,7 +81,7 @@ def kept(folder: Path, config: Config, kind: audio.AudioInfo) -> Iterator[Stages
     with ExitStack() as finished:
         paths = {name: finished.enter_context(atomic.replacing(folder / name)) for name in FILES}
         with ExitStack() as stack:
-            stages = Stages(paths, config, kind, stack)
+            stages = Stages(paths, config, kind, n_samples, stack)
             yield stages
             stages.draw()
 

@@ -41,6 +41,9 @@ FORMATS = {
 # Formats whose length tells their size, and bytes a sample.
 UNPACKED = frozenset({".wav", ".aiff", ".w64"})
 BYTES = {"PCM_S8": 1, "PCM_U8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+# What counts its bytes in 32 bits, with a mebibyte to spare for tags: beyond that libsndfile writes on without a word,
+# and readers lose the end.
+COUNTED, MAX_COUNTED_BYTES = frozenset({"WAV", "AIFF"}), 2**32 - 2**20
 # Encodings that may be kept: libsndfile claims to write further ones, and fails, or adds silence up to a whole block.
 KEPT = frozenset({*BYTES, "VORBIS", "OPUS"})
 # This format has no place for a title.
@@ -249,11 +252,11 @@ class Writer:
     """Writes a recording block by block; it appears under its name when it is whole, or not at all.
 
     Args:
-        path: Where to; the ending chooses the format.
+        path: Where to; the ending chooses the format. A wav of more than 4 GiB is an RF64.
         like: The source's kind: its rate, channels, title, artist and, where the format can hold it, one of the `KEPT`
             subtypes are kept.
         tags: What to say of it besides, by soundfile's names: "comment", "software", "date" ...
-        n_samples: How many samples a channel there will be, for the message if the disk is full.
+        n_samples: How many samples a channel there will be: without it, a wav cannot have more than 4 GiB.
         said: What to say in the bext chunk of a wav; other formats have none.
     """
 
@@ -280,6 +283,11 @@ class Writer:
         subtype = like.subtype if keeps else sf.default_subtype(format_name)
         if self._path.suffix.lower() == ".opus":
             subtype = "OPUS"
+        self._frame_bytes = like.n_channels * BYTES.get(subtype, BYTES["PCM_16"])
+        if format_name == "WAV" and (self._n_samples or 0) * self._frame_bytes > MAX_COUNTED_BYTES:
+            format_name = "RF64"
+        self._format = format_name
+        self._check_size(self._n_samples or 0)
         self._temporary = self._stack.enter_context(
             atomic.replacing(self._path, self._n_bytes() if self._unpacked() else None)
         )
@@ -309,6 +317,7 @@ class Writer:
     def write(self, block: Array) -> None:
         """Append (n, n_channels) float32 in [-1, 1]."""
         self._n_given += len(block)
+        self._check_size(self._n_given)
         try:
             for first in range(0, len(block), WRITE_SAMPLES):
                 self._file.write(block[first : first + WRITE_SAMPLES])
@@ -330,13 +339,22 @@ class Writer:
         if kind is None and self._said is not None and self._path.suffix.lower() == ".wav":
             broadcast.append(self._temporary, self._said)
 
+    def _check_size(self, n_samples: int) -> None:
+        n_bytes = n_samples * self._frame_bytes
+        if self._format in COUNTED and n_bytes > MAX_COUNTED_BYTES:
+            raise WriteError(
+                f"cannot write {self._path}: it would have at least {n_bytes / 1e6:g} MB, "
+                f"its format holds up to {MAX_COUNTED_BYTES / 1e6:g} MB",
+                "give another ending, say .flac or .w64",
+            )
+
     def _unpacked(self) -> bool:
         return self._path.suffix.lower() in UNPACKED
 
     def _n_bytes(self) -> int | None:
         # Of what has no length known, only what was given so far is known to be needed.
         n_samples = self._n_samples or (self._n_given if self._unpacked() else 0)
-        return n_samples * self._like.n_channels * BYTES.get(self._like.subtype, BYTES["PCM_16"]) or None
+        return n_samples * self._frame_bytes or None
 
     def _room(self) -> str:
         # Packed sound is smaller than as it is; of which no length is known, more may come.
