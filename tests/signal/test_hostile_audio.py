@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import conftest
 import voiceswap
 from conftest import save
 from voiceswap.config import FeatureConfig
@@ -102,6 +103,15 @@ def test_r11_a_wav_whose_writer_did_not_know_its_length_is_whole(size, whole, tm
     data[4:8] = data[40:44] = struct.pack("<I", size)
     (tmp_path / "piped.wav").write_bytes(data)
     assert n_read(tmp_path / "piped.wav") == len(SOUND)
+
+
+def test_r11_an_aac_stream_claims_no_length(tmp_path):
+    samples = np.concatenate([np.zeros((2 * RATE, 1), np.float32), SOUND])
+    path = conftest.encoded(tmp_path / "x.aac", samples, "aac", RATE)
+    assert n_read(path) >= len(samples)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(AudioError, match="how much is lost cannot be told"):
+        n_read(path, [])
 
 
 def test_r11_convert_warns_and_strict_refuses(voice, home):

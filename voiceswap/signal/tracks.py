@@ -178,9 +178,10 @@ class _Container:
             self.tags = {key.lower(): value for key, value in container.metadata.items()}
             self._resampler = av.AudioResampler(format="flt", layout=stream.layout.name, rate=stream.rate)
             self._frames = container.decode(stream)
-            claimed_s = (container.duration or 0) / av.time_base
+            guessed = self.format == "AAC"  # From the bit rate of its first frames: that is no claim.
+            claimed_s = 0.0 if guessed else (container.duration or 0) / av.time_base
             self._left = UNKNOWN
-            if stream.duration and self.format != "AAC":  # There, the length is a guess.
+            if stream.duration and not guessed:
                 claimed_s = float(stream.duration * stream.time_base)
                 # Encoders fill up their last frame.
                 self._left = round(claimed_s * stream.rate)
