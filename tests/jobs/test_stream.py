@@ -153,3 +153,12 @@ def test_a_hiss_above_any_voice_is_the_sources(voice):
     )
     assert np.mean((ours - theirs) ** 2) < 0.01 * np.mean(theirs**2)
     assert not voice.convert(np.full(rate, 1e-6, np.float32), rate, mark=False).any()
+
+
+@pytest.mark.parametrize("n_channels", [2, 6, 8])
+def test_what_is_in_one_channel_alone_stays_as_loud(n_channels):
+    samples = np.zeros((22_050, n_channels), np.float32)
+    samples[:, 0] = np.random.default_rng(0).normal(0, 0.1, 22_050)
+    signs = np.ones(n_channels, np.float32)
+    shares = stream.channel_shares(samples, signs, 22_050)
+    np.testing.assert_allclose(shares[:, 0] * audio.mono(samples, signs), samples[:, 0], atol=1e-5)

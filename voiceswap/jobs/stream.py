@@ -310,7 +310,9 @@ def channel_shares(samples: Array, signs: Array, sample_rate_hz: int) -> Array:
     if samples.shape[1] == 1:
         return np.ones_like(samples)
     power = loudness.smoothed(np.square(np.column_stack([samples, audio.mono(samples, signs)])), sample_rate_hz)
-    return np.asarray(np.sqrt(np.clip(power[:, :-1] / np.maximum(power[:, -1:], 1e-9), 0.0, MAX_CHANNEL_SHARE**2)))
+    # Where only one sounds, it is so many times as loud as their mean.
+    most = max(MAX_CHANNEL_SHARE, samples.shape[1])
+    return np.asarray(np.sqrt(np.clip(power[:, :-1] / np.maximum(power[:, -1:], 1e-9), 0.0, most**2)))
 
 
 def bent(samples: Array, knee: float = KNEE, ceiling: float = CEILING) -> Array:
