@@ -156,6 +156,9 @@ def test_outputs_are_never_overwritten_by_mistake(voice, home):
     assert source.read_bytes() == before
     with pytest.raises(AudioError, match="20 ms long"):
         voice.convert(np.zeros(441, np.float32), 22050)
+    for shape in (0, (0, 2)):
+        with pytest.raises(AudioError, match="0 ms long"):
+            voice.convert(np.zeros(shape, np.float32), 22050)
 
 
 @pytest.fixture

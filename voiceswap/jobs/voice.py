@@ -136,7 +136,7 @@ class Voice:
         if samples.ndim not in (1, 2):
             raise AudioError(f"the samples have shape {samples.shape}", "wanted (n,) or (n, n_channels) in [-1, 1]")
         audio.check_kind("the samples", sample_rate_hz, 1 if samples.ndim == 1 else samples.shape[1])
-        block = samples.astype(np.float32).reshape(len(samples), -1)
+        block = samples.astype(np.float32).reshape(samples.shape if samples.ndim == 2 else (-1, 1))
         audio.check_samples("the samples", block, 0, sample_rate_hz)
         source, networks = array_source(block, sample_rate_hz), self.networks
         found = survey(source, self.config)
