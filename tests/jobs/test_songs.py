@@ -1,5 +1,7 @@
 """Songs: taken apart, put together, in key, each stem in its place."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -140,6 +142,8 @@ def test_a_separated_voice_is_silent_where_nobody_sings(home):
     for _ in range(2):
         heard, given_back = (np.concatenate(list(blocks())) for blocks in (gated.voice.open, gated.backing))
         np.testing.assert_allclose(heard + given_back, voice + rest, atol=1e-6)
+    in_blocks = songs.sung(replace(song, voice=array_source(voice, RATE, 777)), f0, fps)
+    np.testing.assert_array_equal(np.concatenate(list(in_blocks.voice.open())), heard)
     before, after = 2.0 - songs.BREATH_S, 3.0 + songs.BREATH_S
     inside = slice(int((before + 0.1) * RATE), int((after - 0.1) * RATE))
     np.testing.assert_allclose(heard[inside], voice[inside], atol=1e-6)

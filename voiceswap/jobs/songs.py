@@ -259,8 +259,11 @@ def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
     def parts(of_voice: bool) -> Iterator[Array]:
         position = 0
         for block in song.voice.open():
-            at = (position + np.arange(len(block))) / per_frame - 0.5
-            gain = np.interp(at, np.arange(len(share)), share)[:, None].astype(np.float32)
+            at = np.clip((position + np.arange(len(block))) / per_frame - 0.5, 0, len(share) - 1)
+            # Of a long song only the frames that the block lies between.
+            begin = int(at[0])
+            near = share[begin : int(at[-1]) + 2]
+            gain = np.interp(at - begin, np.arange(len(near)), near)[:, None].astype(np.float32)
             position += len(block)
             yield block * (gain if of_voice else 1 - gain)
 
