@@ -114,5 +114,18 @@ def test_an_echo_is_heard(speech, random):
 def test_memory_does_not_grow_with_the_length_of_a_part(speech):
     listener = condition.Listener()
     listener.hear(np.tile(speech, 20).astype(np.float32), RATE)
-    assert sum(len(b) for b in listener._bands_db[RATE]) <= condition.MAX_FRAMES
+    assert listener._bands_db[RATE].n_rows <= condition.MAX_FRAMES
     assert sum(map(len, listener._flatness)) <= condition.MAX_FRAMES
+
+
+def test_nor_with_the_number_of_parts(speech, monkeypatch):
+    once = heard(speech)
+    monkeypatch.setattr(condition, "MAX_NUMBERS", 30_000)
+    listener = condition.Listener()
+    for _ in range(20):
+        listener.hear(speech.astype(np.float32), RATE)
+        assert sum(map(np.size, listener._bands_db[RATE]._rows)) <= 60_000
+    found, rows = listener.found(), listener._bands_db[RATE].kept()
+    assert rows.size <= 30_000 < listener._bands_db[RATE].n_rows * rows.shape[1]
+    assert found.bandwidth_hz == pytest.approx(once.bandwidth_hz, rel=0.02)
+    assert found == heard(*[speech] * 20)

@@ -18,6 +18,8 @@ Array = np.ndarray
 SPECTRUM_S, SPOKEN_DB, LOUD_PERCENT = 0.064, 25.0, 95
 # Of so many frames a part at most the spectra are kept, evenly picked.
 MAX_FRAMES = 400
+# Of all parts at one rate so many numbers are kept at most, about half an hour at 48 kHz.
+MAX_NUMBERS = 8_000_000
 # The floor is what so many percent of the frames lie below.
 FLOOR_PERCENT = 5
 # Peaks: on clipped recordings the last 1.5 % before the highest sample hold several times what lies below, per width.
@@ -69,7 +71,7 @@ class Listener:
         self._relative_db: list[Array] = []
         self._falls_s: list[float] = []
         self._flatness: list[Array] = []
-        self._bands_db: dict[int, list[Array]] = {}
+        self._bands_db: dict[int, _Drawn] = {}
 
     def hear(self, samples: Array, sample_rate_hz: int) -> list[tuple[int, int]]:
         """Take a part of a recording in.
@@ -126,14 +128,14 @@ class Listener:
         n_bands = int(sample_rate_hz / 2 / BAND_HZ)
         edges = np.searchsorted(hz, BAND_HZ * np.arange(n_bands))
         bands = 10 * np.log10(np.add.reduceat(spoken, edges, axis=1))
-        self._bands_db.setdefault(sample_rate_hz, []).append((bands - bands.max()).astype(np.float32))
+        self._bands_db.setdefault(sample_rate_hz, _Drawn()).add((bands - bands.max()).astype(np.float32))
 
     def _band(self) -> tuple[float, float]:
         """Where the sound ends, and where it does so steeply; of the rate that most is recorded at."""
         if not self._bands_db:
             return np.nan, np.nan
-        rate = max(self._bands_db, key=lambda r: sum(map(len, self._bands_db[r])))
-        loud = np.percentile(np.concatenate(self._bands_db[rate]), BAND_PERCENT, axis=0)
+        rate = max(self._bands_db, key=lambda r: self._bands_db[r].n_rows)
+        loud = np.percentile(self._bands_db[rate].kept(), BAND_PERCENT, axis=0)
         bandwidth_hz = float(BAND_HZ * (1 + np.flatnonzero(loud > loud.max() - ENDS_DB)[-1]))
         highest_hz = min(EDGE_SHARE * rate / 2, EDGE_BELOW_HZ)
         n = EDGE_BANDS
@@ -144,6 +146,29 @@ class Listener:
         steepest = max(drops, key=drops.__getitem__, default=None)
         steep = steepest is not None and drops[steepest] > EDGE_DB
         return bandwidth_hz, BAND_HZ * (steepest + n / 2) if steep and steepest is not None else np.nan
+
+
+class _Drawn:
+    """Rows of `MAX_NUMBERS` numbers at most, drawn out of however many come; always the same ones of the same parts."""
+
+    def __init__(self) -> None:
+        self.n_rows = 0
+        self._rows: list[Array] = []
+        self._lots: list[Array] = []
+        self._random = np.random.default_rng(0)
+
+    def add(self, rows: Array) -> None:
+        self.n_rows += len(rows)
+        self._rows.append(rows)
+        self._lots.append(self._random.random(len(rows)))
+        if sum(map(np.size, self._rows)) > 2 * MAX_NUMBERS:
+            self.kept()
+
+    def kept(self) -> Array:
+        rows, lots = np.concatenate(self._rows), np.concatenate(self._lots)
+        lowest = np.sort(np.argsort(lots)[: MAX_NUMBERS // rows.shape[1]])
+        self._rows, self._lots = [rows[lowest]], [lots[lowest]]
+        return self._rows[0]
 
 
 def _some(chosen: Array) -> Array:
