@@ -43,6 +43,8 @@ def test_a_coarse_curve_serves_too(tmp_path):
         ("time_s,f0_hz\n0,100\n1,-5\n", "row 3: found '1,-5'"),
         ("time_s,f0_hz\n0,100\n1,20000\n", "row 3: found '1,20000'"),
         ("time_s,f0_hz\n0,100\n0.5,110\n0.4,120\n", "row 4: time 0.4 follows 0.5"),
+        ("time_s,f0_hz\n\n0,100\n\n0.5,110\n0.4,120\n", "row 6: time 0.4 follows 0.5"),
+        ("time_s,f0_hz\n0,100\n" + "1" * 200_000 + "\n", "row 3: field larger than"),
     ],
 )
 def test_a_mistake_is_named_by_its_row(text, says, tmp_path):

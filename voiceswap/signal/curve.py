@@ -45,17 +45,23 @@ def read_curve(path: Path, n_frames: int, config: FeatureConfig) -> Array:
         raise UsageError(f"no such file: {path}", "make one with --f0-out") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path} as text", f"wanted lines of {','.join(HEADER)}") from error
-    rows = list(csv.reader(text.splitlines()))
+    reader = csv.reader(text.splitlines())
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise UsageError(f"{path}, row {reader.line_num}: {error}", f"wanted lines of {','.join(HEADER)}") from error
     if not rows or [c.strip() for c in rows[0]] != HEADER:
         found = ",".join(rows[0])[:40] if rows else "nothing"
         raise UsageError(f"{path}, row 1: found {found!r}", f"wanted the header {','.join(HEADER)}")
-    points = np.array([_point(path, i, row, config) for i, row in enumerate(rows[1:], start=2) if row])
+    numbered = [(i, row) for i, row in enumerate(rows[1:], start=2) if row]
+    points = np.array([_point(path, i, row, config) for i, row in numbered])
     if not len(points):
         raise UsageError(f"{path} has no rows", "make one with --f0-out, then edit it")
     times_s, f0_hz = points.T
     if (backwards := np.flatnonzero(np.diff(times_s) <= 0)).size:
         i = int(backwards[0])
-        raise UsageError(f"{path}, row {i + 3}: time {times_s[i + 1]} follows {times_s[i]}", "wanted rising times")
+        where = f"{path}, row {numbered[i + 1][0]}"
+        raise UsageError(f"{where}: time {times_s[i + 1]} follows {times_s[i]}", "wanted rising times")
     centres_s = (np.arange(n_frames) + 0.5) / config.frames_per_s
     nearest = np.searchsorted((times_s[1:] + times_s[:-1]) / 2, centres_s)
     near = np.abs(times_s[nearest] - centres_s) <= MAX_GAP_S
