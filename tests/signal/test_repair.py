@@ -71,3 +71,16 @@ def test_whatever_comes_stays_finite_and_as_long(values):
     mended = pitch.repaired(f0, FPS)
     assert mended.shape == f0.shape and np.isfinite(mended).all() and (mended >= 0).all()
     assert (mended[f0 > 0] > 0).all()
+
+
+def test_what_is_put_right_stays_in_the_range(monkeypatch):
+    features = Config().features
+    low, high = features.f0_min_hz * 1.02, features.f0_max_hz / 1.02
+    found = np.concatenate(
+        [*([low] * 10, [1.93 * low], [low] * 10), np.zeros(4), *([high] * 10, [high / 1.93], [high] * 10)]
+    )
+    times_s = (np.arange(len(found)) + 0.5) / FPS
+    monkeypatch.setattr(pitch, "_by_world", lambda *_: (times_s, found, found > 0))
+    f0 = pitch.f0_hz(np.zeros(len(found) * features.hop_samples, np.float32), features, "dio")
+    assert f0[10] == features.f0_min_hz and f0[-11] == features.f0_max_hz
+    np.testing.assert_allclose(np.delete(f0, [10, len(f0) - 11]), np.delete(found, [10, len(f0) - 11]), rtol=1e-6)

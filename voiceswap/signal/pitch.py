@@ -59,8 +59,8 @@ def f0_hz(samples: Array, config: FeatureConfig, method: str = METHODS[0]) -> Ar
             2009).
 
     Returns:
-        Shape (n_samples // hop_samples,), float32, 0.0 = unvoiced; frame i is centred on sample (i + 0.5) *
-        `hop_samples`.
+        Shape (n_samples // hop_samples,), float32, 0.0 = unvoiced, else within that range; frame i is centred on
+        sample (i + 0.5) * `hop_samples`.
 
     Raises:
         UsageError: An unknown method.
@@ -73,7 +73,8 @@ def f0_hz(samples: Array, config: FeatureConfig, method: str = METHODS[0]) -> Ar
     track = _by_swift if method == "swift" else _by_world
     times_s, f0, voiced = track(samples, config, method)
     centres_s = (np.arange(n_frames) + 0.5) / config.frames_per_s
-    return repaired(at_times(centres_s, times_s, np.where(voiced, f0, 0.0)), config.frames_per_s)
+    melody = repaired(at_times(centres_s, times_s, np.where(voiced, f0, 0.0)), config.frames_per_s)
+    return transposed(melody, 0.0, config)  # What is an octave off may leave the range when it is put right.
 
 
 def at_times(wanted_s: Array, times_s: Array, f0: Array) -> Array:
