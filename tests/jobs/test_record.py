@@ -16,6 +16,7 @@ from voiceswap.jobs import record
 from voiceswap.jobs.provenance import account
 from voiceswap.shell import synthetic
 from voiceswap.shell.cli import app
+from voiceswap.signal import audio
 
 SPOKEN = synthetic.speech(synthetic.BORIS, 3.0, seed=3, sample_rate_hz=24_000).samples
 
@@ -122,6 +123,28 @@ def test_bytes_that_are_no_text_do_no_harm(home):
         file.write(SPOKEN)
     path.write_bytes(path.read_bytes().replace(b"AAAAAAAA", b"\xff\xfe\x80\xc0\x9b2J\xff"))
     assert account(path).record is None
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "mp3", "ogg"])
+@pytest.mark.parametrize("name", ["ж" * 100, "🎤" * 50], ids=["letters", "pictures"])
+def test_the_longest_names_are_read_back(home, name, ending):
+    made = record.Record("1.0", name, "0" * 64, "2026-01-02T03:04:05+00:00", record.SOURCE_TYPE, "1" * 64, marked=True)
+    with audio.Writer(home / f"x.{ending}", audio.AudioInfo(24_000, 1, "WAV", "PCM_16"), record.tags(made)) as writer:
+        writer.write(np.zeros((24_000, 1), np.float32))
+    assert record.from_tags(audio.tags(home / f"x.{ending}")) == made
+
+
+def test_many_long_tags_are_no_crash(home):
+    path = home / "x.mka"
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("pcm_s16le", rate=24_000, layout="mono")
+        container.metadata.update({f"t{i}": "🎤" * 6000 for i in range(60)} | {"comment": "🎤" * 6000})
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 24_000), np.int16), format="s16", layout="mono")
+        frame.rate = 24_000
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    found = audio.tags(path.rename(home / "x.mkv"))
+    assert len(found) <= 50 and max(map(len, found.values())) >= 500
 
 
 def test_what_a_tag_holds_is_what_was_put_in():

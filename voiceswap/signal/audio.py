@@ -26,7 +26,7 @@ BLOCK_SAMPLES = 65_536
 WRITE_SAMPLES = 8_192
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000
 MAX_CHANNELS = 64
-MAX_TAG_CHARACTERS, MAX_COMMENT_CHARACTERS, MAX_TAGS = 500, 5000, 50
+MAX_TAG_CHARACTERS = 500
 # Float files may exceed full scale; beyond this it is not audio.
 MAX_ABS = 1e3
 FORMATS = {
@@ -97,8 +97,8 @@ def tags(path: Path) -> dict[str, str]:
     with closing(_opened(path)) as track:
         found = {str(name)[:MAX_TAG_CHARACTERS]: str(text) for name, text in track.tags.items() if text}
     return {
-        name: text[: MAX_COMMENT_CHARACTERS if name == "comment" else MAX_TAG_CHARACTERS]
-        for name, text in list(found.items())[:MAX_TAGS]
+        name: text[: child.MAX_COMMENT_CHARACTERS if name == "comment" else MAX_TAG_CHARACTERS]
+        for name, text in list(found.items())[:child.MAX_TAGS]
     }
 
 

@@ -26,6 +26,8 @@ from voiceswap.signal.tracks import Array, Refused, Track
 ANSWER_S = 30.0
 START_S = 60.0
 MAX_LINE_BYTES = 1 << 20
+# A comment may hold a record, with six to twelve characters for each letter of a name.
+MAX_TAG_CHARACTERS, MAX_COMMENT_CHARACTERS, MAX_TAGS = 1000, 5000, 50
 # FFmpeg's libraries alone map half a gigabyte.
 MAX_MEMORY_BYTES = 4 << 30
 CODE = "import sys; sys.path[:] = sys.argv[1:]; from voiceswap.signal.child import serve; serve()"
@@ -195,7 +197,10 @@ def serve() -> None:
                 answer["id"] = n_opened
                 kept = ("sample_rate_hz", "n_channels", "format", "subtype")
                 answer |= {name: getattr(track, name) for name in kept}
-                answer["tags"] = {key[:100]: value[:1000] for key, value in list(track.tags.items())[:50]}
+                answer["tags"] = {
+                    key[:100]: value[: MAX_COMMENT_CHARACTERS if key == "comment" else MAX_TAG_CHARACTERS]
+                    for key, value in list(track.tags.items())[:MAX_TAGS]
+                }
             except Refused as error:
                 answer = {"refused": str(error)}
         elif "read" in request:
