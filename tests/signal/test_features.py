@@ -31,6 +31,13 @@ def test_encoder_mel_equals_whispers(glide):
     assert scaled.max() - scaled.min() <= 2.0 + 1e-6
 
 
+@pytest.mark.parametrize("n_samples", [0, 1, 255, 256, 400])
+def test_next_to_nothing_has_as_many_frames_as_it_holds(n_samples):
+    samples = np.zeros(n_samples, np.float32)
+    assert features.decoder_mel(samples, CONFIG).shape == (n_samples // 256, 80)
+    assert features.encoder_mel(samples, CONFIG).shape == (n_samples // 160, 80)
+
+
 @pytest.mark.parametrize("method", pitch.METHODS)
 def test_f0_follows_a_known_glide(glide, method):
     samples, truth = glide

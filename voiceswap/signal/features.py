@@ -49,8 +49,10 @@ def magnitudes(samples: Array, n_fft: int, hop_samples: int) -> Array:
         hop_samples: Distance between frames.
 
     Returns:
-        Shape (1 + (n_samples - n_fft) // hop_samples, n_fft // 2 + 1), float32.
+        Shape (1 + (n_samples - n_fft) // hop_samples, n_fft // 2 + 1), float32; no rows where not one frame fits in.
     """
+    if len(samples) < n_fft:
+        return np.zeros((0, n_fft // 2 + 1), np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop_samples]
     window = np.hanning(n_fft + 1)[:-1].astype(np.float32)
     return np.abs(rfft(frames * window, axis=-1)).astype(np.float32)
