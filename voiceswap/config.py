@@ -34,11 +34,6 @@ class FeatureConfig(_Section):
     speech_level_db: Annotated[float, Field(ge=-60, le=-6)] = -23.0
 
     @property
-    def frame_period_ms(self) -> float:
-        """Distance between two mel frames, in milliseconds."""
-        return 1000 * self.hop_samples / self.mel_rate_hz
-
-    @property
     def frames_per_s(self) -> float:
         """Mel frames a second."""
         return self.mel_rate_hz / self.hop_samples

@@ -236,9 +236,8 @@ def clips_of_speech(samples: Array, config: FeatureConfig) -> list[Array]:
     Returns:
         Clips of shape (n,), float32, about 0.6 to 14 s each.
     """
-    rate = config.mel_rate_hz
-    pieces = [samples[start:stop] for start, stop in loudness.speech_segments(samples, rate)]
-    return [levelled(piece, config) for piece in pieces if len(piece) >= 0.3 * rate]
+    segments = loudness.speech_segments(samples, config.mel_rate_hz)
+    return [levelled(samples[start:stop], config) for start, stop in segments]
 
 
 def levelled(samples: Array, config: FeatureConfig) -> Array:

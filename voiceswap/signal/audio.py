@@ -98,7 +98,7 @@ def tags(path: Path) -> dict[str, str]:
         found = {str(name)[:MAX_TAG_CHARACTERS]: str(text) for name, text in track.tags.items() if text}
     return {
         name: text[: child.MAX_COMMENT_CHARACTERS if name == "comment" else MAX_TAG_CHARACTERS]
-        for name, text in list(found.items())[:child.MAX_TAGS]
+        for name, text in list(found.items())[: child.MAX_TAGS]
     }
 
 

@@ -26,12 +26,12 @@ def moved(mel: Array, semitones: float, config: FeatureConfig) -> Array:
     if not semitones:
         return mel
     bands = mel_bands(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
-    centres_hz = bands @ np.arange(bands.shape[1]) / bands.sum(axis=1)
+    centres = bands @ np.arange(bands.shape[1]) / bands.sum(axis=1)  # In bins of the spectrum.
     cepstrum = dct(mel, axis=-1, norm="ortho")
     cepstrum[:, ENVELOPE_COEFFICIENTS:] = 0
     envelope = idct(cepstrum, axis=-1, norm="ortho")
-    place = np.interp(centres_hz / 2 ** (semitones / 12), centres_hz, np.arange(len(centres_hz)))
-    low = np.minimum(place.astype(int), len(centres_hz) - 2)
+    place = np.interp(centres / 2 ** (semitones / 12), centres, np.arange(len(centres)))
+    low = np.minimum(place.astype(int), len(centres) - 2)
     share = place - low
     shifted = envelope[:, low] * (1 - share) + envelope[:, low + 1] * share
     return np.asarray(mel + shifted - envelope, dtype=np.float32)

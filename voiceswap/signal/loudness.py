@@ -175,8 +175,8 @@ def follow_gain(made: Array, source: Array, sample_rate_hz: int) -> Array:
         sample_rate_hz: The rate of both.
 
     Returns:
-        Shape (n_samples,), float32: averaged over 50 ms, at most 18 dB up or down; never above 1 where the source is
-        silent.
+        Shape (n_samples,), float32: averaged over 50 ms, at most 18 dB up or down; not above 1 where the source is
+        silent, but for 25 ms next to where it is not.
     """
     wanted, given = (smoothed(np.square(x), sample_rate_hz) for x in (source, made))
     most = 10 ** (FOLLOW_MAX_DB / 20)

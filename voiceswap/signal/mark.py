@@ -26,7 +26,8 @@ from voiceswap.signal import audio
 Array = np.ndarray
 VERSION = 1
 KEY = b"voiceswap mark 1"
-TAG_BITS, VERSION_BITS, SYMBOL_BITS = 16, 4, 10
+# The payload is two symbols: the tag, and in the bits that it leaves the version.
+TAG_BITS, SYMBOL_BITS = 16, 10
 SLOT_S, N_SLOTS = 0.04, 96
 PERIOD_S = SLOT_S * N_SLOTS
 LOW_HZ, HIGH_HZ, BAND_HZ, BAND_SHARE = 200.0, 7000.0, 130.0, 0.05
