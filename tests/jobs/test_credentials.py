@@ -49,6 +49,13 @@ def test_a_signed_result_is_verified_and_a_changed_byte_is_told(voice, source, c
     assert not [p for p in source.parent.iterdir() if ".tmp" in p.name]
 
 
+def test_an_rf64_can_hold_none(home):
+    pytest.importorskip("c2pa")
+    with soundfile.SoundFile(home / "x.wav", "w", 22_050, 1, "PCM_16", format="RF64") as file:
+        file.write(SPOKEN)
+    assert credentials.read(home / "x.wav") is None
+
+
 def test_the_manifest_says_what_the_tags_say(voice, source, certificate):
     import c2pa
 

@@ -158,8 +158,8 @@ def read(path: Path) -> Credentials | None:
         with path.open("rb") as file, c2pa.Reader(FORMATS[path.suffix.lower()], file, context=_offline()) as reader:
             found = json.loads(reader.json())
     except c2pa.C2paError as error:
-        # Said in its text: the classes are private to the package.
-        nothing = str(error).startswith(("ManifestNotFound", "NotSupported"))
+        # Said in its text: the classes are private to the package. An RF64 is no file that C2PA knows.
+        nothing = str(error).startswith(("ManifestNotFound", "NotSupported")) or 'got "RF64"' in str(error)
         return None if nothing else Credentials("broken", problems=(str(error)[:120],))
     except ValueError as error:
         return Credentials("broken", problems=(str(error)[:120],))
