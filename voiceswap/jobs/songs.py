@@ -258,7 +258,7 @@ def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
 
     def parts(of_voice: bool) -> Iterator[Array]:
         position = 0
-        for block in song.voice.open():
+        for block in filter(len, song.voice.open()):
             at = np.clip((position + np.arange(len(block))) / per_frame - 0.5, 0, len(share) - 1)
             # Of a long song only the frames that the block lies between.
             begin = int(at[0])
