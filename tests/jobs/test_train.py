@@ -1,5 +1,6 @@
 """Training and converting with tiny networks: resumed, refused, whole, exact."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,6 +124,22 @@ def test_wrong_calls(home, use_tiny, recordings):
     ]:
         with pytest.raises(UsageError, match=says):
             call()
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_voice_never_takes_the_place_of_recordings(recordings, use_tiny, home, fresh):
+    inner = shutil.copytree(recordings, home / "boris" / "boris")
+    (home / "voices" / "take0").mkdir(parents=True)
+    before = sorted(home.rglob("*"))
+    for sources, voices, says in [
+        ([recordings], home, "these are its recordings"),
+        ([inner], home, "these are its recordings"),
+        ([inner, recordings], home / "boris", "these are its recordings"),
+        ([recordings / "take0.wav"], home / "voices", "that is no voice"),
+    ]:
+        with pytest.raises(UsageError, match=f"would take the place of .*: {says}$"):
+            voiceswap.train(*sources, voices=voices, fresh=fresh)
+    assert sorted(home.rglob("*")) == before
 
 
 def test_nothing_is_left_behind(recordings, use_tiny, home):

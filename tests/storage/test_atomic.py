@@ -49,8 +49,12 @@ def dead_pid() -> int:
     return process.pid
 
 
+MANIFEST = '{"schema_version": 1, "kind": "voice", "voiceswap_version": "0.1.0", "files": {}}'
+
+
 def write_folder_of(path: Path, text: str) -> None:
     with atomic.new_folder(path) as temporary:
+        (temporary / "manifest.json").write_text(MANIFEST)
         (temporary / "a").write_text(text)
         (temporary / "b").write_text(text)
 
@@ -173,7 +177,7 @@ def test_file_is_synced_before_the_rename_and_its_folder_after(tmp_path: Path, m
     assert events == ["sync file", "rename", "sync folder"]
     events.clear()
     write_folder_of(tmp_path / "voice", "x")
-    assert events == ["sync file", "sync file", "sync folder", "rename", "sync folder"]
+    assert events == [*["sync file"] * 3, "sync folder", "rename", "sync folder"]
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -216,7 +220,7 @@ def test_new_folder_takes_the_place_of_the_former(tmp_path: Path) -> None:
     path = tmp_path / "voices" / "anna"
     for text in ("one", "two"):
         write_folder_of(path, text)
-        assert {file.read_text() for file in path.iterdir()} == {text}
+        assert {file.read_text() for file in path.iterdir()} == {text, MANIFEST}
         assert names(path.parent) == {"anna"}
 
 
@@ -251,6 +255,7 @@ folder = Path(sys.argv[1])
 
 def save(path, text):
     with atomic.new_folder(path) as temporary:
+        (temporary / "manifest.json").write_text(sys.argv[2])
         (temporary / "a").write_text(text)
         (temporary / "b").write_text(text)
 
@@ -275,7 +280,7 @@ for nth in range(100):
         os._exit(0)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     atomic.sweep(path.parent)
-    found.append([status, sorted(os.listdir(path.parent)), sorted(f.read_text() for f in path.iterdir())])
+    found.append([status, sorted(os.listdir(path.parent)), [(path / name).read_text() for name in ("a", "b")]])
     if status == 0:
         break
 print(json.dumps(found))
@@ -283,7 +288,7 @@ print(json.dumps(found))
 
 
 def test_death_at_any_step_of_a_swap_leaves_one_whole_folder(tmp_path: Path) -> None:
-    found = json.loads(run(DEATHS, tmp_path))
+    found = json.loads(run(DEATHS, tmp_path, MANIFEST))
     assert len(found) >= 10
     assert [status for status, _, _ in found] == [9] * (len(found) - 1) + [0]
     assert all(listing == ["anna"] for _, listing, _ in found)
@@ -325,6 +330,36 @@ def test_swap_gives_up_on_a_reader_that_never_stops(tmp_path: Path, monkeypatch:
     with pytest.raises(WriteError, match="again and again"):
         write_folder_of(path, "new")
     assert (path / "a").read_text() == "old"
+
+
+def test_a_folder_that_is_not_ours_is_never_replaced(tmp_path: Path) -> None:
+    for text in ("", "{}", '{"kind": "voice"}'):
+        path = tmp_path / f"anna{len(text)}"
+        path.mkdir()
+        (path / "take.wav").write_text("mine")
+        (path / "manifest.json").write_text(text)
+        with pytest.raises(WriteError, match="there is a folder that is not from voiceswap") as caught:
+            write_folder_of(path, "new")
+        assert caught.value.hint == "move it away, or choose another place"
+        assert (path / "take.wav").read_text() == "mine"
+        assert names(path) == {"take.wav", "manifest.json"}
+    assert not [name for name in names(tmp_path) if name.startswith(".")]
+
+
+def test_what_is_called_as_if_aside_but_is_not_ours_stays_there(tmp_path: Path) -> None:
+    for name in (".config.old", ".anna.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text("mine")
+    write_folder_of(tmp_path / "anna", "one")
+    atomic.recover(tmp_path / "config")
+    assert atomic.recover_all(tmp_path) == []
+    assert not atomic.exists(tmp_path / "config")
+    with pytest.raises(WriteError, match="not empty"):
+        write_folder_of(tmp_path / "anna", "two")
+    atomic.sweep(tmp_path)
+    assert names(tmp_path) == {".config.old", ".anna.old", "anna"}
+    assert names(tmp_path / ".anna.old") == {"a"}
+    assert (tmp_path / "anna" / "a").read_text() == "one"
 
 
 # Strays

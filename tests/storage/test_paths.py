@@ -55,7 +55,7 @@ ALLOWED = [
 
 def make_voice(folder: Path) -> Path:
     folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text("{}")
+    (folder / "manifest.json").write_text('{"kind": "voice", "voiceswap_version": "0.1.0"}')
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -20,7 +21,7 @@ from voiceswap.jobs.events import Event, Found, Note, Report, silent
 from voiceswap.jobs.identity import of_recordings, to_card
 from voiceswap.jobs.learner import Learner
 from voiceswap.jobs.timelapse import Timelapse, borrowed, sentence
-from voiceswap.jobs.voice import Voice, load, with_card, write_voice
+from voiceswap.jobs.voice import VOICE_KIND, Voice, load, with_card, write_voice
 from voiceswap.model import decoder
 from voiceswap.model.base import Base, load_base
 from voiceswap.model.layers import Arrays
@@ -96,7 +97,8 @@ def train(
         One result a source, in their order; fewer if it was stopped.
 
     Raises:
-        UsageError: Nothing to train, a missing folder, two sources of one name, or consent that is nobody's.
+        UsageError: Nothing to train, a missing folder, two sources of one name, consent that is nobody's, or something
+            else than a voice where the voice is to lie.
         AudioError: Less than 30 seconds of speech.
         ModelError: A voice or checkpoint of another base, or damaged.
         BusyError: The voice is being trained by another process.
@@ -130,6 +132,8 @@ def train(
         (name, paths.voice_path(folder, name), dataset.recordings(Path(source)))
         for name, source in zip(names, sources, strict=True)
     ]
+    for name, path, _ in places:
+        _check_place(name, path, [Path(source) for source in sources])
     used = load_base(Path(base) if base is not None else None)
     results = []
     for i, (name, path, files) in enumerate(places):
@@ -146,6 +150,18 @@ def train(
         if results[-1].status == "stopped":
             break
     return results
+
+
+def _check_place(name: str, path: Path, sources: list[Path]) -> None:
+    """Raise UsageError if a voice at this path would take the place of recordings, or of anything but a voice."""
+    real = path.resolve()
+    if any(real in (source.resolve(), *source.resolve().parents) for source in sources):
+        where, advice = "these are its recordings", "give another voices folder with --voices"
+    elif os.path.lexists(path) and atomic.kind_of(path) != VOICE_KIND:
+        where, advice = "that is no voice", "move it away, or give another voices folder with --voices"
+    else:
+        return
+    raise UsageError(f"the voice {name} would take the place of {path}: {where}", advice)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,10 @@ from filelock import FileLock, Timeout
 
 from voiceswap.errors import BusyError, WriteError
 
+MANIFEST = "manifest.json"
+# As `folder.write_folder` has it, at the beginning.
+OWN_MANIFEST = re.compile(rb'"kind": "([^"]*)",\s*"voiceswap_version": ')
+OWN_MANIFEST_BYTES = 4096
 TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)\.[0-9a-f]{8}\.tmp(\.[^.]*)?", re.DOTALL)
 # Windows refuses to rename what a virus scanner or a reader has open just then.
 RENAME_WAITS_S: tuple[float, ...] = (0.01, 0.05, 0.2) if os.name == "nt" else ()
@@ -96,7 +100,7 @@ def new_folder(path: Path, n_bytes: int | None = None) -> Iterator[Path]:
         An empty folder beside it; what is written there must be plain files.
 
     Raises:
-        WriteError: The file system refused; a former folder is as it was.
+        WriteError: The file system refused, or a folder that is not ours is in the way; a former folder is as it was.
     """
     temporary = temporary_name(path)
     try:
@@ -109,7 +113,7 @@ def new_folder(path: Path, n_bytes: int | None = None) -> Iterator[Path]:
             _sync(temporary)
             _swap_in(temporary, path)
             _sync(path.parent)
-            _remove(_aside(path))
+            _discard(_aside(path))
     finally:
         recover(path)
         _remove(temporary)
@@ -121,7 +125,12 @@ def _swap_in(temporary: Path, path: Path) -> None:
     # A reader that looks in between brings it back (`recover`); then it has to step aside again.
     for _ in range(SWAP_TRIES):
         if path.is_dir():
-            _remove(_aside(path))
+            if kind_of(path) is None:
+                raise WriteError(
+                    f"cannot write {path}: there is a folder that is not from voiceswap",
+                    "move it away, or choose another place",
+                )
+            _discard(_aside(path))
             _rename(path, _aside(path))
         try:
             _rename(temporary, path)
@@ -133,16 +142,27 @@ def _swap_in(temporary: Path, path: Path) -> None:
     raise FileExistsError("the former folder comes back again and again")
 
 
+def kind_of(folder: Path) -> str | None:
+    """What a folder of ours says that it is, be it whole or damaged; None for anybody else's."""
+    manifest = folder / MANIFEST
+    with suppress(OSError):
+        if manifest.is_file():
+            with manifest.open("rb") as file:
+                found = OWN_MANIFEST.search(file.read(OWN_MANIFEST_BYTES))
+            return found[1].decode(errors="replace") if found else None
+    return None
+
+
 def recover(path: Path) -> None:
-    """Bring back a folder that stepped aside for one that never came; does nothing otherwise."""
-    if not path.exists():
+    """Bring back a folder of ours that stepped aside for one that never came; does nothing otherwise."""
+    if not path.exists() and kind_of(_aside(path)) is not None:
         with suppress(OSError):  # There is none, or another process was faster.
             os.rename(_aside(path), path)
 
 
 def recover_all(folder: Path) -> list[Path]:
     """`recover` every folder inside `folder`; returns those still aside, as another has taken their place."""
-    asides = [path for path in folder.glob(".*.old") if path.is_dir()]
+    asides = [path for path in folder.glob(".*.old") if kind_of(path) is not None]
     finals = {aside: aside.with_name(aside.name[1 : -len(".old")]) for aside in asides}
     for final in finals.values():
         recover(final)
@@ -152,7 +172,7 @@ def recover_all(folder: Path) -> list[Path]:
 def exists(path: Path) -> bool:
     """Whether there is a folder of that name, be it aside for the moment of a swap."""
     # Asked twice, as the swap may have ended between the first two questions.
-    return path.exists() or _aside(path).exists() or path.exists()
+    return path.exists() or kind_of(_aside(path)) is not None or path.exists()
 
 
 def sweep(folder: Path) -> int:
@@ -165,7 +185,7 @@ def sweep(folder: Path) -> int:
         How many temporary files and folders were deleted.
     """
     for aside in recover_all(folder):
-        _remove(aside)
+        _discard(aside)
     found = [(left, TEMPORARY.fullmatch(left.name)) for left in folder.glob(".*.tmp*")]
     stray = [left for left, match in found if match and not _in_use(left, int(match["pid"]))]
     for left in stray:
@@ -215,6 +235,15 @@ def _take(lock: FileLock, holder: Path, what: str) -> None:
 
 def _aside(path: Path) -> Path:
     return path.with_name(f".{path.name}.old")
+
+
+def _discard(aside: Path) -> None:
+    # By the name of a temporary: half deleted it could not be told from a folder that is not ours.
+    if kind_of(aside) is not None:
+        temporary = temporary_name(aside)
+        with suppress(OSError):
+            _rename(aside, temporary)
+        _remove(temporary)
 
 
 def _remove(path: Path) -> None:

@@ -55,7 +55,7 @@ def write_folder(
         texts: Further text files by file name, such as licences.
 
     Raises:
-        WriteError: The file system refused; a former folder is as it was.
+        WriteError: The file system refused, or a folder that is not ours is in the way; a former folder is as it was.
     """
     files = {f"{name}.json": atomic.to_json(value) for name, value in documents.items()}
     files |= {f"{name}.safetensors": packed(group) for name, group in arrays.items()}

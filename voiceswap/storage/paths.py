@@ -11,7 +11,7 @@ import platformdirs
 from voiceswap.errors import ModelError, UsageError, WriteError
 from voiceswap.storage import atomic
 
-MANIFEST = "manifest.json"
+MANIFEST = atomic.MANIFEST
 MAX_NAME_CHARACTERS, MAX_NAME_BYTES = 100, 200
 FORBIDDEN = frozenset('/\\:*?"<>|')
 DEVICES = frozenset(
