@@ -147,6 +147,13 @@ def test_many_long_tags_are_no_crash(home):
     assert len(found) <= 50 and max(map(len, found.values())) >= 500
 
 
+def test_a_result_whose_name_is_no_text_has_its_record(home):
+    output = home / "caf\udce9.wav"
+    output.write_bytes(b"RIFF")
+    record.write_sidecar(output, record.Record("0.1"))
+    assert record.read_sidecar(output) == (record.Record("0.1"), "agrees")
+
+
 def test_what_a_tag_holds_is_what_was_put_in():
     made = record.Record("1.0", "Zoë = {x}; y", "0" * 64, marked=True)
     assert record.from_tags(record.tags(made)) == made

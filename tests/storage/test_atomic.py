@@ -395,6 +395,27 @@ def test_sweep_deletes_old_strays_whatever_their_process_number(tmp_path: Path) 
     assert not names(tmp_path)
 
 
+def test_a_process_of_another_user_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int, number: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    left = stray(tmp_path, dead_pid())
+    monkeypatch.setattr(os, "kill", refuse)
+    assert atomic.sweep(tmp_path) == 0
+    assert left.exists()
+
+
+def test_a_file_written_again_takes_along_what_the_dead_left_of_it(tmp_path: Path) -> None:
+    dead, name = dead_pid(), "song [1]" + "x" * 40 + ".wav"
+    of_this = tmp_path / f".{name[:40]}.{dead}.0123abcd.tmp.wav"
+    living = tmp_path / f".{name[:40]}.{os.getpid()}.0123abcd.tmp.wav"
+    of_others = tmp_path / f".song 1.wav.{dead}.0123abcd.tmp.wav"
+    for path in (of_this, living, of_others, tmp_path / ".song.old"):
+        path.write_text("half")
+    atomic.write_bytes(tmp_path / name, b"x")
+    assert names(tmp_path) == {name, living.name, of_others.name, ".song.old"}
+
+
 def test_sweep_of_nothing(tmp_path: Path) -> None:
     assert atomic.sweep(tmp_path) == 0
     assert atomic.sweep(tmp_path / "missing") == 0

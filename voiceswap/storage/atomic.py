@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import json
 import os
 import re
@@ -26,18 +28,21 @@ TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)\.[0-9a-f]{8}\.tmp(\.[^.]*)?", re.DOT
 # Windows refuses to rename what a virus scanner or a reader has open just then.
 RENAME_WAITS_S: tuple[float, ...] = (0.01, 0.05, 0.2) if os.name == "nt" else ()
 SWAP_TRIES = 100
+NAME_CHARACTERS = 40
 YOUNG_S = 3600.0
 
 
 def temporary_name(path: Path) -> Path:
     """A name beside `path` that nobody else uses, and that `sweep` knows: .NAME.PID.RANDOM.tmp."""
     # Cut, since a file's name may already be as long as the file system allows.
-    return path.with_name(f".{path.name[:40]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    return path.with_name(f".{path.name[:NAME_CHARACTERS]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
 
 
 @contextmanager
 def replacing(path: Path, n_bytes: int | None = None) -> Iterator[Path]:
     """A temporary path beside `path`; what was written to it takes the name when the block ends well.
+
+    What killed processes left of the same file is deleted.
 
     Args:
         path: The final file.
@@ -50,6 +55,7 @@ def replacing(path: Path, n_bytes: int | None = None) -> Iterator[Path]:
         WriteError: The file system refused; a former file is as it was.
     """
     temporary = Path(f"{temporary_name(path)}{path.suffix}")
+    _remove_strays(path.parent, f".{glob.escape(path.name[:NAME_CHARACTERS])}.*.tmp*")
     try:
         with _writing(path, n_bytes):
             yield temporary
@@ -79,13 +85,17 @@ def append_line(path: Path, line: str) -> None:
 
 def to_json(value: Any) -> bytes:
     """Readable JSON; a ValueError for NaN is our own bug."""
-    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    # Halves of surrogate pairs, from file names that are no UTF-8: a backslash and their number is JSON's own escape.
+    return (text + "\n").encode(errors="backslashreplace")
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, where they are missing; raises WriteError."""
+    """Make a folder and those above it, where they are missing; raises WriteError, too, if it cannot be written to."""
     with _writing(path):
         path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 @contextmanager
@@ -186,7 +196,11 @@ def sweep(folder: Path) -> int:
     """
     for aside in recover_all(folder):
         _discard(aside)
-    found = [(left, TEMPORARY.fullmatch(left.name)) for left in folder.glob(".*.tmp*")]
+    return _remove_strays(folder, ".*.tmp*")
+
+
+def _remove_strays(folder: Path, pattern: str) -> int:
+    found = [(left, TEMPORARY.fullmatch(left.name)) for left in folder.glob(pattern)]
     stray = [left for left, match in found if match and not _in_use(left, int(match["pid"]))]
     for left in stray:
         _remove(left)
@@ -282,7 +296,8 @@ def _in_use(temporary: Path, pid: int) -> bool:
     with suppress(OSError, OverflowError):
         young = time.time() - temporary.stat().st_mtime < YOUNG_S
         if young and os.name != "nt":  # There, os.kill would end the process.
-            os.kill(pid, 0)
+            with suppress(PermissionError):  # It lives, as another user's.
+                os.kill(pid, 0)
         return young
     return False
 

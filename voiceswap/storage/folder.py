@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -334,10 +334,10 @@ def latest(
     return None
 
 
-def prune(run: Path, keep: int = 2, also: Collection[int] = ()) -> None:
-    """Delete a run's checkpoints but for the newest `keep` and those of the steps in `also`."""
+def prune(run: Path, keep: int = 2) -> None:
+    """Delete a run's checkpoints but for the newest `keep`."""
     steps = _steps(run)
-    for step in set(steps[: max(0, len(steps) - keep)]) - set(also):
+    for step in steps[: max(0, len(steps) - keep)]:
         shutil.rmtree(step_path(run, step), ignore_errors=True)
 
 
