@@ -1,9 +1,14 @@
 """Content is heard piece by piece, whichever way the pieces are packed."""
 
-import numpy as np
+import os
 
-from conftest import TINY
+import numpy as np
+import pytest
+
+from conftest import TINY, save
+from voiceswap.errors import WriteError
 from voiceswap.jobs import dataset
+from voiceswap.jobs.events import silent
 from voiceswap.model import encoder
 
 RANDOM = np.random.default_rng(0)
@@ -29,3 +34,21 @@ def test_copies_move_formants_up_and_down_in_turn(monkeypatch):
     assert len(dataset.copies_of(piece, TINY.features, train, seed=[1, 2])) == 4
     assert not any(rooms for _, rooms in ways)
     assert [up for up, _ in ways] in ([True, False] * 2, [False, True] * 2)
+
+
+def test_what_lies_in_hidden_folders_is_no_recording(tmp_path):
+    source = tmp_path / ".hidden" / "anna"
+    for name in ("a.wav", "b/c.WAV", ".d.wav", ".Trash-1000/e.wav", "b/.runs/anna/timelapse/real.flac", "b/notes.txt"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes(b"")
+    (source / "folder.wav").mkdir()
+    assert dataset.recordings(source) == [source / "a.wav", source / "b" / "c.WAV"]
+
+
+def test_a_cache_that_cannot_be_written_to_is_told_before_the_work(tmp_path, monkeypatch):
+    recording = save(tmp_path / "a.wav", np.zeros(22050))
+    monkeypatch.setattr(dataset, "_extract", lambda *arguments: pytest.fail("too late"))
+    monkeypatch.setattr(os, "access", lambda folder, mode: False)
+    for cache, says in [(tmp_path / "cache", "permission denied"), (recording, "file exists")]:
+        with pytest.raises(WriteError, match=f"cannot write {cache}: {says}"):
+            dataset.prepare("anna", [recording], None, "0", TINY, cache, silent)

@@ -76,7 +76,7 @@ class Speech:
 
 
 def recordings(source: Path) -> list[Path]:
-    """The recordings of one person: a folder's, recursively and sorted, or the one file itself.
+    """The recordings of one person: a folder's, recursively and sorted, hidden ones left out, or the one file itself.
 
     Args:
         source: A folder or a file.
@@ -91,8 +91,8 @@ def recordings(source: Path) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise UsageError(f"no such folder or recording: {source}", "give a folder of recordings, or one long recording")
-    found = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    files = [p for p in found if p.is_file()]
+    found = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = [p for p in found if not any(part.startswith(".") for part in p.relative_to(source).parts)]
     if not files:
         kinds = ", ".join(sorted(s[1:] for s in SUFFIXES))
         raise UsageError(f"{source} holds no recording", f"wanted files ending in {kinds}")
@@ -138,9 +138,9 @@ def prepare(
     entry = cache / f"{hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()}.safetensors"
     arrays = _cached(entry)
     if arrays is None:
+        atomic.make_folder(cache)
         arrays, reasons = _extract(name, files, encoder, config, report)
         arrays["skipped"] = np.frombuffer(json.dumps(reasons).encode(), dtype=np.uint8)
-        atomic.make_folder(entry.parent)
         atomic.write_bytes(entry, save(arrays))
     reasons = json.loads(arrays["skipped"].tobytes())
     clips = _unpack(arrays, config.train.perturbed_copies, files)
