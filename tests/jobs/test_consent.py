@@ -53,6 +53,10 @@ def test_a_ready_voice_without_consent_gets_it_and_keeps_its_weights(voice, reco
     assert after.card["consent"] == {"recorded": True, "file": "letter.txt", "sha256": sha256}
     assert after.consent_line == f"consent is in letter.txt (sha256 {sha256})"
     assert after.id == voice.id
+    voiceswap.train(recordings, consent=SAID, licence="CC-BY-4.0")
+    for options in ({}, {"fresh": True}):
+        voiceswap.train(recordings, **options)
+        assert (card()["consent"]["statement"], card()["licence"]) == (SAID, "CC-BY-4.0")
 
 
 def test_a_stopped_training_goes_on_with_what_was_said_before(recordings, use_tiny):

@@ -13,8 +13,11 @@ import pytest
 import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, ModelError, UsageError
+from voiceswap.jobs import loop
 from voiceswap.jobs.events import Found, Note, Plan, Progress
+from voiceswap.jobs.learner import Learner
 from voiceswap.shell import synthetic
+from voiceswap.signal import pitch
 
 
 def weights(path):
@@ -82,6 +85,56 @@ def test_a_killed_training_goes_on_to_the_same_weights(recordings, use_tiny, hom
     assert weights(whole.path) == weights(resumed.path)
 
 
+def at_step(n, events):
+    return lambda: any(isinstance(e, Progress) and e.stage == "training" and e.step >= n for e in events)
+
+
+def going_on(events):
+    return [e.text for e in events if isinstance(e, Note) and "going on from" in e.text]
+
+
+def test_a_stopped_training_of_a_ready_voice_goes_on(voice, recordings, use_tiny, home):
+    events = []
+    quick = {"timelapse": False, "report": events.append}
+    voiceswap.train(recordings, fresh=True, seed=1, stopped=at_step(7, events), **quick)
+    events.clear()
+    (result,) = voiceswap.train(recordings, seed=1, **quick)
+    assert (result.status, result.steps) == ("trained", 12)
+    assert going_on(events) == ["speakerA: going on from step 7"]
+    save(recordings / "take9.wav", synthetic.speech(synthetic.ANNA, 8.0, seed=9).samples)
+    events.clear()
+    voiceswap.train(recordings, stopped=at_step(4, events), **quick)
+    assert any(isinstance(e, Note) and "trained on other recordings" in e.text for e in events)
+    events.clear()
+    (result,) = voiceswap.train(recordings, **quick)
+    assert (result.status, result.steps) == ("trained", 12)
+    assert going_on(events) == ["speakerA: going on from step 4"]
+    assert voiceswap.train(recordings, **quick)[0].status == "ready"
+
+
+def test_a_voice_is_trained_further_each_time_by_as_much_again(recordings, use_tiny, home, monkeypatch):
+    events = []
+    quick = {"timelapse": False, "report": events.append}
+    voiceswap.train(recordings, **quick)
+    (first,) = voiceswap.train(recordings, more=True, minutes=10, stopped=at_step(16, events), **quick)
+    assert (first.status, first.steps) == ("stopped", 16)
+    (second,) = voiceswap.train(recordings, more=True, minutes=10, **quick)
+    assert (second.status, second.steps) == ("trained", 24)
+    # Never again better, so that it ends early.
+    monkeypatch.setattr(Learner, "score", lambda self, batch: 99.0)
+    monkeypatch.setattr(loop.RunState, "ended", patient(loop.RunState.ended, 1))
+    assert [voiceswap.train(recordings, more=True, **quick)[0].steps for _ in range(2)] == [28, 32]
+    shutil.rmtree(home / "voices" / ".runs")
+    events.clear()
+    (anew,) = voiceswap.train(recordings, more=True, **quick)
+    assert anew.status == "trained"
+    assert any(isinstance(e, Note) and e.warning and "its checkpoints are gone" in e.text for e in events)
+
+
+def patient(ended, patience):
+    return lambda state, train: ended(state, train.model_copy(update={"patience": patience}))
+
+
 def test_a_damaged_checkpoint_is_passed_over_with_a_warning(recordings, use_tiny, home):
     asked = iter(range(100))
     voiceswap.train(recordings, stopped=lambda: next(asked) >= 6)
@@ -112,6 +165,13 @@ def test_too_little_speech_is_refused(home, use_tiny):
     save(home / "silent" / "a.wav", np.zeros(22050 * 40))
     with pytest.raises(AudioError, match="silent has 0 s of speech"):
         voiceswap.train(home / "silent")
+
+
+def test_speech_without_any_voice_is_refused_before_the_training(recordings, use_tiny, home, monkeypatch):
+    monkeypatch.setattr(pitch, "f0_range", lambda f0_hz: None)
+    with pytest.raises(AudioError, match="speakerA has no voiced sound"):
+        voiceswap.train(recordings)
+    assert not list(home.rglob("step-*"))
 
 
 def test_wrong_calls(home, use_tiny, recordings):

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 import voiceswap
-from voiceswap.config import Config
+from voiceswap.config import Config, TrainConfig
 from voiceswap.errors import ModelError, VoiceswapError
 from voiceswap.jobs.events import Note, Plan, Progress, Report
 from voiceswap.jobs.pace import Pace
@@ -29,7 +29,10 @@ BETTER = 0.0005
 
 @dataclass(frozen=True)
 class RunState:
-    """Where a run stands; kept beside the weights of each checkpoint."""
+    """Where a run stands; kept beside the weights of each checkpoint.
+
+    One that goes on after its end counts its steps, its time and its patience from `more_from_step` and `more_from_s`.
+    """
 
     step: int
     n_steps: int
@@ -38,6 +41,13 @@ class RunState:
     first_score: float
     last_score: float
     trained_s: float
+    more_from_step: int = 0
+    more_from_s: float = 0.0
+
+    def ended(self, train: TrainConfig) -> bool:
+        """Whether its steps are done, or it has not become better for long."""
+        waited = self.step - max(self.best_step, self.more_from_step)
+        return self.step >= self.n_steps or waited >= train.patience * train.evaluate_every
 
 
 @dataclass(frozen=True)
@@ -130,6 +140,7 @@ class Run:
         minutes: Time for the steps, or None; the number of steps is fitted to it on the speed measured.
         watch: Told of each check, and given the best weights so far; it must not change what is learnt.
         rehearse: Does what `watch` does at a check, and keeps nothing: for how long that takes.
+        more: Whether a run found there came to its end, so that it goes on by as many steps and minutes again.
     """
 
     name: str
@@ -142,6 +153,7 @@ class Run:
     minutes: float | None = None
     watch: Watch = _unwatched
     rehearse: Callable[[], None] = _unrehearsed
+    more: bool = False
 
 
 def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -> Outcome:
@@ -163,12 +175,12 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
     """
     t = job.learner.config.train
     atomic.make_folder(job.folder)
-    state, best = _resumed(job, report) or _begun(job)
+    state, best = _resumed(job, report) or _begun(job, report)
     crops_s = t.crop_frames * t.batch / job.learner.config.features.frames_per_s
     pace, losses = Pace(t.evaluate_every, t.checkpoint_every_s), list[float]()
     began = saved = last = time.monotonic()
     before_s = state.trained_s
-    while state.step < state.n_steps and state.step - state.best_step < t.patience * t.evaluate_every:
+    while not state.ended(t):
         before_step = time.monotonic()
         losses.append(job.learner.step(job.crops.batch(state.step), state.step, state.n_steps))
         if not math.isfinite(losses[-1]):
@@ -213,12 +225,13 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
 
 
 def _ending(job: Run, state: RunState) -> str:
+    most = _most(job, state)
     if state.step < state.n_steps:
         why = f"no better for {state.step - state.best_step} steps"
     else:
-        why = "all are done" if state.n_steps >= job.n_steps else "its time is over"
+        why = "all are done" if state.n_steps >= most else "its time is over"
     return (
-        f"{job.name}: ended at step {state.step} of {max(state.n_steps, job.n_steps)}, {why}; "
+        f"{job.name}: ended at step {state.step} of {max(state.n_steps, most)}, {why}; "
         f"kept step {state.best_step}, held-out error {state.best_score:.3f}"
     )
 
@@ -231,7 +244,9 @@ def _broke_down(job: Run, step: int, what: str) -> VoiceswapError:
     )
 
 
-def _begun(job: Run) -> tuple[RunState, Arrays]:
+def _begun(job: Run, report: Report) -> tuple[RunState, Arrays]:
+    if job.more:
+        report(Note(f"{job.name}: its checkpoints are gone; it is trained anew from the base", warning=True))
     score, weights = job.learner.score(job.held_out), job.learner.weights()
     state = RunState(0, job.n_steps, 0, score, score, score, 0.0)
     job.watch(Checked(state, is_best=True), weights)
@@ -241,8 +256,13 @@ def _begun(job: Run) -> tuple[RunState, Arrays]:
 def _fitted(state: RunState, pace: Pace, job: Run) -> RunState:
     if job.minutes is None or math.isnan(pace.in_all_s):
         return state
-    left = max(0, int((60 * job.minutes - state.trained_s) / pace.in_all_s))
-    return replace(state, n_steps=min(job.n_steps, state.step + left))
+    left = max(0, int((60 * job.minutes - (state.trained_s - state.more_from_s)) / pace.in_all_s))
+    return replace(state, n_steps=min(_most(job, state), state.step + left))
+
+
+def _most(job: Run, state: RunState) -> int:
+    """The step at which the run ends at the latest."""
+    return state.more_from_step + job.n_steps
 
 
 def _left_s(state: RunState, pace: Pace, job: Run) -> float:
@@ -261,7 +281,7 @@ def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays] | None:
         return None
     step, checkpoint = found
     run_json = checkpoint.document("run")
-    theirs, ours = run_json["identity"], json.loads(json.dumps(job.identity))
+    theirs, ours = run_json["identity"], _plain(job.identity)
     if theirs != ours:
         raise ModelError(
             f"the training of {job.name} that was begun differs in {'; '.join(_differences(theirs, ours))}",
@@ -274,9 +294,24 @@ def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays] | None:
     best = checkpoint.arrays("best", {name: (a.shape, "F32") for name, a in weights.items()})
     report(Note(f"{job.name}: going on from step {step}"))
     state = RunState(**run_json["state"])
+    if job.more:
+        return replace(
+            state, n_steps=state.step + job.n_steps, more_from_step=state.step, more_from_s=state.trained_s
+        ), best
     # More steps than at first may be wanted now.
-    n_steps = max(state.n_steps, job.n_steps) if job.minutes is None else state.n_steps
+    n_steps = max(state.n_steps, _most(job, state)) if job.minutes is None else state.n_steps
     return replace(state, n_steps=n_steps), best
+
+
+def standing(run_folder: Path, identity: dict[str, object]) -> RunState | None:
+    """Where the run of this identity stands whose checkpoints lie there; None if there are none, or another's."""
+    newest = folder.latest(run_folder, kind=CHECKPOINT_KIND, max_bytes=CHECKPOINT_MAX_BYTES)
+    run_json = newest[1].document("run") if newest is not None else {}
+    return RunState(**run_json["state"]) if run_json.get("identity") == _plain(identity) else None
+
+
+def _plain(identity: dict[str, object]) -> Any:
+    return json.loads(json.dumps(identity))
 
 
 def _differences(theirs: Any, ours: Any, key: str = "") -> list[str]:

@@ -40,7 +40,8 @@ class VoiceResult:
     Attributes:
         name: The voice's name.
         path: Its folder.
-        status: "trained", "ready" (nothing was left to do) or "stopped" (the same command goes on).
+        status: "trained", "ready" (nothing was left to do) or "stopped" (the same command goes on, but
+            for `fresh`, which begins anew).
         speech_s: Seconds of speech found.
         steps: Steps trained in all.
         best_step: The step whose weights are kept.
@@ -80,7 +81,7 @@ def train(
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
         minutes: Time for each voice's training, without the reading of its recordings; 0 to 10,000.
         more: Train a voice that is ready further, by as many steps again.
-        fresh: Forget what was trained and begin anew.
+        fresh: Forget what was trained and begin anew; what was begun so and stopped goes on without it.
         seed: Of all that is drawn; the same seed and data give the same voice if `minutes` is not given.
         base: The base's folder; the shipped one if not given.
         consent: Who agreed, to what and when, or the path of a recording or text that says so, of which the card keeps
@@ -99,7 +100,7 @@ def train(
     Raises:
         UsageError: Nothing to train, a missing folder, two sources of one name, consent that is nobody's, or something
             else than a voice where the voice is to lie.
-        AudioError: Less than 30 seconds of speech.
+        AudioError: Less than 30 seconds of speech, or no voiced sound in it.
         ModelError: A voice or checkpoint of another base, or damaged.
         BusyError: The voice is being trained by another process.
         WriteError: Something cannot be written.
@@ -201,41 +202,50 @@ class _VoiceTraining:
         speech = dataset.prepare(
             self.name, files, self.base.encoder, self.base.encoder_id, self.config, paths.cache_folder(), self._told
         )
-        self._check(speech)
+        melody = self._checked(speech)
         agreement = self._agreement(earlier, speech.data_sha256)
-        if ready is not None and not more:
-            if ready.card.get("data_sha256") == speech.data_sha256:
-                self.report(Note(f"{self.name} is ready; --more trains it further, --fresh begins anew"))
-                if any(ready.card.get(key) != value for key, value in agreement.items()):
-                    ready = with_card(ready, ready.card | agreement)
-                return self._result(ready.card, "ready")
-            self.report(Note(f"{self.name} was trained on other recordings; it is trained anew on these"))
-            shutil.rmtree(self.run_folder, ignore_errors=True)
-        judged = evaluation([speech.held_out], self.config)
-        if judged is None:
-            raise AudioError(f"{self.name} is one unbroken stretch of speech", "give more than one recording")
-        n_steps = self.config.train.steps
-        if more and ready is not None:
-            n_steps += int(ready.card["steps"])
-        learner = Learner(self.config, decoder.start_of_voice(self.base.arrays("decoder")), self.seed)
-        crops = Crops([speech.training], self.config, self.seed)
         identity: dict[str, object] = {
             "settings": self.config.to_json(),
             "base": self.base.id,
             "data": speech.data_sha256,
             "seed": self.seed,
         }
+        n_steps, further = self.config.train.steps, False
+        if ready is not None:
+            same = ready.card.get("data_sha256") == speech.data_sha256
+            begun = loop.standing(self.run_folder, identity)
+            # Else it was stopped, and goes on; the voice that is ready came from an earlier training.
+            done = begun is None or (same and begun.ended(self.config.train) and begun.step == ready.card["steps"])
+            if more:
+                further = done
+                n_steps += int(ready.card["steps"]) if begun is None else 0
+            elif done and same:
+                self.report(Note(f"{self.name} is ready; --more trains it further, --fresh begins anew"))
+                if any(ready.card.get(key) != value for key, value in agreement.items()):
+                    # First, as it is believed before the card.
+                    atomic.write_json(self.run_folder / agreements.FILE_NAME, agreement)
+                    ready = with_card(ready, ready.card | agreement)
+                return self._result(ready.card, "ready")
+            elif done:
+                self.report(Note(f"{self.name} was trained on other recordings; it is trained anew on these"))
+                shutil.rmtree(self.run_folder, ignore_errors=True)
+        judged = evaluation([speech.held_out], self.config)
+        if judged is None:
+            raise AudioError(f"{self.name} is one unbroken stretch of speech", "give more than one recording")
+        learner = Learner(self.config, decoder.start_of_voice(self.base.arrays("decoder")), self.seed)
+        crops = Crops([speech.training], self.config, self.seed)
         atomic.make_folder(self.run_folder)
         atomic.write_json(self.run_folder / agreements.FILE_NAME, agreement)
         # Before the plan is told: then hardly anything is left to do after the last step.
         speaker = to_card(of_recordings(files))
-        film = self._timelapse(learner, speech, files) if self.watched.timelapse else None
+        film = self._timelapse(learner, melody, files) if self.watched.timelapse else None
         with self._watching(film) as watch:
             job = loop.Run(self.name, learner, crops, judged, self.run_folder, identity, n_steps, minutes, watch)
+            job = replace(job, more=further)
             if film is not None:
                 job = replace(job, rehearse=film.rehearse)
             outcome = loop.run(job, self.report, self.stopped)
-        card = self._card(speech, outcome.state) | agreement
+        card = self._card(speech, melody, outcome.state) | agreement
         if outcome.finished:
             if film is not None:
                 film.finish(outcome.state.best_step, outcome.best)
@@ -265,9 +275,9 @@ class _VoiceTraining:
 
             yield watch
 
-    def _timelapse(self, learner: Learner, speech: dataset.Speech, files: list[Path]) -> Timelapse:
+    def _timelapse(self, learner: Learner, melody: pitch.F0Range, files: list[Path]) -> Timelapse:
         f, found = self.config.features, self.watched
-        film = Timelapse(self.run_folder, self.base, learner.model, self.name, _f0_range(speech))
+        film = Timelapse(self.run_folder, self.base, learner.model, self.name, melody)
         if not film.resume():
             who, said = self._lent() or (found.other, sentence(found.other_files, f))
             if said is not None:
@@ -302,7 +312,8 @@ class _VoiceTraining:
             )
         return voice
 
-    def _check(self, speech: dataset.Speech) -> None:
+    def _checked(self, speech: dataset.Speech) -> pitch.F0Range:
+        """The range of the speech, if a voice can be made of it."""
         apart_s = sum(len(clip.mel) for clip in speech.held_out) / self.config.features.frames_per_s
         self.report(Found(self.name, speech.n_files, speech.speech_s, speech.total_s, apart_s, speech.skipped))
         if speech.speech_s < MIN_SPEECH_S:
@@ -315,6 +326,10 @@ class _VoiceTraining:
         if speech.speech_s < ENOUGH_SPEECH_S:
             few = f"{self.name} has {speech.speech_s:.0f} s of speech; 3 minutes and more sound better"
             self.report(Note(few, warning=True))
+        melody = pitch.f0_range(np.concatenate([clip.f0_hz for clip in speech.clips]))
+        if melody is None:
+            raise AudioError(f"{self.name} has no voiced sound", "are these recordings of someone speaking?")
+        return melody
 
     def _agreement(self, earlier: list[Mapping[str, Any]], data_sha256: str) -> dict[str, Any]:
         """What the card is to say of consent and licence: as told now, else as told earlier of the same recordings."""
@@ -329,10 +344,7 @@ class _VoiceTraining:
             )
         return found | {"data_sha256": data_sha256}
 
-    def _card(self, speech: dataset.Speech, state: loop.RunState) -> dict[str, Any]:
-        melody = _f0_range(speech)
-        if melody is None:
-            raise AudioError(f"{self.name} has no voiced sound", "are these recordings of someone speaking?")
+    def _card(self, speech: dataset.Speech, melody: pitch.F0Range, state: loop.RunState) -> dict[str, Any]:
         return {
             "name": self.name,
             "base": self.base.id,
@@ -349,7 +361,3 @@ class _VoiceTraining:
     def _result(self, card: dict[str, Any], status: str) -> VoiceResult:
         keys = ("speech_s", "steps", "best_step", "trained_s", "scores")
         return VoiceResult(self.name, self.path, status, **{k: card[k] for k in keys})
-
-
-def _f0_range(speech: dataset.Speech) -> pitch.F0Range | None:
-    return pitch.f0_range(np.concatenate([clip.f0_hz for clip in speech.clips]))

@@ -108,7 +108,7 @@ def train(
         shell.say(f"next: voiceswap convert RECORDING --as {shlex.quote(results[-1].name)}")
     shell.result(results)
     if stop():
-        shell.say("stopped; the same command goes on")
+        shell.say(f"stopped; the same command {'without --fresh ' if fresh else ''}goes on")
         raise typer.Exit(stop.exit_code)
 
 
