@@ -6,13 +6,14 @@ import shutil
 import numpy as np
 import pytest
 
-from conftest import TINY
+from conftest import TINY, save
 from voiceswap.errors import UsageError
 from voiceswap.jobs import check, pretrain
 from voiceswap.jobs.events import Note
 from voiceswap.model import base
 from voiceswap.model.base import load_base
 from voiceswap.model.layers import to_arrays
+from voiceswap.shell import synthetic
 from voiceswap.signal import audio
 
 N_STEPS = 6
@@ -113,6 +114,33 @@ def test_a_base_knows_the_sounds_that_it_was_made_of(people, home, monkeypatch):
     some, all_of_it = check.units_heard(excerpts[:1]), check.units_heard(excerpts)
     assert 0 < some < all_of_it <= 1
     assert check.units_heard([]) == 0
+
+
+def test_parts_made_from_another_encoder_are_not_put_together(people, home, monkeypatch):
+    made(people, home / "work")
+    before = load_base(home / "work" / "base").id
+    save(people / "bert" / "take0.wav", synthetic.speech(synthetic.BORIS, 16.0, seed=5).samples)
+    result, notes = made(people, home / "work", parts=["encoder"])
+    assert result.path is None and result.parts == ("encoder", "vocoder", "slim_vocoder")
+    run = home / "work" / "run"
+    assert "units: made from another encoder; make it again with --part units" in notes
+    assert f"decoder: made from another encoder; delete {run}, then make it again with --part decoder" in notes
+    assert load_base(home / "work" / "base").id == before
+    shutil.rmtree(run)
+    with monkeypatch.context() as patch:
+        patch.setattr(pretrain, "MADE_FROM", {"decoder": "encoder"})
+        made(people, home / "work", parts=["units"])
+    result, notes = made(people, home / "work", parts=["decoder"])
+    assert result.path is not None and load_base(result.path).id != before
+    assert [text for text in notes if "made from" in text] == [
+        "units: not known which encoder it was made from, as it is of an earlier version"
+    ]
+
+
+def test_credits_are_read_before_the_work(people, home):
+    with pytest.raises(UsageError, match=r"cannot read the credits .*CREDIT: .*[Nn]o such file"):
+        made(people, home / "work", credits=home / "CREDIT")
+    assert not (home / "work").exists()
 
 
 def test_people_that_are_left_out_are_not_heard(people, home):

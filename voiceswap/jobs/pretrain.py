@@ -31,6 +31,8 @@ START_KIND = "start"
 PART_KIND = "part"
 PART_MAX_BYTES = 200_000_000
 PARTS = ("encoder", "units", "decoder", "vocoder", base.SLIM)
+WEIGHTS = "weights.safetensors"
+MADE_FROM = {"units": "encoder", "decoder": "encoder", base.SLIM: "vocoder"}
 # The recipe of the base decoder: docs/design.md.
 BASE_TRAIN = TrainConfig(
     crop_frames=172,
@@ -117,12 +119,16 @@ def pretrain(
         What stands now.
 
     Raises:
-        UsageError: An unknown part, no such folder, nobody in it, or more components than the encoder is wide.
+        UsageError: An unknown part, no such folder, nobody in it, more components than the encoder is wide, or credits
+            that cannot be read.
+        AudioError: Someone's first recording cannot be read.
         ModelError: The start cannot be used, or a part before the one asked for is missing.
+        BusyError: Another process makes a base in `out`.
         WriteError: Something cannot be written.
     """
     if unknown := set(parts) - set(PARTS):
         raise UsageError(f"unknown part: {', '.join(sorted(unknown))}", f"wanted some of {', '.join(PARTS)}")
+    texts = {"CREDITS.md": _credits(Path(credits))} if credits is not None else {}
     work = Path(out)
     atomic.make_folder(work)
     with atomic.locked(work / ".lock", f"the base in {work}"):
@@ -135,12 +141,12 @@ def pretrain(
         if "decoder" in parts:
             train = BASE_TRAIN if steps is None else BASE_TRAIN.model_copy(update={"steps": steps})
             if not _make_decoder(begin, train, people, work, minutes, seed, report, stopped):
-                return Pretrained(None, _standing(work), {})
+                return Pretrained(None, _standing(work, report), {})
         if "vocoder" in parts:
             _make_vocoder(begin, people, work, report)
         if base.SLIM in parts:
             _make_slim_vocoder(begin, people, work, minutes, seed, report, stopped)
-        return _assembled(begin, work, credits)
+        return _assembled(begin, work, texts, report)
 
 
 class _Start:
@@ -435,8 +441,15 @@ def _played(path: Path, speed: float, config: Config) -> Array:
     return features.decoder_mel(dataset.levelled(samples, f), f)[-SAID_FRAMES:].astype(np.float32)
 
 
-def _assembled(begin: _Start, work: Path, credits_file: str | Path | None) -> Pretrained:
-    standing = _standing(work)
+def _credits(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the credits {path}: {error}", "give a text file in UTF-8") from error
+
+
+def _assembled(begin: _Start, work: Path, texts: dict[str, str], report: Report) -> Pretrained:
+    standing = _standing(work, report)
     if standing != PARTS:
         return Pretrained(None, standing, {})
     parts = {name: _part(work, name) for name in PARTS}
@@ -449,14 +462,14 @@ def _assembled(begin: _Start, work: Path, credits_file: str | Path | None) -> Pr
     arrays["units"] = parts["units"].arrays("weights", base.expected_units(config))
     card = {name: part.document("card") for name, part in parts.items()} | {"start_sha256": begin.sha256}
     runs = {"training.jsonl": "run", "slim_training.jsonl": SLIM_RUN}
-    texts = {name: (work / run / loop.METRICS).read_text(encoding="utf-8") for name, run in runs.items()}
-    if credits_file is not None:
-        texts["CREDITS.md"] = Path(credits_file).read_text(encoding="utf-8")
-    write_base(work / "base", config, card, arrays, texts)
+    logs = {name: (work / run / loop.METRICS).read_text(encoding="utf-8") for name, run in runs.items()}
+    write_base(work / "base", config, card, arrays, logs | texts)
     return Pretrained(work / "base", standing, card)
 
 
 def _write_part(work: Path, name: str, config: Config, arrays: Arrays, card: dict[str, Any]) -> None:
+    if name in MADE_FROM:
+        card = card | {"made_from": _part(work, MADE_FROM[name]).sum_of(WEIGHTS)}
     documents = {"config": config.to_json(), "card": card}
     write_folder(work / name, kind=PART_KIND, documents=documents, arrays={"weights": arrays})
 
@@ -466,12 +479,27 @@ def _load_part(work: Path, name: str, model: keras.Model) -> tuple[Arrays, str]:
     part = _part(work, name)
     arrays = part.arrays("weights", expected_arrays(model))
     load_arrays(model, arrays)
-    return arrays, part.sum_of("weights.safetensors")
+    return arrays, part.sum_of(WEIGHTS)
 
 
 def _part(work: Path, name: str) -> Folder:
     return open_folder(work / name, kind=PART_KIND, max_bytes=PART_MAX_BYTES)
 
 
-def _standing(work: Path) -> tuple[str, ...]:
-    return tuple(name for name in PARTS if (work / name / "manifest.json").is_file())
+def _standing(work: Path, report: Report) -> tuple[str, ...]:
+    """The parts that are there and were made from those that are there."""
+    present = [name for name in PARTS if (work / name / "manifest.json").is_file()]
+    return tuple(name for name in present if MADE_FROM.get(name) not in present or _fits(work, name, report))
+
+
+def _fits(work: Path, name: str, report: Report) -> bool:
+    former = MADE_FROM[name]
+    made_from = _part(work, name).document("card").get("made_from")
+    if made_from is None:
+        report(Note(f"{name}: not known which {former} it was made from, as it is of an earlier version", warning=True))
+    elif made_from != _part(work, former).sum_of(WEIGHTS):
+        run = {"decoder": "run", base.SLIM: SLIM_RUN}.get(name)
+        first = f"delete {work / run}, then " if run is not None else ""
+        report(Note(f"{name}: made from another {former}; {first}make it again with --part {name}", warning=True))
+        return False
+    return True
