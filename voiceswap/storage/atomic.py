@@ -135,11 +135,10 @@ def _swap_in(temporary: Path, path: Path) -> None:
     # A reader that looks in between brings it back (`recover`); then it has to step aside again.
     for _ in range(SWAP_TRIES):
         if path.is_dir():
-            if kind_of(path) is None:
-                raise WriteError(
-                    f"cannot write {path}: there is a folder that is not from voiceswap",
-                    "move it away, or choose another place",
-                )
+            for place in (path, _aside(path)):
+                if place.exists() and kind_of(place) is None:
+                    hint = "move it away, or choose another place"
+                    raise WriteError(f"cannot write {path}: {place} is in the way, and not from voiceswap", hint)
             _discard(_aside(path))
             _rename(path, _aside(path))
         try:
