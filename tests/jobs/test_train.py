@@ -202,6 +202,11 @@ def test_a_voice_never_takes_the_place_of_recordings(recordings, use_tiny, home,
     assert sorted(home.rglob("*")) == before
 
 
-def test_nothing_is_left_behind(recordings, use_tiny, home):
+def test_nothing_is_left_behind(recordings, use_tiny, home, monkeypatch):
+    # Nor what killed processes left.
+    for place in ("voices", "voices/.runs/speakerA", "voices/.runs/speakerA/timelapse", "cache"):
+        (home / place).mkdir(parents=True, exist_ok=True)
+        (home / place / f".a.flac.{10**30}.0123abcd.tmp.flac").write_bytes(b"half")
+    monkeypatch.setenv("VOICESWAP_CACHE", str(home / "cache"))
     voiceswap.train(recordings)
     assert not [p for p in home.rglob("*") if ".tmp" in p.name]

@@ -139,6 +139,7 @@ def prepare(
     arrays = _cached(entry)
     if arrays is None:
         atomic.make_folder(cache)
+        atomic.sweep(cache)
         arrays, reasons = _extract(name, files, encoder, config, report)
         arrays["skipped"] = np.frombuffer(json.dumps(reasons).encode(), dtype=np.uint8)
         atomic.write_bytes(entry, save(arrays))

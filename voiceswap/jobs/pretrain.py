@@ -132,6 +132,8 @@ def pretrain(
     work = Path(out)
     atomic.make_folder(work)
     with atomic.locked(work / ".lock", f"the base in {work}"):
+        for swept in (work, work / "run", work / SLIM_RUN):
+            atomic.sweep(swept)
         people = _people(folders, leave_out)
         begin = _Start(Path(start) if start is not None else base.SHIPPED, content_dim)
         if "encoder" in parts:

@@ -20,6 +20,7 @@ from voiceswap.jobs.batches import Crops, evaluation
 from voiceswap.jobs.events import Event, Found, Note, Report, silent
 from voiceswap.jobs.identity import of_recordings, to_card
 from voiceswap.jobs.learner import Learner
+from voiceswap.jobs.timelapse import FOLDER as TIMELAPSE
 from voiceswap.jobs.timelapse import Timelapse, borrowed, sentence
 from voiceswap.jobs.voice import VOICE_KIND, Voice, load, with_card, write_voice
 from voiceswap.model import decoder
@@ -142,7 +143,7 @@ def train(
         run_folder = paths.run_path(folder, name)
         atomic.make_folder(run_folder)
         with atomic.locked(run_folder.parent / f".{name}.lock", f"the voice {name}"):
-            for swept in (folder, run_folder):
+            for swept in (folder, run_folder, run_folder / TIMELAPSE):
                 atomic.sweep(swept)
             told = {"consent": agreed.get(name), "licence": licence}
             watched = _Watched(timelapse, tensorboard, other[0], other[2])
