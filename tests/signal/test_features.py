@@ -84,10 +84,30 @@ def test_no_notes_are_made_up_between_notes_and_beside_pauses():
     assert not found[wanted_s > 0.153].any()
 
 
+@pytest.mark.parametrize(
+    ("note_s", "bend", "sung"), [(0.5, 0.0, True), (0.5, 0.4, True), (0.5, 3.0, False), (0.2, 0.0, False)]
+)
+def test_singing_is_told_by_its_held_notes(note_s, bend, sung):
+    rate = CONFIG.frames_per_s
+    within = np.arange(round(note_s * rate)) / rate
+    note = 220 * 2 ** (bend * np.sin(2 * np.pi * 5.5 * within) / 12)
+    melody = np.concatenate([np.append(note * 2 ** (step / 12), [0.0]) for step in (0, 4, 7, 5, 2)])
+    assert pitch.is_sung(melody.astype(np.float32), rate) is sung
+    # Among speech that glides all the time.
+    glides = np.tile(np.geomspace(180, 260, round(0.4 * rate)), 8)
+    assert pitch.is_sung(np.concatenate([melody, glides]).astype(np.float32), rate) is sung
+
+
+def test_nothing_voiced_is_not_sung():
+    assert not pitch.is_sung(np.zeros(100, np.float32), CONFIG.frames_per_s)
+    assert not pitch.is_sung(np.zeros(0, np.float32), CONFIG.frames_per_s)
+
+
 def test_transposition_brings_middle_onto_middle():
     source, voice = pitch.F0Range(80, 110, 160), pitch.F0Range(150, 220, 300)
     assert pitch.transposition(source, voice) == 12.0
     assert pitch.transposition(None, voice) == 0.0
+    assert pitch.transposition(source, voice, sung=True) == round(4 * np.log2(150 / 80 * 2 * 300 / 160), 2)
     moved = pitch.transposed(np.array([0.0, 110.0], np.float32), 12.0, CONFIG)
     np.testing.assert_allclose(moved, [0.0, 220.0])
 

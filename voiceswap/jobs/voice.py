@@ -19,7 +19,7 @@ from voiceswap.model.base import VOCODERS, Base, load_base
 from voiceswap.model.layers import Arrays, expected_arrays, load_arrays
 from voiceswap.signal import audio
 from voiceswap.signal.mark import Marker
-from voiceswap.signal.pitch import F0Range, transposition
+from voiceswap.signal.pitch import F0Range, is_sung, transposition
 from voiceswap.storage import paths
 from voiceswap.storage.folder import Folder, open_folder, packed, write_folder
 
@@ -159,10 +159,11 @@ class Voice:
     ) -> Shaping:
         """How a surveyed source is carried over into this voice.
 
-        Without a `pitch`, the middles of both ranges meet; `in_key`, over an accompaniment, as near as whole octaves
-        bring them.
+        Without a `pitch`, the middles of both ranges meet, of singing the whole ranges as well as they can; `in_key`,
+        over an accompaniment, as near as whole octaves bring them.
         """
-        semitones = transposition(found.f0_range, self.f0_range) if pitch is None else pitch
+        sung = is_sung(found.f0_hz, self.config.features.frames_per_s)
+        semitones = transposition(found.f0_range, self.f0_range, sung=sung) if pitch is None else pitch
         if in_key and pitch is None:
             semitones = 12.0 * round(semitones / 12)
         return Shaping(semitones, formant, protect, vocoder)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyworld
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import UsageError
@@ -29,6 +30,8 @@ OCTAVE_SLACK, LOST_SLACK = 1.0, 1.0
 SLIDE_SEMITONES = 3.0
 # A note that is hardly voiced any more, or not yet, is held for so long.
 HELD_S = 0.2
+# Notes of singing: so long, within so little, and how much of what is voiced they are at least.
+NOTE_S, NOTE_SEMITONES, SUNG_SHARE = 0.3, 1.0, 0.1
 # The tracker takes what peaks below -60 dBFS for silence: quiet recordings are raised to half of full scale for it.
 TRACKED_PEAK, MAX_GAIN = 0.5, 100.0
 
@@ -181,11 +184,30 @@ def f0_range(f0: Array) -> F0Range | None:
     return F0Range(round(float(low), 1), round(float(mid), 1), round(float(high), 1))
 
 
-def transposition(source: F0Range | None, voice: F0Range) -> float:
-    """Semitones that bring the middle of the source's range onto the middle of the voice's; 0.0 without a melody."""
+def is_sung(f0: Array, frames_per_s: float) -> bool:
+    """Whether a melody `(n_frames,)` in Hz, 0.0 = unvoiced, holds notes as singing does: for a tenth of its voiced time.
+
+    A held note stays within a semitone for .3 s. What speech has of them: docs/measurements.md.
+    """
+    voiced, size = f0 > 0, 2 * round(NOTE_S * frames_per_s / 2) + 1
+    if not voiced.any():
+        return False
+    tones = 12 * np.log2(np.where(voiced, f0, 1.0))
+    # Beside an unvoiced frame, or an end, nothing is held.
+    highest = maximum_filter1d(np.where(voiced, tones, np.inf), size, mode="constant", cval=np.inf)
+    apart = highest - minimum_filter1d(tones, size)
+    return bool(maximum_filter1d(apart <= NOTE_SEMITONES, size)[voiced].mean() > SUNG_SHARE)
+
+
+def transposition(source: F0Range | None, voice: F0Range, *, sung: bool = False) -> float:
+    """Semitones that bring the middle of the source's range onto the middle of the voice's; 0.0 without a melody.
+
+    Of singing, whose range may be much wider, both ends count as much as the middle.
+    """
     if source is None:
         return 0.0
-    return round(12 * float(np.log2(voice.mid_hz / source.mid_hz)), 2)
+    theirs, ours = ((r.low_hz, r.mid_hz, r.high_hz) if sung else (r.mid_hz,) for r in (source, voice))
+    return round(12 * float(np.mean(np.log2(np.divide(ours, theirs)))), 2)
 
 
 def transposed(f0: Array, semitones: float, config: FeatureConfig) -> Array:
