@@ -185,7 +185,7 @@ def f0_range(f0: Array) -> F0Range | None:
 
 
 def is_sung(f0: Array, frames_per_s: float) -> bool:
-    """Whether a melody `(n_frames,)` in Hz, 0.0 = unvoiced, holds notes as singing does: for a tenth of its voiced time.
+    """Whether a melody `(n_frames,)` in Hz, 0.0 = unvoiced, holds notes as singing does, a tenth of its voiced time.
 
     A held note stays within a semitone for .3 s. What speech has of them: docs/measurements.md.
     """
