@@ -24,7 +24,7 @@ from voiceswap.storage import atomic
 Array = np.ndarray
 SUFFIXES = CONTAINERS | set(audio.FORMATS) | {".wave", ".oga", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64"}
 # Changes whenever the same recording would give other features.
-CACHE_VERSION = 4
+CACHE_VERSION = 5
 HELD_OUT_EVERY = 10
 MAX_SPEECH_S = 3600.0
 # Long recordings are heard in parts of ten minutes, so that ten hours take the memory of one.
