@@ -68,7 +68,7 @@ def test_a_stopped_slim_vocoder_goes_on_to_the_same(people, home):
     assert stopped.path is None and "slim_vocoder" not in stopped.parts
     resumed, notes = made(people, home / "again", parts=["slim_vocoder"])
     assert any("going on from step 2" in text for text in notes)
-    slim = [load_base(made_base.path).slim_vocoder for made_base in (whole, resumed)]
+    slim = [load_base(made_base.path).slim_vocoder() for made_base in (whole, resumed)]
     for ours, theirs in zip(*(to_arrays(of.network).values() for of in slim), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert whole.card["slim_vocoder"]["held_out"]["best"] <= whole.card["slim_vocoder"]["held_out"]["first"]

@@ -178,9 +178,7 @@ def test_a_song_is_marked_where_it_is_converted_if_that_is_enough(sung_s, marked
     made[RATE // 2 :, 1] = 0.1
     song = songs.Song(array_source(made, RATE), array_source(rest, RATE, 1000).open, separated=True, sung_s=sung_s)
     kind = audio.AudioInfo(RATE, 2, "WAV", "FLOAT")
-    parts = songs.put_together(
-        iter([made[:5000], made[5000:]]), song, songs.SongOptions(), kind, len(made), False, str, str
-    )
+    parts = songs.put_together(iter([made[:5000], made[5000:]]), song, songs.SongOptions(), kind, len(made), str, str)
     where = [where for _, where in parts]
     if marked:
         np.testing.assert_array_equal(np.concatenate(where), np.arange(RATE) >= RATE // 2)
@@ -193,5 +191,5 @@ def test_stems_too_long_for_riff_are_rf64(tmp_path, monkeypatch):
     made = np.zeros((9000, 2), np.float32)
     kind, options = audio.AudioInfo(RATE, 2, "WAV", "PCM_16"), songs.SongOptions(stems=tmp_path)
     song = songs.Song(array_source(made, RATE), None)
-    assert list(songs.put_together(iter([made]), song, options, kind, len(made), False, str, str))
+    assert list(songs.put_together(iter([made]), song, options, kind, len(made), str, str))
     assert [path.read_bytes()[:4] for path in sorted(tmp_path.iterdir())] == [b"RF64"] * 3

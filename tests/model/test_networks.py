@@ -270,7 +270,7 @@ def test_a_base_without_a_slim_vocoder_has_the_whole_one(monkeypatch, tiny_base,
     monkeypatch.setattr(base, "has_units_for_half", lambda: False)
     monkeypatch.setattr(base, "quick_in_half", lambda: half)
     tiny = base.load_base(tiny_base)
-    assert tiny.slim_vocoder is None and (tiny.vocoder_of("fast") is tiny.vocoder_of("best")) is not half
+    assert tiny.slim_vocoder() is None and (tiny.vocoder_of("fast") is tiny.vocoder_of("best")) is not half
     inner = tiny.vocoder_of("fast").network.get_layer("conv_in")
     assert inner.compute_dtype == ("bfloat16" if half else "float32")
 

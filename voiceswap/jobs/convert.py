@@ -292,7 +292,7 @@ def _convert_one(
                 progress = replace(progress, times_real_time=speed, left_s=left_s)
             asking(progress)
 
-        mixed = put_together(voiced, song, wanted.options, kind, found.n_samples, wanted.force, told, report)
+        mixed = put_together(voiced, song, wanted.options, kind, found.n_samples, told, report)
         marker = Marker(kind.sample_rate_hz, kind.n_channels, voice.tag) if wanted.mark else None
         duration_s = found.n_samples / kind.sample_rate_hz
         made = record.Record(

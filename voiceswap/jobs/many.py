@@ -112,9 +112,7 @@ def check_targets(targets: Sequence[tuple[Path, str]], read: Iterable[tuple[Path
         WriteError: One's name is too long, its folder is missing or read-only, or it is no file.
     """
     result = targets[0][0]
-    if result.suffix.lower() not in audio.FORMATS:
-        kinds = ", ".join(sorted(k[1:] for k in audio.FORMATS))
-        raise UsageError(f"{result} has an ending that cannot be written", f"wanted one of {kinds}")
+    audio.written_format(result)
     taken = {_key(path): what for path, what in read}
     for path, option in targets:
         hint = f"choose another place with {option}"

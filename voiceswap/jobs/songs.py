@@ -322,7 +322,6 @@ def put_together(
     options: SongOptions,
     rate_like: audio.AudioInfo,
     n_samples: int,
-    force: bool,
     told: Callable[[int], None],
     report: Report,
 ) -> Generator[tuple[Array, Array | None], None, None]:
@@ -334,7 +333,6 @@ def put_together(
         options: Gains, and where stems go.
         rate_like: The recording's kind.
         n_samples: How many samples a channel it has.
-        force: Whether stems that exist may be replaced.
         told: How many samples are converted, while nothing can be mixed yet.
         report: Told which gain keeps the song's loudness.
 
@@ -350,7 +348,7 @@ def put_together(
     )
     channels = rate_like.n_channels
     with ExitStack() as stack:
-        writers = _stem_writers(stack, options.stems, rate_like, n_samples, force)
+        writers = _stem_writers(stack, options.stems, rate_like, n_samples)
         if song.backing is None:
             backing = None
         else:
@@ -399,15 +397,10 @@ def _balanced(
         yield (block * gain for block in audio.blocks(path))
 
 
-def _stem_writers(
-    stack: ExitStack, folder: Path | None, like: audio.AudioInfo, n_samples: int, force: bool
-) -> list[audio.Writer]:
+def _stem_writers(stack: ExitStack, folder: Path | None, like: audio.AudioInfo, n_samples: int) -> list[audio.Writer]:
     if folder is None:
         return []
     atomic.make_folder(folder)
     paths = [folder / f"{stem}.wav" for stem in STEMS]
-    for path in paths:
-        if path.exists() and not force:
-            raise UsageError(f"{path} exists", "give --force to replace it, or another folder with --stems")
     kind = audio.AudioInfo(like.sample_rate_hz, like.n_channels, "WAV", "FLOAT")
     return [stack.enter_context(audio.Writer(path, kind, n_samples=n_samples)) for path in paths]

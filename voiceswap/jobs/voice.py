@@ -162,11 +162,11 @@ class Voice:
         Without a `pitch`, the middles of both ranges meet, of singing the whole ranges as well as they can; `in_key`,
         over an accompaniment, as near as whole octaves bring them.
         """
-        sung = is_sung(found.f0_hz, self.config.features.frames_per_s)
-        semitones = transposition(found.f0_range, self.f0_range, sung=sung) if pitch is None else pitch
-        if in_key and pitch is None:
-            semitones = 12.0 * round(semitones / 12)
-        return Shaping(semitones, formant, protect, vocoder)
+        if pitch is None:
+            sung = is_sung(found.f0_hz, self.config.features.frames_per_s)
+            pitch = transposition(found.f0_range, self.f0_range, sung=sung)
+            pitch = 12.0 * round(pitch / 12) if in_key else pitch
+        return Shaping(pitch, formant, protect, vocoder)
 
 
 def with_decoder(base: Base, model: keras.Model) -> Networks:

@@ -80,13 +80,23 @@ class Base:
         elsewhere.
         """
         half = quick_in_half()
-        slim = None if has_units_for_half() else self._slim_vocoder("bfloat16" if half else "float32")
+        slim = None if has_units_for_half() else self.slim_vocoder("bfloat16" if half else "float32")
         return slim or (self._vocoder("bfloat16") if half else self.vocoder)
 
-    @cached_property
-    def slim_vocoder(self) -> Vocoder | None:
-        """The vocoder with its inner convolutions through fewer channels, float32; None in older bases."""
-        return self._slim_vocoder("float32")
+    def slim_vocoder(self, dtype: str = "float32") -> Vocoder | None:
+        """The vocoder with its inner convolutions through fewer channels, built anew; None in older bases."""
+        if f"{SLIM}.safetensors" not in self._folder.manifest["files"]:
+            return None
+        ranks = checked_ranks(self.card.get(SLIM), self.config)
+        stored = self._folder.arrays(SLIM, expected_slim(self.config, ranks))
+        model = vocoder.build(self.config, dtype, ranks, context_only=True)
+        # The whole one's inner convolutions lie in the same file; it is not built only to learn their shapes.
+        inner = vocoder.inner_convolutions(self.config)
+        expected = {k: v for k, v in expected_arrays(model).items() if k.split("/")[0] not in inner}
+        for name, (channels, width, _) in inner.items():
+            expected |= {f"{name}/kernel": ((width, channels, channels), HALF), f"{name}{BIAS}": ((channels,), HALF)}
+        load_arrays(model, self._folder.arrays("vocoder", expected) | unpacked_slim(stored))
+        return Vocoder(model, self.config)
 
     def vocoder_of(self, name: str) -> Vocoder:
         """The vocoder "best" or "fast"."""
@@ -106,20 +116,6 @@ class Base:
     def _vocoder(self, dtype: str) -> Vocoder:
         model = vocoder.build(self.config, dtype, context_only=True)
         load_arrays(model, self._folder.arrays("vocoder", expected_arrays(model)))
-        return Vocoder(model, self.config)
-
-    def _slim_vocoder(self, dtype: str) -> Vocoder | None:
-        if f"{SLIM}.safetensors" not in self._folder.manifest["files"]:
-            return None
-        ranks = checked_ranks(self.card.get(SLIM), self.config)
-        stored = self._folder.arrays(SLIM, expected_slim(self.config, ranks))
-        model = vocoder.build(self.config, dtype, ranks, context_only=True)
-        # The whole one's inner convolutions lie in the same file; it is not built only to learn their shapes.
-        inner = vocoder.inner_convolutions(self.config)
-        expected = {k: v for k, v in expected_arrays(model).items() if k.split("/")[0] not in inner}
-        for name, (channels, width, _) in inner.items():
-            expected |= {f"{name}/kernel": ((width, channels, channels), HALF), f"{name}{BIAS}": ((channels,), HALF)}
-        load_arrays(model, self._folder.arrays("vocoder", expected) | unpacked_slim(stored))
         return Vocoder(model, self.config)
 
 

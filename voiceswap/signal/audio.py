@@ -26,7 +26,6 @@ BLOCK_SAMPLES = 65_536
 WRITE_SAMPLES = 8_192
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000
 MAX_CHANNELS = 64
-MAX_TAG_CHARACTERS = 500
 # Float files may exceed full scale; beyond this it is not audio.
 MAX_ABS = 1e3
 FORMATS = {
@@ -76,7 +75,7 @@ def probe(path: Path) -> AudioInfo:
         AudioError: Not a regular file, empty, not audio, or with a rate or channel count that no recording has.
     """
     with closing(_opened(path)) as track:
-        title, artist = (track.tags.get(name, "")[:MAX_TAG_CHARACTERS] for name in ("title", "artist"))
+        title, artist = (track.tags.get(name, "")[: child.MAX_TAG_CHARACTERS] for name in ("title", "artist"))
         return AudioInfo(track.sample_rate_hz, track.n_channels, track.format, track.subtype, title, artist)
 
 
@@ -95,9 +94,9 @@ def tags(path: Path) -> dict[str, str]:
         AudioError: As `probe`.
     """
     with closing(_opened(path)) as track:
-        found = {str(name)[:MAX_TAG_CHARACTERS]: str(text) for name, text in track.tags.items() if text}
+        found = {str(name)[: child.MAX_TAG_CHARACTERS]: str(text) for name, text in track.tags.items() if text}
     return {
-        name: text[: child.MAX_COMMENT_CHARACTERS if name == "comment" else MAX_TAG_CHARACTERS]
+        name: text[: child.MAX_COMMENT_CHARACTERS if name == "comment" else child.MAX_TAG_CHARACTERS]
         for name, text in list(found.items())[: child.MAX_TAGS]
     }
 
@@ -248,6 +247,14 @@ def written_suffix(source: Path) -> str:
     return source.suffix if source.suffix.lower() in FORMATS else ".wav"
 
 
+def written_format(path: Path) -> str:
+    """What libsndfile calls the format of this ending; raises UsageError if it cannot be written."""
+    if (found := FORMATS.get(path.suffix.lower())) is None:
+        kinds = ", ".join(sorted(k[1:] for k in FORMATS))
+        raise UsageError(f"{path} has an ending that cannot be written", f"wanted one of {kinds}")
+    return found
+
+
 class Writer:
     """Writes a recording block by block; it appears under its name when it is whole, or not at all.
 
@@ -274,11 +281,7 @@ class Writer:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        like = self._like
-        format_name = FORMATS.get(self._path.suffix.lower())
-        if format_name is None:
-            kinds = ", ".join(sorted(k[1:] for k in FORMATS))
-            raise UsageError(f"{self._path} has an ending that cannot be written", f"wanted one of {kinds}")
+        like, format_name = self._like, written_format(self._path)
         keeps = like.subtype in KEPT and sf.check_format(format_name, like.subtype)
         subtype = like.subtype if keeps else sf.default_subtype(format_name)
         if self._path.suffix.lower() == ".opus":

@@ -27,7 +27,7 @@ ANSWER_S = 30.0
 START_S = 60.0
 MAX_LINE_BYTES = 1 << 20
 # A comment may hold a record, with six to twelve characters for each letter of a name.
-MAX_TAG_CHARACTERS, MAX_COMMENT_CHARACTERS, MAX_TAGS = 1000, 5000, 50
+MAX_TAG_CHARACTERS, MAX_COMMENT_CHARACTERS, MAX_TAGS = 500, 5000, 50
 # FFmpeg's libraries alone map half a gigabyte.
 MAX_MEMORY_BYTES = 4 << 30
 CODE = "import sys; sys.path[:] = sys.argv[1:]; from voiceswap.signal.child import serve; serve()"
