@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import TINY, save
-from voiceswap.errors import UsageError
+from voiceswap.errors import ModelError, UsageError
 from voiceswap.jobs import check, pretrain
 from voiceswap.jobs.events import Note
 from voiceswap.model import base
@@ -56,6 +56,15 @@ def test_a_stopped_pretraining_goes_on_to_the_same_base(people, home):
     assert card["decoder"]["steps"] == N_STEPS and card["decoder"]["speakers"] == 2
     log = [json.loads(line)["step"] for line in (whole.path / "training.jsonl").read_text().splitlines()]
     assert log[-1] == N_STEPS
+
+
+def test_what_was_begun_otherwise_says_how_to_begin_anew(people, home):
+    asked = iter([False, False, True])
+    made(people, home / "work", stopped=lambda: next(asked))
+    with pytest.raises(ModelError, match="differs in seed") as caught:
+        made(people, home / "work", parts=("decoder",), seed=7)
+    # `pretrain` has no --fresh.
+    assert caught.value.hint.endswith(f"or remove {home / 'work' / 'run'} to begin anew")
 
 
 def test_a_stopped_slim_vocoder_goes_on_to_the_same(people, home):

@@ -141,6 +141,7 @@ class Run:
         watch: Told of each check, and given the best weights so far; it must not change what is learnt.
         rehearse: Does what `watch` does at a check, and keeps nothing: for how long that takes.
         more: Whether a run found there came to its end, so that it goes on by as many steps and minutes again.
+        begin_anew: What the user does to begin anew.
     """
 
     name: str
@@ -154,6 +155,7 @@ class Run:
     watch: Watch = _unwatched
     rehearse: Callable[[], None] = _unrehearsed
     more: bool = False
+    begin_anew: str = "begin anew with --fresh"
 
 
 def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -> Outcome:
@@ -240,7 +242,7 @@ def _broke_down(job: Run, step: int, what: str) -> VoiceswapError:
     heard = ", ".join(map(str, job.crops.sources(step)))
     return VoiceswapError(
         f"training of {job.name} broke down at step {step}, on {heard}: {what}",
-        f"the last sound checkpoint is kept in {job.folder}; look for odd recordings among them, or use --fresh",
+        f"the last sound checkpoint is kept in {job.folder}; look for odd recordings among them, or {job.begin_anew}",
     )
 
 
@@ -285,7 +287,7 @@ def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays] | None:
     if theirs != ours:
         raise ModelError(
             f"the training of {job.name} that was begun differs in {'; '.join(_differences(theirs, ours))}",
-            "give the recordings and options it was begun with, or begin anew with --fresh",
+            f"give the recordings and options it was begun with, or {job.begin_anew}",
         )
     if (made_by := checkpoint.manifest["voiceswap_version"]) != voiceswap.__version__:
         report(Note(f"{job.name} was begun with voiceswap {made_by}", warning=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -291,10 +291,9 @@ def _make_decoder(
         "seed": seed,
     }
     learner = Learner(config, start, seed)
-    job = loop.Run(
-        "decoder", learner, Crops(training, config, seed), judged, work / "run", identity, config.train.steps, minutes
-    )
-    outcome = loop.run(job, report, stopped)
+    crops, n_steps = Crops(training, config, seed), config.train.steps
+    job = loop.Run("decoder", learner, crops, judged, work / "run", identity, n_steps, minutes)
+    outcome = _run(job, report, stopped)
     if outcome.finished:
         half = {k: v.astype(np.float16) for k, v in outcome.best.items()}
         card = {
@@ -354,6 +353,10 @@ def _make_vocoder(begin: _Start, people: dict[str, list[Path]], work: Path, repo
     _write_part(work, "vocoder", config, begin.vocoder, card)
 
 
+def _run(job: loop.Run, report: Report, stopped: Callable[[], bool]) -> loop.Outcome:
+    return loop.run(replace(job, begin_anew=f"remove {job.folder} to begin anew"), report, stopped)
+
+
 def _copied(sound: vocoder.Vocoder, people: dict[str, list[Path]], part: str, report: Report) -> dict[str, Any]:
     """How far the mel of copies is from the mel that they are made from."""
     config, errors = sound.config, []
@@ -401,7 +404,7 @@ def _make_slim_vocoder(
     crops = tuning.SaidCrops(said.of(learnt), [sources[i] for i in learnt], config, seed)
     held_out = said.of(apart).beginning(SLIM_TRAIN.crop_frames)
     job = loop.Run(base.SLIM, learner, crops, held_out, work / SLIM_RUN, identity, SLIM_TRAIN.steps, minutes)
-    outcome = loop.run(job, report, stopped)
+    outcome = _run(job, report, stopped)
     if outcome.finished:
         packed, state = base.packed_slim(outcome.best), outcome.state
         load_arrays(learner.model, arrays | base.unpacked_slim(packed))
