@@ -11,7 +11,7 @@ import pytest
 import browser
 import voiceswap
 from conftest import save
-from voiceswap.errors import ModelError, UsageError
+from voiceswap.errors import ModelError, UsageError, WriteError
 from voiceswap.jobs import instruments, loop, timelapse
 from voiceswap.jobs.voice import with_card
 from voiceswap.shell import page, report, synthetic
@@ -123,6 +123,19 @@ def test_a_voice_without_its_training_and_recordings_of_ones_own(voice, home):
     with pytest.raises(ModelError, match="no voice"):
         voiceswap.report("speakerZ", out=home / "x.html")
     assert not (home / "x.html").exists()
+
+
+def test_a_page_that_cannot_be_written_is_told_before_the_work(voice, home, monkeypatch):
+    monkeypatch.setattr(report, "evaluate", lambda *_, **__: pytest.fail("the work began"))
+    save(home / "a.wav", synthetic.speech(synthetic.BORIS, 1.0, seed=1).samples)
+    before = (home / "a.wav").read_bytes()
+    with pytest.raises(WriteError, match="there is no folder"):
+        voiceswap.report("speakerA", out=home / "none" / "x.html", source=home / "a.wav")
+    with pytest.raises(WriteError, match="it is no file"):
+        voiceswap.report("speakerA", out=home, source=home / "a.wav", force=True)
+    with pytest.raises(UsageError, match=r"a\.wav is the source itself"):
+        voiceswap.report("speakerA", out=home / "a.wav", source=home / "a.wav", force=True)
+    assert (home / "a.wav").read_bytes() == before
 
 
 def stranger(voice):

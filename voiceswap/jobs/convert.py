@@ -249,6 +249,7 @@ def _convert_one(
         report(event)
 
     read = ((path, "the input"), (wanted.f0, "the file of --f0"), (wanted.options.backing, "the file of --backing"))
+    audio.written_format(output)
     check_targets(list(_targets(output, wanted)), [(p, what) for p, what in read if p], force=wanted.force)
     # A pipe can be read but once.
     if wanted.f0 is not None and (os.path.isfile(wanted.f0) or not os.path.exists(wanted.f0)):

@@ -108,11 +108,10 @@ def check_targets(targets: Sequence[tuple[Path, str]], read: Iterable[tuple[Path
         force: Whether files that exist may be replaced.
 
     Raises:
-        UsageError: One exists, or is read or written besides; or the result's ending is of no format.
+        UsageError: One exists, or is read or written besides.
         WriteError: One's name is too long, its folder is missing or read-only, or it is no file.
     """
     result = targets[0][0]
-    audio.written_format(result)
     taken = {_key(path): what for path, what in read}
     for path, option in targets:
         hint = f"choose another place with {option}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,12 +16,13 @@ import numpy as np
 
 import voiceswap
 from voiceswap.config import FeatureConfig
-from voiceswap.errors import ModelError, UsageError
+from voiceswap.errors import ModelError
 from voiceswap.jobs import loop, timelapse
 from voiceswap.jobs.consent import is_recorded
 from voiceswap.jobs.dataset import recordings
 from voiceswap.jobs.evaluate import Evaluation, evaluate
 from voiceswap.jobs.events import Report, silent
+from voiceswap.jobs.many import check_targets
 from voiceswap.jobs.voice import Voice, load
 from voiceswap.shell import page
 from voiceswap.shell.console import range_text
@@ -109,7 +109,7 @@ def report(
         Where the page is, and its scores.
 
     Raises:
-        UsageError: The page exists, or a recording is missing.
+        UsageError: The page exists or is a recording itself, or a recording is missing.
         AudioError: No recording could be used.
         ModelError: The voice cannot be used.
         WriteError: The page cannot be written.
@@ -121,8 +121,8 @@ def report(
     """
     used = load(voice, voices)
     path = Path(out) if out is not None else Path(f"{used.name}{SUFFIX}")
-    if os.path.lexists(path) and not force:
-        raise UsageError(f"{path} exists", "give --force to replace it, or another page with -o")
+    read = [(Path(p), f"the {what}") for p, what in ((source, "source"), (target, "target")) if p is not None]
+    check_targets([(path, "-o")], read, force=force)
     kept = paths.run_path(used.path.absolute().parent, used.name)
     with tempfile.TemporaryDirectory(prefix="voiceswap-") as temporary:
         made = _Report(used, kept, Path(temporary))
