@@ -1,12 +1,13 @@
 """Content is heard piece by piece, whichever way the pieces are packed."""
 
+import errno
 import os
 
 import numpy as np
 import pytest
 
 from conftest import TINY, save
-from voiceswap.errors import WriteError
+from voiceswap.errors import UsageError, WriteError
 from voiceswap.jobs import dataset
 from voiceswap.jobs.events import silent
 from voiceswap.model import encoder
@@ -43,6 +44,31 @@ def test_what_lies_in_hidden_folders_is_no_recording(tmp_path):
         (source / name).write_bytes(b"")
     (source / "folder.wav").mkdir()
     assert dataset.recordings(source) == [source / "a.wav", source / "b" / "c.WAV"]
+
+
+def test_recordings_are_in_the_order_of_their_places_and_links_are_not_followed(tmp_path):
+    names = ("b.wav", "b/z.ogg", "b/a/c.flac", "b a/d.mp3", "B/e.opus", "a.wav")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "b" / "again").symlink_to(tmp_path)
+    assert dataset.recordings(tmp_path) == sorted(tmp_path / name for name in names)
+
+
+def test_a_folder_below_that_may_not_be_looked_into_is_told(tmp_path, monkeypatch):
+    shut = tmp_path / "anna" / "shut"
+    shut.mkdir(parents=True)
+    (tmp_path / "anna" / "a.wav").write_bytes(b"")
+    listed = os.listdir
+
+    def refused(path):
+        if str(path) == str(shut):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", refused)
+    with pytest.raises(UsageError, match=f"cannot look into {shut}: permission denied"):
+        dataset.recordings(tmp_path / "anna")
 
 
 def test_a_cache_that_cannot_be_written_to_is_told_before_the_work(tmp_path, monkeypatch):

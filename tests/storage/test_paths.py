@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import unicodedata
 from pathlib import Path
@@ -298,3 +299,29 @@ def test_a_read_only_folder_is_told_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setattr(paths.os, "access", lambda folder, mode: False)
     with pytest.raises(WriteError, match=r"song.anna.wav: the folder .* cannot be written to"):
         paths.output_path(tmp_path / "song.wav", "anna", None, force=True)
+
+
+@pytest.mark.parametrize("refused", ["listdir", "stat"])
+def test_a_folder_that_may_not_be_looked_into_is_told_in_one_line(refused, tmp_path, monkeypatch):
+    voice = make_voice(tmp_path / "voices" / "anna")
+    called = getattr(os, refused)
+
+    def visit(path, *arguments, **options):
+        # Listing needs the right to read a folder, anything else of what is in it that to enter it.
+        if str(path).startswith(str(tmp_path / "voices") + ("" if refused == "listdir" else "/")):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return called(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, refused, visit)
+        for call in (
+            lambda: paths.list_voices(tmp_path / "voices"),
+            lambda: paths.find_voice("anna", tmp_path / "voices"),
+            lambda: paths.voice_path(tmp_path / "voices", "bert"),
+        ):
+            with pytest.raises(UsageError, match=f"cannot look into {tmp_path / 'voices'}: permission denied"):
+                call()
+    # A voice given by its path needs no voices folder.
+    with monkeypatch.context() as patch:
+        patch.setattr(paths, "inside", lambda folder: pytest.fail("looked into"))
+        assert paths.find_voice(voice, tmp_path / "voices") == voice

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from voiceswap.model.encoder import ContentEncoder
 from voiceswap.signal import audio, features, loudness, pitch, world
 from voiceswap.signal.perturb import perturbed
 from voiceswap.signal.tracks import CONTAINERS
-from voiceswap.storage import atomic
+from voiceswap.storage import atomic, paths
 
 Array = np.ndarray
 SUFFIXES = CONTAINERS | set(audio.FORMATS) | {".wave", ".oga", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64"}
@@ -85,18 +86,29 @@ def recordings(source: Path) -> list[Path]:
         At least one path.
 
     Raises:
-        UsageError: It does not exist, or the folder holds no file with a known ending.
+        UsageError: It does not exist, or the folder holds no file with a known ending, or one in it may not be looked
+            into.
     """
-    if source.is_file():
+    if os.path.isfile(source):
         return [source]
-    if not source.is_dir():
+    files = list(_below(source))
+    if not os.path.isdir(source):
         raise UsageError(f"no such folder or recording: {source}", "give a folder of recordings, or one long recording")
-    found = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    files = [p for p in found if not any(part.startswith(".") for part in p.relative_to(source).parts)]
     if not files:
         kinds = ", ".join(sorted(s[1:] for s in SUFFIXES))
         raise UsageError(f"{source} holds no recording", f"wanted files ending in {kinds}")
     return files
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for path in paths.inside(folder):
+        if path.name.startswith("."):
+            continue
+        # A link to a folder may lead back.
+        if os.path.isdir(path) and not path.is_symlink():
+            yield from _below(path)
+        elif path.suffix.lower() in SUFFIXES and os.path.isfile(path):
+            yield path
 
 
 def prepare(

@@ -85,12 +85,11 @@ def voice_path(voices: Path, name: str) -> Path:
 
     Raises:
         UsageError: An unsafe name, or one that differs from another voice's only in case or in how accents
-            are stored, so that some systems would take both for one.
+            are stored, so that some systems would take both for one; or `voices` may not be looked into.
     """
     name = check_voice_name(name)
     for folder in (voices, run_path(voices, name).parent):
-        taken = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-        for other in taken:
+        for other in (path.name for path in inside(folder) if os.path.isdir(path)):
             if other != name and _folded(other) == _folded(name):
                 raise UsageError(
                     f"the voice {name} cannot be told from the voice {other!a} on every system",
@@ -108,12 +107,48 @@ def run_path(voices: Path, name: str) -> Path:
     return voices / ".runs" / check_voice_name(name)
 
 
+def inside(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted; nothing if there is no such folder.
+
+    Args:
+        folder: Not searched recursively.
+
+    Returns:
+        Paths below `folder`.
+
+    Raises:
+        UsageError: It may not be looked into.
+    """
+    try:
+        found = sorted(folder / name for name in os.listdir(folder))
+        # Of a folder that may be listed but not entered, nothing but the names could be found out.
+        os.stat(os.path.join(folder, os.curdir))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return []
+    except OSError as error:
+        raise UsageError(
+            f"cannot look into {folder}: {(error.strerror or str(error)).lower()}",
+            "give another folder, or yourself the right to read this one",
+        ) from error
+    return found
+
+
 def list_voices(voices: Path) -> list[str]:
-    """The names of the voices in a voices folder, sorted; none if there is no such folder."""
-    if not voices.is_dir():
+    """The names of the voices in a voices folder, sorted; none if there is no such folder.
+
+    Args:
+        voices: The voices folder.
+
+    Returns:
+        Names that a voice may have.
+
+    Raises:
+        UsageError: It may not be looked into.
+    """
+    if not inside(voices):
         return []
     atomic.recover_all(voices)
-    return sorted(path.name for path in voices.iterdir() if _is_voice(path) and not _fault(path.name))
+    return sorted(path.name for path in inside(voices) if _is_voice(path) and not _fault(path.name))
 
 
 def find_voice(name_or_folder: str | Path, voices: Path) -> Path:
@@ -128,10 +163,13 @@ def find_voice(name_or_folder: str | Path, voices: Path) -> Path:
 
     Raises:
         ModelError: There is no such voice; the hint lists those that there are.
+        UsageError: `voices` may not be looked into.
     """
     text = os.fspath(name_or_folder)
     # Path("./anna") would forget the dot that makes it a path.
     is_path = isinstance(name_or_folder, Path) or any(separator in text for separator in {os.sep, "/"})
+    if is_path and _is_voice(Path(text)):
+        return Path(text)
     known = list_voices(voices)
     if not is_path:
         name = unicodedata.normalize("NFC", text)
