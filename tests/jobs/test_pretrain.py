@@ -1,6 +1,8 @@
 """A tiny base made from two synthesised people: resumable, whole, and a start for the next one."""
 
+import errno
 import json
+import os
 import shutil
 
 import numpy as np
@@ -160,3 +162,26 @@ def test_people_that_are_left_out_are_not_heard(people, home):
     assert alone.card["decoder"]["speakers"] == 1
     with pytest.raises(UsageError, match="nobody"):
         made(people, home / "none", leave_out=["anna", "bert"])
+
+
+def test_two_people_of_one_name_are_not_taken_for_one(people, home):
+    for name in ("anna", "carl"):
+        shutil.copytree(people / "anna", home / "corpus" / name)
+    with pytest.raises(UsageError, match=f"one name: {people / 'anna'} and {home / 'corpus' / 'anna'}$"):
+        pretrain.pretrain(people, home / "corpus", out=home / "work")
+    assert sorted(pretrain._people([people, home / "corpus"], ["anna"])) == ["bert", "carl"]
+
+
+def test_nobody_is_left_out_who_is_not_there(people, home):
+    with pytest.raises(UsageError, match=r"nobody to leave out: bart, cora$") as caught:
+        made(people, home / "work", leave_out=["bart", "anna", "cora"])
+    assert str(people) in caught.value.hint
+
+
+def test_people_who_may_not_be_looked_into_are_told(people, monkeypatch):
+    def refused(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "listdir", refused)
+    with pytest.raises(UsageError, match=f"cannot look into {people}: permission denied"):
+        pretrain._people([people], [])

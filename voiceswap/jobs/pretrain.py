@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,7 +110,7 @@ def pretrain(
         minutes: Time for the decoder's steps, and as much for those of the slim vocoder.
         steps: Number of the decoder's steps at most.
         content_dim: How many components of the content the decoder hears; as many as in the start if not given.
-        leave_out: People to leave out, by folder name.
+        leave_out: People to leave out, by folder name; each must be there.
         credits: A text file that is kept beside the weights.
         seed: Of all that is drawn.
         report: Told of the progress.
@@ -119,8 +120,8 @@ def pretrain(
         What stands now.
 
     Raises:
-        UsageError: An unknown part, no such folder, nobody in it, more components than the encoder is wide, or credits
-            that cannot be read.
+        UsageError: An unknown part, no such folder, nobody in it, two people of one name, nobody of a name to leave
+            out, more components than the encoder is wide, or credits that cannot be read.
         AudioError: Someone's first recording cannot be read.
         ModelError: The start cannot be used, or a part before the one asked for is missing.
         BusyError: Another process makes a base in `out`.
@@ -177,16 +178,24 @@ class _Start:
 
 
 def _people(folders: Sequence[str | Path], leave_out: Sequence[str]) -> dict[str, list[Path]]:
-    people: dict[str, list[Path]] = {}
+    places, left_out = dict[str, Path](), set[str]()
     for folder in map(Path, folders):
-        if not folder.is_dir():
+        found = paths.inside(folder)
+        if not os.path.isdir(folder):
             raise UsageError(f"no such folder: {folder}", "give a folder that holds one folder of recordings a person")
-        for person in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
-            if person.name not in leave_out:
-                people[person.name] = dataset.recordings(person)
-    if not people:
-        raise UsageError(f"nobody found in {', '.join(map(str, folders))}", "wanted one folder of recordings a person")
-    return people
+        for person in (p for p in found if os.path.isdir(p) and not p.name.startswith(".")):
+            if person.name in leave_out:
+                left_out.add(person.name)
+            elif other := places.get(person.name):
+                raise UsageError(f"two people have one name: {other} and {person}", "rename one of the folders")
+            else:
+                places[person.name] = person
+    where = ", ".join(map(str, folders))
+    if unknown := set(leave_out) - left_out:
+        raise UsageError(f"nobody to leave out: {', '.join(sorted(unknown))}", f"give names of folders in {where}")
+    if not places:
+        raise UsageError(f"nobody found in {where}", "wanted one folder of recordings a person")
+    return {name: dataset.recordings(person) for name, person in places.items()}
 
 
 def _make_encoder(begin: _Start, people: dict[str, list[Path]], work: Path, report: Report) -> None:
