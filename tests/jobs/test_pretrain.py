@@ -185,3 +185,32 @@ def test_people_who_may_not_be_looked_into_are_told(people, monkeypatch):
     monkeypatch.setattr(os, "listdir", refused)
     with pytest.raises(UsageError, match=f"cannot look into {people}: permission denied"):
         pretrain._people([people], [])
+
+
+@pytest.mark.parametrize("minutes", [float("nan"), float("inf"), 0, -3, 10_001])
+def test_minutes_that_no_training_can_take_are_refused_before_the_work(minutes, people, home):
+    with pytest.raises(UsageError, match=rf"minutes is {minutes}, wanted more than 0 and at most 10000"):
+        made(people, home / "work", minutes=minutes)
+    assert not (home / "work").exists()
+
+
+@pytest.mark.parametrize(("durations_s", "heard"), [((0.8, 0.9), "0.0"), ((0.8, 1.2), "1.2")])
+def test_first_recordings_in_which_too_little_is_said_are_refused(durations_s, heard, people, home):
+    for name, duration_s in zip(("anna", "bert"), durations_s, strict=True):
+        save(people / name / "take0.wav", synthetic.speech(synthetic.ANNA, 2.0).samples[: round(22050 * duration_s)])
+    with pytest.raises(UsageError, match=f"first recordings have {heard} s in all, wanted at least 2 s"):
+        made(people, home / "work", parts=["encoder"])
+
+
+def test_recordings_too_short_for_any_part_are_refused(people, home):
+    made(people, home / "work", parts=["encoder"])
+    for name, n_samples in (("anna", 10), ("bert", 200)):
+        save(home / "short" / name / "take0.wav", np.full(n_samples, 0.1))
+    for part, says in [
+        ("encoder", "have 0.0 s"),
+        ("units", "have 0.0 s"),
+        ("decoder", "nobody has 10 clips"),
+        ("vocoder", "nobody's first recording"),
+    ]:
+        with pytest.raises(UsageError, match=says):
+            made(home / "short", home / "work", parts=[part])

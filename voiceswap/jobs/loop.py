@@ -14,7 +14,7 @@ import numpy as np
 
 import voiceswap
 from voiceswap.config import Config, TrainConfig
-from voiceswap.errors import ModelError, VoiceswapError
+from voiceswap.errors import ModelError, UsageError, VoiceswapError
 from voiceswap.jobs.events import Note, Plan, Progress, Report
 from voiceswap.jobs.pace import Pace
 from voiceswap.model.layers import Arrays
@@ -23,6 +23,7 @@ from voiceswap.storage import atomic, folder
 METRICS = "metrics.jsonl"
 CHECKPOINT_KIND = "checkpoint"
 CHECKPOINT_MAX_BYTES = 2 << 30
+MAX_MINUTES = 10_000
 # A score must fall by this share to count as better: less is noise.
 BETTER = 0.0005
 
@@ -156,6 +157,15 @@ class Run:
     rehearse: Callable[[], None] = _unrehearsed
     more: bool = False
     begin_anew: str = "begin anew with --fresh"
+
+
+def check_minutes(minutes: float | None) -> None:
+    """Raise UsageError for a time that no training can be given."""
+    if minutes is not None and not 0 < minutes <= MAX_MINUTES:
+        raise UsageError(
+            f"minutes is {minutes}, wanted more than 0 and at most {MAX_MINUTES}",
+            "leave it out: training ends by itself",
+        )
 
 
 def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -> Outcome:

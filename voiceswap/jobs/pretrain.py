@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ def pretrain(
         start: Weights to start from: a start made by benchmarks/ports.py, or a base; the shipped base if not given.
             The decoder goes on from a base's of the same size with as many speakers, whatever its components were.
         parts: Which of "encoder", "units", "decoder", "vocoder", "slim_vocoder" to make now.
-        minutes: Time for the decoder's steps, and as much for those of the slim vocoder.
+        minutes: Time for the decoder's steps, and as much for those of the slim vocoder; 0 to 10,000.
         steps: Number of the decoder's steps at most.
         content_dim: How many components of the content the decoder hears; as many as in the start if not given.
         leave_out: People to leave out, by folder name; each must be there.
@@ -121,7 +121,8 @@ def pretrain(
 
     Raises:
         UsageError: An unknown part, no such folder, nobody in it, two people of one name, nobody of a name to leave
-            out, more components than the encoder is wide, or credits that cannot be read.
+            out, too little said for a part, more components than the encoder is wide, minutes out of
+            their range, or credits that cannot be read.
         AudioError: Someone's first recording cannot be read.
         ModelError: The start cannot be used, or a part before the one asked for is missing.
         BusyError: Another process makes a base in `out`.
@@ -129,6 +130,7 @@ def pretrain(
     """
     if unknown := set(parts) - set(PARTS):
         raise UsageError(f"unknown part: {', '.join(sorted(unknown))}", f"wanted some of {', '.join(PARTS)}")
+    loop.check_minutes(minutes)
     texts = {"CREDITS.md": _credits(Path(credits))} if credits is not None else {}
     work = Path(out)
     atomic.make_folder(work)
@@ -205,8 +207,7 @@ def _make_encoder(begin: _Start, people: dict[str, list[Path]], work: Path, repo
     weights = {k: v for k, v in begin.encoder.items() if k not in COMPONENTS}
     load_arrays(model, to_arrays(model) | weights)
     uncut = keras.Model(model.input, model.get_layer("norm").output)
-    vectors = np.concatenate(encoder.ContentEncoder(uncut, config).pieces(_said("encoder", people, config, report)))
-    vectors = vectors.astype(np.float64)
+    vectors = _heard("encoder", uncut, people, config, report).astype(np.float64)
     kernel, bias, kept = principal_components(vectors, config.encoder.content_dim)
     report(Note(f"encoder: {config.encoder.content_dim} components keep {kept:.1%} of the variance"))
     components = dict(zip(COMPONENTS, (kernel, bias), strict=True))
@@ -214,17 +215,27 @@ def _make_encoder(begin: _Start, people: dict[str, list[Path]], work: Path, repo
     _write_part(work, "encoder", config, arrays, {"kept_variance": kept, "vectors": len(vectors)})
 
 
-def _said(part: str, people: dict[str, list[Path]], config: Config, report: Report) -> list[Array]:
+def _heard(part: str, network: keras.Model, people: dict[str, list[Path]], config: Config, report: Report) -> Array:
+    """What an encoder hears in the beginning of each person's first recording: at least as many vectors as units."""
+    vectors = encoder.ContentEncoder(network, config).pieces(_said(part, people, config, report))
+    if (n_vectors := sum(map(len, vectors))) < base.N_UNITS:
+        heard_s, wanted_s = (n / config.features.content_per_s for n in (n_vectors, base.N_UNITS))
+        raise UsageError(
+            f"the people's first recordings have {heard_s:.1f} s in all, wanted at least {wanted_s:.0f} s",
+            "give longer ones: those of a second or less do not count",
+        )
+    return np.concatenate(vectors)
+
+
+def _said(part: str, people: dict[str, list[Path]], config: Config, report: Report) -> Iterator[Array]:
     """The encoder's mels of the beginning of each person's first recording."""
-    mels = []
     for i, files in enumerate(people.values()):
         report(Progress(part, "listening", i, len(people)))
         samples = audio.read(files[0], config.features.content_rate_hz, max_s=COMPONENTS_S_PER_SPEAKER)
         if len(samples) > config.features.content_rate_hz:
             level = float(np.sqrt(np.mean(samples**2))) + 1e-9
             gain = 10 ** (config.features.speech_level_db / 20) / level
-            mels.append(features.encoder_mel(samples * np.float32(gain), config.features))
-    return mels
+            yield features.encoder_mel(samples * np.float32(gain), config.features)
 
 
 def _make_units(begin: _Start, people: dict[str, list[Path]], work: Path, seed: int, report: Report) -> None:
@@ -232,7 +243,7 @@ def _make_units(begin: _Start, people: dict[str, list[Path]], work: Path, seed: 
     config = begin.config
     model = encoder.build(config)
     _load_part(work, "encoder", model)
-    said = np.concatenate(encoder.ContentEncoder(model, config).pieces(_said("units", people, config, report)))
+    said = _heard("units", model, people, config, report)
     centres, _ = kmeans2(said[:: -(-len(said) // MOST_GROUPED)], base.N_UNITS, minit="++", seed=seed)
     _write_part(work, "units", config, {base.UNITS: centres.astype(np.float16)}, {"vectors": len(said)})
 
@@ -278,18 +289,18 @@ def _make_decoder(
         found = dataset.prepare(name, files, listener, encoder_id, config, paths.cache_folder(), silent)
         if found.clips:
             speech[name] = found
-    config = config.model_copy(update={"decoder": config.decoder.model_copy(update={"n_speakers": len(speech)})})
-    start = _fitting(begin, encoder_arrays, config)
-    if start is not None:
-        report(Note("decoder: goes on from that of the base it starts from"))
-        slower = {"learning_rate": FURTHER_RATE * config.train.learning_rate}
-        config = config.model_copy(update={"train": config.train.model_copy(update=slower)})
     # Who has few clips is heard whole: the score is taken on the others.
     training = [s.training if len(s.clips) >= FEW_CLIPS else s.clips for s in speech.values()]
     held_out = [s.held_out if len(s.clips) >= FEW_CLIPS else () for s in speech.values()]
     judged = evaluation(held_out, config)
     if judged is None:
         raise UsageError(f"nobody has {FEW_CLIPS} clips of speech", "the held-out score needs at least one such person")
+    config = config.model_copy(update={"decoder": config.decoder.model_copy(update={"n_speakers": len(speech)})})
+    start = _fitting(begin, encoder_arrays, config)
+    if start is not None:
+        report(Note("decoder: goes on from that of the base it starts from"))
+        slower = {"learning_rate": FURTHER_RATE * config.train.learning_rate}
+        config = config.model_copy(update={"train": config.train.model_copy(update=slower)})
     total_minutes = sum(s.speech_s for s in speech.values()) / 60
     report(Note(f"decoder: {total_minutes:.0f} minutes of speech of {len(speech)} people"))
     identity: dict[str, object] = {
@@ -373,7 +384,10 @@ def _copied(sound: vocoder.Vocoder, people: dict[str, list[Path]], part: str, re
         report(Progress(part, "listening", i, COPIED_SPEAKERS))
         samples = audio.read(files[0], config.features.mel_rate_hz, max_s=4.0)
         mel = features.decoder_mel(dataset.levelled(samples, config.features), config.features)
-        errors.append(float(np.abs(features.decoder_mel(sound(mel), config.features) - mel).mean()))
+        if len(mel):
+            errors.append(float(np.abs(features.decoder_mel(sound(mel), config.features) - mel).mean()))
+    if not errors:
+        raise UsageError("nobody's first recording is long enough for the vocoder", "wanted some seconds")
     return {"copy_l1": round(float(np.mean(errors)), 4), "copied_speakers": len(errors)}
 
 

@@ -115,10 +115,7 @@ def train(
         raise UsageError("nothing to train", "name one folder of recordings for each voice")
     if more and fresh:
         raise UsageError("--more and --fresh exclude each other", "--more goes on, --fresh begins anew")
-    if minutes is not None and not 0 < minutes <= 10_000:
-        raise UsageError(
-            f"minutes is {minutes}, wanted more than 0 and at most 10000", "leave it out: training ends by itself"
-        )
+    loop.check_minutes(minutes)
     folder = paths.voices_folder(Path(voices) if voices is not None else None)
     names = [paths.voice_name_of(Path(source)) for source in sources]
     if twice := {name for name in names if names.count(name) > 1}:

@@ -5,7 +5,7 @@ Whisper's encoder (Radford et al., 2022; MIT), followed by a linear map to its p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
@@ -76,7 +76,7 @@ class ContentEncoder:
         content = self.network.predict_on_batch(normalise_encoder_mel(full)[None].astype(np.float32))[0]
         return np.asarray(content[: len(mel) // 2])
 
-    def pieces(self, mels: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def pieces(self, mels: Iterable[np.ndarray]) -> list[np.ndarray]:
         """Content of many short pieces, as many to a window as fit, a gap of silence between them.
 
         Args:
