@@ -72,13 +72,16 @@ def test_what_was_begun_otherwise_says_how_to_begin_anew(people, home):
 def test_a_stopped_slim_vocoder_goes_on_to_the_same(people, home):
     whole, _ = made(people, home / "whole")
     shutil.copytree(home / "whole", home / "again")
-    for name in ("slim_vocoder", "slim_run", "base"):
+    for name in ("slim_vocoder", "slim_run", "run", "base"):
         shutil.rmtree(home / "again" / name)
     asked = iter([False, True])
     stopped, _ = made(people, home / "again", parts=["slim_vocoder"], stopped=lambda: next(asked))
     assert stopped.path is None and "slim_vocoder" not in stopped.parts
     resumed, notes = made(people, home / "again", parts=["slim_vocoder"])
     assert any("going on from step 2" in text for text in notes)
+    # The decoder's run was removed, and its log with it.
+    logs = [{path.name for path in made_base.path.glob("*.jsonl")} for made_base in (whole, resumed)]
+    assert logs == [{"training.jsonl", "slim_training.jsonl"}, {"slim_training.jsonl"}]
     slim = [load_base(made_base.path).slim_vocoder() for made_base in (whole, resumed)]
     for ours, theirs in zip(*(to_arrays(of.network).values() for of in slim), strict=True):
         np.testing.assert_array_equal(ours, theirs)

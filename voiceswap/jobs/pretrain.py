@@ -121,8 +121,8 @@ def pretrain(
 
     Raises:
         UsageError: An unknown part, no such folder, nobody in it, two people of one name, nobody of a name to leave
-            out, too little said for a part, more components than the encoder is wide, minutes out of
-            their range, or credits that cannot be read.
+            out, too little said for a part, more components than the encoder is wide, minutes out of their range, or
+            credits that cannot be read.
         AudioError: Someone's first recording cannot be read.
         ModelError: The start cannot be used, or a part before the one asked for is missing.
         BusyError: Another process makes a base in `out`.
@@ -490,7 +490,9 @@ def _assembled(begin: _Start, work: Path, texts: dict[str, str], report: Report)
     arrays["units"] = parts["units"].arrays("weights", base.expected_units(config))
     card = {name: part.document("card") for name, part in parts.items()} | {"start_sha256": begin.sha256}
     runs = {"training.jsonl": "run", "slim_training.jsonl": SLIM_RUN}
-    logs = {name: (work / run / loop.METRICS).read_text(encoding="utf-8") for name, run in runs.items()}
+    # A run may be removed once its part is made.
+    found = {name: log for name, run in runs.items() if (log := work / run / loop.METRICS).is_file()}
+    logs = {name: log.read_text(encoding="utf-8") for name, log in found.items()}
     write_base(work / "base", config, card, arrays, logs | texts)
     return Pretrained(work / "base", standing, card)
 
