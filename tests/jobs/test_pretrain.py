@@ -4,14 +4,18 @@ import errno
 import json
 import os
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conftest import TINY, save
 from voiceswap.errors import ModelError, UsageError
 from voiceswap.jobs import check, pretrain
-from voiceswap.jobs.events import Note
+from voiceswap.jobs.events import Note, silent
 from voiceswap.model import base
 from voiceswap.model.base import load_base
 from voiceswap.model.layers import to_arrays
@@ -217,3 +221,22 @@ def test_recordings_too_short_for_any_part_are_refused(people, home):
     ]:
         with pytest.raises(UsageError, match=says):
             made(home / "short", home / "work", parts=[part])
+
+
+@given(st.sets(st.integers(0, pretrain.SAID_SPEAKERS - 1), max_size=pretrain.SAID_SPEAKERS // 3))
+def test_the_slim_vocoder_is_ranked_and_judged_by_each_speed_that_it_hears_often(short):
+    """Whoever speaks for too short a time is left out, which must not leave out speeds."""
+
+    def played(path, speed, config):
+        return np.full((pretrain.SAID_FRAMES - (int(path.name) in short), 1), speed)
+
+    people = {str(i): [Path(str(i))] for i in range(pretrain.SAID_SPEAKERS)}
+    model = SimpleNamespace(predict_on_batch=lambda mels: np.zeros((1, 1)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretrain, "_played", played)
+        said, sources = pretrain._said_by(model, people, TINY, silent)
+    assert sorted(int(path.name) for path in sources) == sorted(set(range(pretrain.SAID_SPEAKERS)) - short)
+    speeds = said.mel[:, 0, 0]
+    for every in (pretrain.SAID_HELD_OUT, pretrain.SAID_RANKED):
+        often = {speed for speed in speeds if np.sum(speeds == speed) >= every}
+        assert often <= set(speeds[::every])

@@ -7,6 +7,8 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -447,11 +449,13 @@ def _make_slim_vocoder(
 def _said_by(
     model: keras.Model, people: dict[str, list[Path]], config: Config, report: Report
 ) -> tuple[tuning.Said, list[Path]]:
-    """Mels of everybody who speaks for long enough, what the whole vocoder says to them, and who they are."""
+    """Mels of everybody who speaks for long enough, what the whole vocoder says to them, and their recordings."""
     mels, samples, sources = [], [], []
-    for i, files in enumerate(_some(people, SAID_SPEAKERS)):
-        report(Progress(base.SLIM, "listening", i, SAID_SPEAKERS))
-        mel = _played(files[0], SPEEDS[i % len(SPEEDS)], config)
+    # In the order of their speeds, so that those kept apart, and those ranked on, have them all, whoever is too short.
+    dealt = sorted(zip(_some(people, SAID_SPEAKERS), cycle(SPEEDS), strict=False), key=itemgetter(1))
+    for i, (files, speed) in enumerate(dealt):
+        report(Progress(base.SLIM, "listening", i, len(dealt)))
+        mel = _played(files[0], speed, config)
         if len(mel) == SAID_FRAMES:
             mels.append(mel)
             samples.append(model.predict_on_batch(mel[None])[0])
