@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import TINY, save
-from voiceswap.errors import ModelError, UsageError
-from voiceswap.jobs import check, pretrain
-from voiceswap.jobs.events import Note, silent
+from voiceswap.errors import ModelError, StoppedError, UsageError
+from voiceswap.jobs import check, dataset, pretrain
+from voiceswap.jobs.events import Note, Progress, silent
 from voiceswap.model import base
 from voiceswap.model.base import load_base
 from voiceswap.model.layers import to_arrays
@@ -39,16 +39,23 @@ def people(home, spoken, use_tiny, monkeypatch):
 
 
 def made(people, out, **options):
-    notes = []
-    result = pretrain.pretrain(
-        people, out=out, report=lambda e: notes.append(e) if isinstance(e, Note) else None, **options
-    )
-    return result, [n.text for n in notes]
+    events = []
+    result = pretrain.pretrain(people, out=out, **{"report": events.append} | options)
+    return result, [e.text for e in events if isinstance(e, Note)]
+
+
+def stopped_at(stage, step):
+    """Options of a pretraining that someone stops there."""
+    seen = []
+
+    def report(event):
+        seen.append(isinstance(event, Progress) and (event.stage, event.step) == (stage, step))
+
+    return {"report": report, "stopped": lambda: any(seen)}
 
 
 def test_a_stopped_pretraining_goes_on_to_the_same_base(people, home):
-    asked = iter([False, False, True])
-    stopped, _ = made(people, home / "work", stopped=lambda: next(asked))
+    stopped, _ = made(people, home / "work", **stopped_at("training", 3))
     assert stopped.path is None and stopped.parts == ("encoder", "units")
     # As a save that was killed leaves it.
     (home / "work" / "run" / f".step-1.{10**30}.0123abcd.tmp").mkdir()
@@ -64,9 +71,31 @@ def test_a_stopped_pretraining_goes_on_to_the_same_base(people, home):
     assert log[-1] == N_STEPS
 
 
+def test_a_stop_is_heard_wherever_recordings_are_read(people, home, monkeypatch):
+    made(people, home / "work", parts=["encoder", "vocoder"])
+    before = {path: path.is_dir() or path.read_bytes() for path in home.rglob("*")}
+    for part, stage, step in [
+        ("encoder", "listening", 0),
+        ("units", "listening", 0),
+        ("decoder", "preparing", 0),
+        ("vocoder", "listening", 0),
+        ("slim_vocoder", "listening", 0),
+        # Both were listened to: the ranks come next.
+        ("slim_vocoder", "listening", 1),
+    ]:
+        with pytest.raises(StoppedError, match="stopped while the recordings of the people were read"):
+            made(people, home / "work", parts=[part], **stopped_at(stage, step))
+    assert {path: path.is_dir() or path.read_bytes() for path in home.rglob("*")} == before
+    read = []
+    monkeypatch.setenv("VOICESWAP_CACHE", str(home / "cold"))
+    monkeypatch.setattr(dataset._Extraction, "add", lambda self, path, i: read.append(path) or 0)
+    with pytest.raises(StoppedError):
+        made(people, home / "work", parts=["decoder"], stopped=lambda: bool(read))
+    assert len(read) == 1
+
+
 def test_what_was_begun_otherwise_says_how_to_begin_anew(people, home):
-    asked = iter([False, False, True])
-    made(people, home / "work", stopped=lambda: next(asked))
+    made(people, home / "work", **stopped_at("training", 3))
     with pytest.raises(ModelError, match="differs in seed") as caught:
         made(people, home / "work", parts=("decoder",), seed=7)
     # `pretrain` has no --fresh.
@@ -78,8 +107,7 @@ def test_a_stopped_slim_vocoder_goes_on_to_the_same(people, home):
     shutil.copytree(home / "whole", home / "again")
     for name in ("slim_vocoder", "slim_run", "run", "base"):
         shutil.rmtree(home / "again" / name)
-    asked = iter([False, True])
-    stopped, _ = made(people, home / "again", parts=["slim_vocoder"], stopped=lambda: next(asked))
+    stopped, _ = made(people, home / "again", parts=["slim_vocoder"], **stopped_at("training", 2))
     assert stopped.path is None and "slim_vocoder" not in stopped.parts
     resumed, notes = made(people, home / "again", parts=["slim_vocoder"])
     assert any("going on from step 2" in text for text in notes)

@@ -120,6 +120,19 @@ def test_r7_a_signal_while_recordings_are_read(mother, recordings, tmp_path, mon
     assert "stopped while the recordings of speakerA were read" in command.err()
 
 
+def test_r7_a_signal_while_a_base_is_begun(mother, recordings, home):
+    slow = "import time\nfrom voiceswap.signal import features as f\nmel = f.encoder_mel\n"
+    slow += "f.encoder_mel = lambda *x: (print('hearing', flush=True), time.sleep(0.5), mel(*x))[2]\n"
+    shutil.copytree(recordings, home / "people" / "anna")
+    shutil.copytree(recordings, home / "people" / "bert")
+    command = mother.start("pretrain", home / "people", "-o", home / "work", "--part", "encoder", before=slow)
+    command.wait_for(lambda: "hearing" in command.out())
+    command.send(signal.SIGINT)
+    assert command.wait() == 130
+    assert "stopped while the recordings of the people were read" in command.err()
+    assert not (home / "work" / "encoder").exists()
+
+
 def test_r8_a_second_trainer_is_refused_by_name(mother, recordings, home):
     first = mother.start("train", recordings, before=SLOW.format(0.5))
     first.wait_for(lambda: steps(home / "voices"))

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from voiceswap.errors import StoppedError
+
 
 @dataclass(frozen=True)
 class Found:
@@ -56,3 +58,23 @@ Report = Callable[[Event], None]
 
 def silent(event: Event) -> None:
     """The report of a caller who does not want any."""
+
+
+def until(stopped: Callable[[], bool], report: Report, whose: str) -> Report:
+    """A report for the reading of recordings, which takes a while, and of which nothing is lost by ending it.
+
+    Args:
+        stopped: Asked before each event.
+        report: Told of the events until then.
+        whose: Recordings they are, for the message.
+
+    Returns:
+        A report that raises StoppedError once `stopped` says so.
+    """
+
+    def told(event: Event) -> None:
+        if stopped():
+            raise StoppedError(f"stopped while the recordings of {whose} were read", "the same command begins again")
+        report(event)
+
+    return told

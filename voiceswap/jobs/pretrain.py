@@ -21,7 +21,7 @@ from voiceswap.errors import ModelError, UsageError
 from voiceswap.jobs import dataset, loop, slimming, tuning
 from voiceswap.jobs.batches import Crops, evaluation
 from voiceswap.jobs.dataset import Array
-from voiceswap.jobs.events import Note, Progress, Report, silent
+from voiceswap.jobs.events import Note, Progress, Report, silent, until
 from voiceswap.jobs.learner import Learner
 from voiceswap.model import base, decoder, encoder, vocoder
 from voiceswap.model.base import load_base, write_base
@@ -35,6 +35,7 @@ PART_KIND = "part"
 PART_MAX_BYTES = 200_000_000
 PARTS = ("encoder", "units", "decoder", "vocoder", base.SLIM)
 WEIGHTS = "weights.safetensors"
+WHOSE = "the people"
 MADE_FROM = {"units": "encoder", "decoder": "encoder", base.SLIM: "vocoder"}
 # The recipe of the base decoder: docs/design.md.
 BASE_TRAIN = TrainConfig(
@@ -116,7 +117,7 @@ def pretrain(
         credits: A text file that is kept beside the weights.
         seed: Of all that is drawn.
         report: Told of the progress.
-        stopped: Asked after each step; True ends with a checkpoint.
+        stopped: Asked after each step, where True ends with a checkpoint, and before each recording that is read.
 
     Returns:
         What stands now.
@@ -129,6 +130,7 @@ def pretrain(
         ModelError: The start cannot be used, or a part before the one asked for is missing.
         BusyError: Another process makes a base in `out`.
         WriteError: Something cannot be written.
+        StoppedError: `stopped` said so while recordings were read.
     """
     if unknown := set(parts) - set(PARTS):
         raise UsageError(f"unknown part: {', '.join(sorted(unknown))}", f"wanted some of {', '.join(PARTS)}")
@@ -141,16 +143,17 @@ def pretrain(
             atomic.sweep(swept)
         people = _people(folders, leave_out)
         begin = _Start(Path(start) if start is not None else base.SHIPPED, content_dim)
+        told = until(stopped, report, WHOSE)
         if "encoder" in parts:
-            _make_encoder(begin, people, work, report)
+            _make_encoder(begin, people, work, told)
         if "units" in parts:
-            _make_units(begin, people, work, seed, report)
+            _make_units(begin, people, work, seed, told)
         if "decoder" in parts:
             train = BASE_TRAIN if steps is None else BASE_TRAIN.model_copy(update={"steps": steps})
             if not _make_decoder(begin, train, people, work, minutes, seed, report, stopped):
                 return Pretrained(None, _standing(work, report), {})
         if "vocoder" in parts:
-            _make_vocoder(begin, people, work, report)
+            _make_vocoder(begin, people, work, told)
         if base.SLIM in parts:
             _make_slim_vocoder(begin, people, work, minutes, seed, report, stopped)
         return _assembled(begin, work, texts, report)
@@ -285,10 +288,11 @@ def _make_decoder(
     model = encoder.build(config)
     encoder_arrays, encoder_sha256 = _load_part(work, "encoder", model)
     listener, encoder_id = encoder.ContentEncoder(model, config), encoder_sha256[:12]
+    told, quietly = (until(stopped, to, WHOSE) for to in (report, silent))
     speech = {}
     for i, (name, files) in enumerate(people.items()):
-        report(Progress("decoder", "preparing", i, len(people)))
-        found = dataset.prepare(name, files, listener, encoder_id, config, paths.cache_folder(), silent)
+        told(Progress("decoder", "preparing", i, len(people)))
+        found = dataset.prepare(name, files, listener, encoder_id, config, paths.cache_folder(), quietly)
         if found.clips:
             speech[name] = found
     # Who has few clips is heard whole: the score is taken on the others.
@@ -411,8 +415,9 @@ def _make_slim_vocoder(
     config = begin.config.model_copy(update={"train": SLIM_TRAIN})
     model = vocoder.build(config)
     arrays, vocoder_sha256 = _load_part(work, "vocoder", model)
-    said, sources = _said_by(model, people, config, report)
-    found = slimming.sides(model, said.mel[::SAID_RANKED], config, seed)
+    told = until(stopped, report, WHOSE)
+    said, sources = _said_by(model, people, config, told)
+    found = slimming.sides(model, said.mel[::SAID_RANKED], config, seed, told)
     ranks = slimming.ranks(found, config, SLIM_SHARE)
     start = slimming.slimmed(arrays, found, ranks)
     learner = tuning.SlimLearner(config, ranks, arrays | start)
@@ -433,7 +438,7 @@ def _make_slim_vocoder(
     if outcome.finished:
         packed, state = base.packed_slim(outcome.best), outcome.state
         load_arrays(learner.model, arrays | base.unpacked_slim(packed))
-        card = _copied(vocoder.Vocoder(learner.model, config), people, base.SLIM, report) | {
+        card = _copied(vocoder.Vocoder(learner.model, config), people, base.SLIM, told) | {
             "ranks": ranks,
             "share": SLIM_SHARE,
             "fitted_speakers": len(sources),

@@ -19,7 +19,9 @@ import tensorflow as tf
 
 from voiceswap.config import Config
 from voiceswap.jobs.dataset import Array
+from voiceswap.jobs.events import Progress, Report, silent
 from voiceswap.model import vocoder
+from voiceswap.model.base import SLIM
 from voiceswap.model.layers import Arrays
 
 WINDOW, STEP = 512, 128
@@ -50,7 +52,9 @@ class Side:
 Sides = Mapping[str, tuple[Side, Side]]
 
 
-def sides(network: keras.Model, mels: Array, config: Config, seed: int = 0) -> dict[str, tuple[Side, Side]]:
+def sides(
+    network: keras.Model, mels: Array, config: Config, seed: int = 0, report: Report = silent
+) -> dict[str, tuple[Side, Side]]:
     """What goes into and comes out of each inner convolution of a vocoder.
 
     Args:
@@ -58,6 +62,7 @@ def sides(network: keras.Model, mels: Array, config: Config, seed: int = 0) -> d
         mels: What it is to say, (n, n_frames, n_mels), natural log, float32.
         config: The settings it was built with.
         seed: Of the directions in which the spectrum is asked.
+        report: Told of the progress.
 
     Returns:
         Both sides by the convolution's name.
@@ -81,7 +86,8 @@ def sides(network: keras.Model, mels: Array, config: Config, seed: int = 0) -> d
         return found
 
     moments, sums = tf.function(of_one), list[list[Array]]()
-    for mel in mels:
+    for i, mel in enumerate(mels):
+        report(Progress(SLIM, "ranking", i, len(mels)))
         n_slices = (len(mel) * config.features.hop_samples - WINDOW) // STEP + 1
         noise = rng.normal(size=(2, n_slices, WINDOW // 2 + 1)).astype(np.float32)
         found = [[x.numpy().astype(np.float64) for x in of_side] for of_side in moments(tf.constant(mel[None]), noise)]

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from voiceswap.errors import AudioError, ModelError, StoppedError, UsageError
+from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.jobs import board, check, dataset, loop
 from voiceswap.jobs import consent as agreements
 from voiceswap.jobs.batches import Crops, evaluation
-from voiceswap.jobs.events import Event, Found, Note, Report, silent
+from voiceswap.jobs.events import Found, Note, Report, silent, until
 from voiceswap.jobs.identity import of_recordings, to_card
 from voiceswap.jobs.learner import Learner
 from voiceswap.jobs.timelapse import FOLDER as TIMELAPSE
@@ -189,6 +189,7 @@ class _VoiceTraining:
         self.name, self.path, self.run_folder, self.base = name, path, run_folder, base
         self.config = decoder.single_speaker(base.config)
         self.seed, self.told, self.watched, self.report, self.stopped = seed, told, watched, report, stopped
+        self._told = until(stopped, report, name)
 
     def run(self, files: list[Path], minutes: float | None, *, more: bool, fresh: bool) -> VoiceResult:
         earlier = agreements.earlier(self.run_folder, self.path)
@@ -290,14 +291,6 @@ class _VoiceTraining:
         with suppress(AudioError):
             return path.parent.parent.name, audio.read(path, self.config.features.mel_rate_hz)
         return None
-
-    def _told(self, event: Event) -> None:
-        # Reading many recordings takes a while, and nothing is lost by ending it.
-        if self.stopped():
-            raise StoppedError(
-                f"stopped while the recordings of {self.name} were read", "the same command begins again"
-            )
-        self.report(event)
 
     def _ready(self) -> Voice | None:
         if not self.path.exists():
