@@ -1,11 +1,14 @@
 """Converting with a tiny voice: whole, exact, silent where it must be, never onto what is there."""
 
 import errno
+import gc
 import json
 import math
 import os
+import shutil
 import threading
 import time
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +19,7 @@ import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, ModelError, StoppedError, UsageError, WriteError
 from voiceswap.jobs import convert
+from voiceswap.jobs import voice as voices
 from voiceswap.jobs.events import Progress
 from voiceswap.jobs.many import places_of
 from voiceswap.shell import synthetic
@@ -266,6 +270,33 @@ def test_a_voice_of_another_base_is_refused_in_one_line(voice, home, tiny_base, 
     folder.write_folder(voice.path, kind="voice", documents={"config": config, "card": card}, arrays={"weights": kept})
     with pytest.raises(ModelError, match="was made with base 0123456789ab"):
         voiceswap.load("speakerA").convert(np.zeros(22050, np.float32), 22050)
+
+
+def test_networks_are_built_once_for_a_voice_and_anew_for_a_retrained_one(voice, home, monkeypatch):
+    source = save(home / "song.wav", synthetic.speech(synthetic.BORIS, 1.0, seed=3).samples)
+    built, load_base = [], voices.load_base
+
+    def made(as_=voice.path):
+        (one,) = voiceswap.convert(source, as_=as_, mode="dry", force=True)
+        return soundfile.read(one.output)[0]
+
+    def counted():
+        built.append(True)
+        return load_base()
+
+    monkeypatch.setattr(voices, "load_base", counted)
+    before = made()
+    np.testing.assert_array_equal(made(), before)
+    assert len(built) == 1
+    arrays = voice.arrays(voices.decoder.build(voice.config))
+    voices.write_voice(voice.path, voice.config, voice.card, {k: 2 * a for k, a in arrays.items()})
+    after = made()
+    assert len(built) == 2 and np.abs(after - before).max() > 1e-3
+    # Nobody has heard of the copy before, and of the former voice nothing is kept.
+    kept = weakref.ref(voiceswap.load(voice.path).networks)
+    np.testing.assert_array_equal(made(shutil.copytree(voice.path, home / "copy" / "speakerA")), after)
+    gc.collect()
+    assert len(built) == 3 and kept() is None
 
 
 def test_a_folder_is_converted_and_one_bad_file_does_not_hold_up_the_others(voice, home):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ VOCODER = "fast"
 
 
 class Voice:
-    """One person's voice, ready to convert any recording into it.
+    """One person's voice, ready to convert any recording into it; two of one unchanged folder are equal.
 
     Args:
         folder: Its folder, opened and verified.
@@ -68,6 +68,12 @@ class Voice:
         self.id = folder.sum_of("weights.safetensors")
         self.tag = int(self.id[:4], 16)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Voice) and self._folder == other._folder
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     @property
     def consent_line(self) -> str:
         """What its card says of consent, or that it says nothing."""
@@ -76,21 +82,7 @@ class Voice:
     @cached_property
     def networks(self) -> Networks:
         """Encoder, decoder and vocoder, loaded when first needed; raises ModelError if the base is another one."""
-        base = load_base()
-        if base.id != self.base_id:
-            raise ModelError(
-                f"the voice {self.name} was made with base {self.base_id}, this voiceswap has base {base.id}",
-                f"train it again: voiceswap train FOLDER_OF_{self.name} --fresh",
-            )
-        # A network is as large as its settings say: only those of the base are built.
-        for section in ("features", "encoder", "decoder", "vocoder"):
-            if getattr(self.config, section) != getattr(decoder.single_speaker(base.config), section):
-                raise ModelError(
-                    f"{self.path / 'config.json'}: {section} is not as in its base", "train the voice again"
-                )
-        model = decoder.build(self.config)
-        load_arrays(model, self.arrays(model))
-        return with_decoder(base, model)
+        return _networks(self)
 
     def arrays(self, model: keras.Model) -> Arrays:
         """Its weights as they are stored, for the decoder `model`; raises ModelError if they do not fit."""
@@ -167,6 +159,24 @@ class Voice:
             pitch = transposition(found.f0_range, self.f0_range, sung=sung)
             pitch = 12.0 * round(pitch / 12) if in_key else pitch
         return Shaping(pitch, formant, protect, vocoder)
+
+
+# Who converts many recordings one by one opens the voice for each: it is read anew, but built only if it has changed.
+@lru_cache(maxsize=1)
+def _networks(voice: Voice) -> Networks:
+    base = load_base()
+    if base.id != voice.base_id:
+        raise ModelError(
+            f"the voice {voice.name} was made with base {voice.base_id}, this voiceswap has base {base.id}",
+            f"train it again: voiceswap train FOLDER_OF_{voice.name} --fresh",
+        )
+    # A network is as large as its settings say: only those of the base are built.
+    for section in ("features", "encoder", "decoder", "vocoder"):
+        if getattr(voice.config, section) != getattr(decoder.single_speaker(base.config), section):
+            raise ModelError(f"{voice.path / 'config.json'}: {section} is not as in its base", "train the voice again")
+    model = decoder.build(voice.config)
+    load_arrays(model, voice.arrays(model))
+    return with_decoder(base, model)
 
 
 def with_decoder(base: Base, model: keras.Model) -> Networks:
