@@ -1,9 +1,13 @@
 """The doctor: finds nothing wrong with the shipped base, and says what is wrong where something is."""
 
+import subprocess
+import sys
+
 import pytest
 
 from voiceswap.shell import doctor
 from voiceswap.shell.cli import app
+from voiceswap.signal import pitch
 
 
 def test_the_shipped_base_works_here(home):
@@ -26,6 +30,26 @@ def test_a_damaged_base_is_found(home, use_tiny):
 def test_networks_that_make_nonsense_are_found(home, use_tiny):
     last = doctor.examine(home / "voices")[-1]
     assert not last.ok and last.name == "conversion"
+
+
+@pytest.mark.parametrize("missing", ["pkg_resources", "tensorflow", "numpy", "soundfile"])
+def test_a_package_that_cannot_be_imported_is_told_after_what_is_installed(missing, home):
+    code = f"import sys; sys.modules[{missing!r}] = None; sys.argv[0] = 'voiceswap'\n"
+    code += "from voiceswap.shell.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "doctor"], capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert lines[0].startswith("ok  python") and any("setuptools" in line for line in lines)
+    bad = next(i for i, line in enumerate(lines) if line.startswith("BAD imports: ") and missing in line)
+    assert lines[bad + 1] == f"    {doctor.ANEW}"
+    assert any(line.startswith("BAD devices: ") for line in lines) == (missing in ("tensorflow", "numpy"))
+
+
+def test_a_tracker_that_cannot_be_imported_is_named(home, use_tiny, monkeypatch):
+    monkeypatch.setitem(sys.modules, "swift_f0", None)
+    pitch._tracker.cache_clear()
+    last = doctor.examine(home / "voices")[-1]
+    assert not last.ok and last.name == "melody" and "swift_f0" in last.found and last.advice
 
 
 @pytest.mark.parametrize("found", ["80.9.0", "81.0.0"])
@@ -61,6 +85,8 @@ def test_folders_that_cannot_be_written_to_are_named(home, monkeypatch, capsys):
         bad = said.index(f"BAD {kind} folder: /dev/null/{kind}: Not a directory")
         assert variable in said[bad + 1]
     assert said[-1] == "2 things are wrong: see the lines below each BAD"
+    (long,) = [c for c in doctor.examine(home / ("x" * 300)) if c.name == "voices folder"]
+    assert not long.ok and long.found.endswith("x: File name too long") and "VOICESWAP_VOICES" in long.advice
     monkeypatch.setenv("VOICESWAP_CACHE", str(home))
     app(["doctor"], standalone_mode=False)
     assert capsys.readouterr().out.splitlines()[-1] == "everything works"

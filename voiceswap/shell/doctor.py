@@ -15,16 +15,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from voiceswap.errors import VoiceswapError
-from voiceswap.jobs.stream import Shaping, array_source, converted, survey
-from voiceswap.jobs.voice import with_decoder
-from voiceswap.model import decoder
-from voiceswap.model.base import load_base
-from voiceswap.model.layers import load_arrays
-from voiceswap.shell import synthetic
-from voiceswap.signal import audio, features, pitch
 from voiceswap.storage import paths
 
 PACKAGES = ("tensorflow", "keras", "numpy", "librosa", "soundfile", "soxr", "pyworld", "swift-f0", "safetensors")
@@ -34,6 +25,9 @@ RATE_HZ = 22_050
 SPOKEN_S = 2.0
 TRUTH_PERIOD_S = 0.005
 MAX_CENTS, MIN_CORRELATION = 60.0, 0.8
+# What a broken environment or base leads to.
+BROKEN = (VoiceswapError, ArithmeticError, ImportError, OSError, RuntimeError, ValueError)
+ANEW = "reinstall voiceswap in a new environment"
 
 
 @dataclass(frozen=True)
@@ -110,15 +104,17 @@ def _release(text: str) -> tuple[int, ...]:
 
 
 def _device() -> Check:
-    import tensorflow as tf
-
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        return Check("devices", False, str(error)[:200], "reinstall tensorflow")
     devices = [device.name.removeprefix("/physical_device:") for device in tf.config.list_physical_devices()]
     return Check("devices", bool(devices), ", ".join(devices), "" if devices else "reinstall tensorflow")
 
 
 def _folder(name: str, folder: Path, variable: str) -> Check:
-    above = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     try:
+        above = next(p for p in (folder, *folder.absolute().parents) if p.exists())
         with tempfile.TemporaryFile(dir=above):
             free = shutil.disk_usage(above).free
     except OSError as error:
@@ -130,6 +126,19 @@ def _folder(name: str, folder: Path, variable: str) -> Check:
 
 def _stages() -> list[Check]:
     """A synthesised sentence through every stage, each held against what it must give."""
+    try:
+        # Only now: where a package is missing these fail, and what is missing is to be named before.
+        import numpy as np
+
+        from voiceswap.jobs.stream import Shaping, array_source, converted, survey
+        from voiceswap.jobs.voice import with_decoder
+        from voiceswap.model import decoder
+        from voiceswap.model.base import load_base
+        from voiceswap.model.layers import load_arrays
+        from voiceswap.shell import synthetic
+        from voiceswap.signal import audio, features, pitch
+    except BROKEN as error:
+        return [Check("imports", False, str(error)[:200], ANEW)]
     spoken = synthetic.speech(synthetic.ANNA, SPOKEN_S, sample_rate_hz=RATE_HZ)
     samples = spoken.samples
     made: dict[str, Any] = {}
@@ -180,8 +189,8 @@ def _stages() -> list[Check]:
         began = time.monotonic()
         try:
             found = stage()
-        except (VoiceswapError, ArithmeticError, ValueError, RuntimeError) as error:
-            return [*checks, Check(name, False, str(error)[:200], "reinstall voiceswap in a new environment")]
+        except BROKEN as error:
+            return [*checks, Check(name, False, str(error)[:200], ANEW)]
         checks.append(Check(name, True, found, seconds=round(time.monotonic() - began, 2)))
     return checks
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -114,7 +115,9 @@ def pretrain(
 def doctor(voices: Voices = None, as_json: Json = False) -> None:
     """Look whether everything works here."""
     shell = Shell(as_json)
-    load_tensorflow()
+    # What is missing is for the checks to say.
+    with suppress(ImportError):
+        load_tensorflow()
     from voiceswap.shell.doctor import examine
 
     checks = examine(voices)
