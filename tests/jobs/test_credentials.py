@@ -49,11 +49,21 @@ def test_a_signed_result_is_verified_and_a_changed_byte_is_told(voice, source, c
     assert not [p for p in source.parent.iterdir() if ".tmp" in p.name]
 
 
-def test_an_rf64_can_hold_none(home):
+@pytest.mark.parametrize("kind", ["RF64", "RIFX", "OGG", "AIFF", "W64", "FLAC", "WAVEX"])
+def test_what_is_called_a_wav_and_was_never_signed_is_not_broken(kind, home):
     pytest.importorskip("c2pa")
-    with soundfile.SoundFile(home / "x.wav", "w", 22_050, 1, "PCM_16", format="RF64") as file:
-        file.write(SPOKEN)
-    assert credentials.read(home / "x.wav") is None
+    options = {"format": "WAV", "endian": "BIG"} if kind == "RIFX" else {"format": kind}
+    soundfile.write(home / "x.wav", SPOKEN, 22_050, **options)
+    assert account(home / "x.wav").credentials is None
+
+
+def test_a_signature_is_found_whatever_the_file_is_called(voice, source, certificate):
+    (made,) = voiceswap.convert(source, as_="speakerA", c2pa=certificate)
+    for name in ("b.mp3", "b.ogg"):
+        renamed = made.output.rename(source.with_name(name))
+        found = account(renamed)
+        assert found.credentials.state == "valid" and not found.faults
+        renamed.rename(made.output)
 
 
 def test_the_manifest_says_what_the_tags_say(voice, source, certificate):

@@ -13,6 +13,8 @@ from voiceswap.errors import UsageError, WriteError
 from voiceswap.jobs.record import SOURCE_TYPE, Record
 
 FORMATS = {".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg"}
+# By what a file holds, in soundfile's names: it may be called anything.
+KINDS = {"WAV": FORMATS[".wav"], "WAVEX": FORMATS[".wav"], "FLAC": FORMATS[".flac"], "MP3": FORMATS[".mp3"]}
 SETTINGS = {
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": True},
     # Nothing is fetched; and what c2pa holds of a file goes to the disk early: it still takes twice the file's size.
@@ -146,20 +148,28 @@ def check_output(output: Path) -> None:
         raise UsageError(f"{output} cannot be signed", f"C2PA knows {kinds} of what is written here; choose with -o")
 
 
-def read(path: Path) -> Credentials | None:
-    """The Content Credentials in a file, checked against its bytes; None if there are none, or none can be."""
-    if path.suffix.lower() not in FORMATS:
+def read(path: Path, kind: str) -> Credentials | None:
+    """The Content Credentials in a file, checked against its bytes; None if there are none, or none can be.
+
+    Args:
+        path: A recording.
+        kind: soundfile's name of its format.
+
+    Returns:
+        What was found.
+    """
+    if kind not in KINDS:
         return None
     try:
         import c2pa
     except ImportError:
         return Credentials("unlooked")
     try:
-        with path.open("rb") as file, c2pa.Reader(FORMATS[path.suffix.lower()], file, context=_offline()) as reader:
+        with path.open("rb") as file, c2pa.Reader(KINDS[kind], file, context=_offline()) as reader:
             found = json.loads(reader.json())
     except c2pa.C2paError as error:
-        # Said in its text: the classes are private to the package. An RF64 is no file that C2PA knows.
-        nothing = str(error).startswith(("ManifestNotFound", "NotSupported")) or 'got "RF64"' in str(error)
+        # Said in its text: the classes are private to the package. A big-endian wav is no file that C2PA knows.
+        nothing = str(error).startswith(("ManifestNotFound", "NotSupported")) or 'got "RIFX"' in str(error)
         return None if nothing else Credentials("broken", problems=(str(error)[:120],))
     except ValueError as error:
         return Credentials("broken", problems=(str(error)[:120],))

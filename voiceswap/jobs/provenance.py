@@ -63,7 +63,7 @@ def account(path: Path) -> Account:
     kind, found = audio.probe(path), audio.tags(path)
     own = from_tags(found)
     beside, sidecar = read_sidecar(path)
-    signature = credentials.read(path)
+    signature = credentials.read(path, kind.format)
     faults = []
     if sidecar and beside is None:
         faults.append(f"the record beside it {sidecar}")
