@@ -1,6 +1,8 @@
 """Content Credentials: signed, read back, and one byte changed."""
 
+import base64
 import json
+import re
 import sys
 
 import numpy as np
@@ -100,6 +102,15 @@ def account_comment(whole, path):
     return account(path).tags["comment"]
 
 
+def on_another_curve(pem, path):
+    """The first of a PEM file with its curve, prime256v1, called prime239v1, which cryptography does not know."""
+    begin, body, end = re.match(r"(-.*-\n)([\w+/=\n]+)(-.*-\n)", pem.read_text()).groups()
+    curve = bytes.fromhex("2a8648ce3d0301")
+    changed = base64.b64decode(body).replace(curve + b"\x07", curve + b"\x04")
+    path.write_text(f"{begin}{base64.b64encode(changed).decode()}\n{end}")
+    return path
+
+
 def test_certificates_that_are_of_no_use_are_refused_before_the_work(voice, source, certificate, home):
     chain, key = certificate
     (home / "text.pem").write_text("hello")
@@ -108,6 +119,8 @@ def test_certificates_that_are_of_no_use_are_refused_before_the_work(voice, sour
         ((chain, home / "none.pem"), "cannot read .*none.pem: no such file"),
         ((home / "text.pem", key), "text.pem cannot be used"),
         ((chain, home / "text.pem"), "text.pem cannot be used"),
+        ((chain, on_another_curve(key, home / "odd_key.pem")), "odd_key.pem cannot be used: Curve .* not supported"),
+        ((on_another_curve(chain, home / "odd.pem"), key), "odd.pem cannot be used: Curve .* not supported"),
         ((chain, chain.with_name("root_key.pem")), "root_key.pem is not the key of"),
         ((chain.with_name("root.pem"), chain.with_name("root_key.pem")), "C2PA refuses"),
     ]:
@@ -116,7 +129,7 @@ def test_certificates_that_are_of_no_use_are_refused_before_the_work(voice, sour
     for ending in ("ogg", "opus", "w64"):
         with pytest.raises(UsageError, match="cannot be signed"):
             voiceswap.convert(source, as_="speakerA", c2pa=certificate, out=home / f"x.{ending}")
-    assert [p.name for p in home.iterdir() if p.is_file()] in (["a.wav", "text.pem"], ["text.pem", "a.wav"])
+    assert {p.name for p in home.iterdir() if p.is_file()} == {"a.wav", "text.pem", "odd.pem", "odd_key.pem"}
 
 
 def test_without_the_package_it_is_said(source, certificate, monkeypatch, capsys):

@@ -57,6 +57,7 @@ class Signer:
         try:
             import c2pa
             from cryptography import x509
+            from cryptography.exceptions import UnsupportedAlgorithm
             from cryptography.hazmat.primitives import serialization
         except ImportError as error:
             raise UsageError("--c2pa needs a package that is not installed", TOOL) from error
@@ -65,12 +66,12 @@ class Signer:
         chain, key = _pem(chain_path), _pem(key_path)
         try:
             private = serialization.load_pem_private_key(key, None)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             hint = "wanted a private key in PEM form, without a password"
             raise UsageError(f"{key_path} cannot be used: {str(error)[:120]}", hint) from error
         try:
             public = x509.load_pem_x509_certificates(chain)[0].public_key()
-        except ValueError as error:
+        except (ValueError, UnsupportedAlgorithm) as error:
             hint = "wanted a certificate in PEM form, then those that vouch for it"
             raise UsageError(f"{chain_path} cannot be used: {str(error)[:120]}", hint) from error
         if public != private.public_key():
