@@ -10,6 +10,7 @@ from safetensors.numpy import load
 import voiceswap
 from conftest import save
 from voiceswap.errors import ModelError
+from voiceswap.shell.cli import app
 from voiceswap.storage import folder
 
 SOUND = np.random.default_rng(0).normal(0, 0.1, 22_050).astype(np.float32)
@@ -78,6 +79,7 @@ CARDS = {
     "a negative range": lambda c: c["f0_range"].update(low_hz=-100.0),
     "a range upside down": lambda c: c["f0_range"].update(low_hz=400.0),
     "an endless range": lambda c: c["f0_range"].update(high_hz=1e308),
+    "a range beyond all numbers": lambda c: c["f0_range"].update(high_hz=10**400),
     "a range of objects": lambda c: c["f0_range"].update(mid_hz={}),
 }
 
@@ -105,6 +107,15 @@ def test_r22_hostile_settings_are_refused(kind, voice, tmp_path):
 def test_r22_hostile_cards_are_refused(kind, voice, tmp_path):
     hostile(voice, change_card=CARDS[kind])
     refused(voice, tmp_path)
+
+
+@pytest.mark.parametrize("speaker", [{"x": 1}, "anna", [1], {"n_recordings": "many"}], ids=str)
+def test_r22_info_does_not_repeat_what_a_hostile_card_says_of_the_speaker(speaker, voice, capsys):
+    kept = voice.card["speaker"] | speaker if "n_recordings" in speaker else speaker
+    hostile(voice, change_card=lambda c: c.update(speaker=kept))
+    with pytest.raises(ModelError, match=r"card\.json lacks a sound speaker"):
+        app(["info", "speakerA"], standalone_mode=False)
+    assert "known from" not in capsys.readouterr().out
 
 
 def test_r22_weights_that_are_not_there_or_another_network(voice, tmp_path):

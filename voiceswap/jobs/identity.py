@@ -105,6 +105,6 @@ def from_card(card: dict[str, Any], where: str) -> Identity | None:
         length = float(np.linalg.norm(vector))
         if vector.shape != (WIDTH,) or not abs(length - 1) < 0.01:
             raise ValueError(f"{vector.shape} numbers of length {length}")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise ModelError(f"{where} lacks a sound speaker: {str(error)[:80]}", "train the voice again") from error
     return Identity(vector / length, own, n_recordings)

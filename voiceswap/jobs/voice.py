@@ -59,7 +59,7 @@ class Voice:
             self.f0_range = F0Range(*(float(ranges[key]) for key in ("low_hz", "mid_hz", "high_hz")))
         except UsageError as error:
             raise ModelError(f"{self.path / 'card.json'}: {error.message}", "train the voice again") from error
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise ModelError(f"{self.path / 'card.json'} lacks a sound {error}", "train the voice again") from error
         f, found = self.config.features, self.f0_range
         if not f.f0_min_hz <= found.low_hz <= found.mid_hz <= found.high_hz <= f.f0_max_hz:

@@ -69,12 +69,14 @@ def info(
     paths.find_voice(what, paths.voices_folder(voices))
     load_tensorflow()
     from voiceswap.jobs.consent import NONE
+    from voiceswap.jobs.identity import from_card
     from voiceswap.jobs.voice import load
 
     loaded = load(what, voices)
     for key, value in loaded.card.items():
         if key == "speaker":
-            known = f"known from {count(value['n_recordings'], 'recording')}" if value else "not known"
+            person = from_card(loaded.card, str(loaded.path / "card.json"))
+            known = f"known from {count(person.n_recordings, 'recording')}" if person is not None else "not known"
             shell.fact(key, f"{known}, for voiceswap evaluate")
         elif key == "f0_range":
             shell.fact(key, range_text(loaded.f0_range))
