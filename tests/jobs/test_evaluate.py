@@ -2,6 +2,8 @@
 
 import json
 import math
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -74,6 +76,49 @@ def test_a_voice_from_before_still_gets_its_other_figures(voice, sources, no_mos
     found = voiceswap.evaluate("speakerA", source=sources / "boris0.wav")
     assert math.isnan(found.means["to_target"]) and not math.isnan(found.means["to_source"])
     assert "not known" in found.verdict and any("--target" in line for line in found.missing)
+
+
+class Whisper:
+    """What faster-whisper does with languages."""
+
+    supported_languages = ("de", "en")
+
+    def __init__(self, *given, **options):
+        pass
+
+    def transcribe(self, samples, language=None, **options):
+        if language is not None and language not in self.supported_languages:
+            raise ValueError(f"{language!r} is not a valid language code (accepted language codes: de, en)")
+        return [SimpleNamespace(text=f"said in {language}")], None
+
+
+@pytest.fixture
+def whisper(home, monkeypatch):
+    """The folder of a recogniser."""
+    monkeypatch.setitem(sys.modules, "faster_whisper", SimpleNamespace(WhisperModel=Whisper))
+    (home / "whisper").mkdir()
+    for name in instruments.MODEL_FILES:
+        (home / "whisper" / name).touch()
+    return home / "whisper"
+
+
+@pytest.mark.parametrize("language", ["english", "EN", "en-GB", ""])
+def test_a_language_that_the_recogniser_does_not_know_is_told_before_the_work(
+    language, voice, sources, no_mos, whisper, monkeypatch
+):
+    monkeypatch.setattr(evaluate, "convert", None)
+    with pytest.raises(UsageError, match=f"whisper knows no language '{language}'") as caught:
+        voiceswap.evaluate("speakerA", source=sources, recogniser=whisper, language=language)
+    assert "a code such as en or de" in caught.value.hint
+    monkeypatch.setattr(Whisper, "supported_languages", ["en"])
+    with pytest.raises(UsageError) as caught:
+        instruments.recogniser(whisper, "de")
+    assert caught.value.hint.startswith("wanted en;")
+
+
+def test_words_are_heard_in_the_language_that_is_given(whisper):
+    assert instruments.recogniser(whisper, "de")(np.zeros(16_000)) == ["said", "in", "de"]
+    assert instruments.recogniser(whisper, None)(np.zeros(16_000)) == ["said", "in", "none"]
 
 
 @pytest.mark.parametrize(

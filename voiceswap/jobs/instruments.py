@@ -56,7 +56,7 @@ def recogniser(model: Path, language: str | None) -> Words | None:
         Gives the words of a recording, in lower case, without punctuation; None where faster-whisper is missing.
 
     Raises:
-        UsageError: The folder holds no such model.
+        UsageError: The folder holds no such model, or the model does not know the language.
     """
     missing = [name for name in MODEL_FILES if not os.path.isfile(model / name)]
     if missing:
@@ -71,6 +71,11 @@ def recogniser(model: Path, language: str | None) -> Words | None:
         whisper = WhisperModel(str(model), device="cpu", compute_type="int8", local_files_only=True)
     except (RuntimeError, ValueError) as error:
         raise UsageError(f"{model} cannot be used: {str(error)[:120]}", "is it a model for faster-whisper?") from error
+    # It would be told only when the first conversion is heard.
+    known = whisper.supported_languages
+    if language is not None and language not in known:
+        wanted = "a code such as en or de" if len(known) > 1 else known[0]
+        raise UsageError(f"{model} knows no language {language!r}", f"wanted {wanted}; leave it out to have it guessed")
 
     def heard(samples: Array) -> list[str]:
         found = _transcribed(whisper, samples, language)
