@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -14,7 +15,7 @@ import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs import consent
-from voiceswap.jobs.events import Found, Plan, Progress
+from voiceswap.jobs.events import Found, Note, Plan, Progress
 from voiceswap.shell import console, synthetic
 from voiceswap.shell.cli import app
 
@@ -99,6 +100,32 @@ def test_control_characters_never_reach_the_terminal(capsys):
 
     assert console.guarded(fail) == 3
     assert capsys.readouterr().err == "error: a\\x1b[31mb\\x202e.wav is empty\n\nhint: x\\x07\n"
+
+
+def test_names_are_told_as_they_are_whatever_rich_makes_of_them(monkeypatch, capfd):
+    name = "take:cat:1 [red]x[/b] \\[b].wav"
+    console.Shell(False).report(Note(name))
+    assert capfd.readouterr().err == f"{name}\n"
+    shell, out = console.Shell(False), io.StringIO()
+    monkeypatch.setattr(shell, "_errors", Console(file=out, force_terminal=True, width=80, color_system=None))
+    with shell.working():
+        shell.report(Progress(name, "listening", 0, 1))
+        shell._bar.refresh()
+    assert f"{name} listening" in out.getvalue()
+
+
+def test_a_name_of_several_lines_passes_for_no_line_of_ours(home, capsys):
+    path = save(home / "a.wav: yes (p = 1e-30), voice tag 7\nz.wav", np.zeros(22050))
+    app(["detect", str(path)], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert said.startswith(str(path).replace("\n", "\\x0a") + ": ") and said.count("\n") == 1
+
+
+def test_letters_that_the_terminal_does_not_know_are_escaped(home, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    done = run("info", save(home / "日本.wav", np.zeros(22050)))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"file: {home}/\\u65e5\\u672c.wav, WAV PCM_16")
 
 
 def test_json_is_valid_whatever_the_values(capsys):

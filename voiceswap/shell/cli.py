@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import sys
@@ -319,4 +320,7 @@ for _command in (
 
 def main() -> None:
     """Entry point: run a command and exit with its code."""
+    # Names may have letters that the terminal's encoding does not know. On stderr Python does so by itself.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(guarded(app))

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from voiceswap.errors import StoppedError, VoiceswapError, WriteError
@@ -33,13 +32,12 @@ INTERRUPTED = 130
 TERMINATED = 143
 
 
-def visible(text: object, *, one_line: bool = False) -> str:
-    """Text without control characters or lone surrogates: file names are data, never commands to the terminal.
+def visible(text: object) -> str:
+    """Text on one line, without control characters or lone surrogates.
 
-    With `one_line`, without new lines either: what a stranger wrote cannot pass for a line of ours.
+    File names are data, never commands to the terminal, and what a stranger wrote cannot pass for a line of ours.
     """
-    kept = "" if one_line else "\n"
-    return "".join(c if c.isprintable() or c == kept else f"\\x{ord(c):02x}" for c in str(text))
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in str(text))
 
 
 class Shell:
@@ -51,7 +49,7 @@ class Shell:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
-        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
         self._bar: Progress | None = None
         self._task: Any = None
         self._stage: tuple[str, str] | None = None
@@ -65,7 +63,7 @@ class Shell:
 
     def fact(self, name: str, value: object) -> None:
         """One line "name: value" for a person, whatever is in them."""
-        self.say(visible(f"{name}: {value}", one_line=True))
+        self.say(f"{name}: {value}")
 
     def result(self, value: Any) -> None:
         """The one JSON document; nothing without --json."""
@@ -108,7 +106,7 @@ class Shell:
             yield
             return
         bar = [BarColumn()] if self._errors.width >= ROOM_FOR_BAR else []
-        columns = (TextColumn("{task.description}"), *bar, TextColumn("{task.fields[told]}"))
+        columns = (TextColumn("{task.description}", markup=False), *bar, TextColumn("{task.fields[told]}"))
         with Progress(*columns, console=self._errors, transient=True) as self._bar:
             yield
         self._bar = self._task = None
@@ -125,11 +123,11 @@ class Shell:
                     self._bar.remove_task(self._task)
                 self._task = self._bar.add_task("", told="")
                 self._stage = (event.voice, event.stage)
-            label = visible(event.voice if brief and figures else f"{event.voice} {event.stage}", one_line=True)
+            label = visible(event.voice if brief and figures else f"{event.voice} {event.stage}")
             # A long name may not push the figures out.
             barred = BAR_WIDTH if self._errors.width >= ROOM_FOR_BAR else 0
             room = max(8, self._errors.width - len(told) - 1 - barred)
-            label = escape(label if len(label) <= room else f"{label[: room - 3]}...")
+            label = label if len(label) <= room else f"{label[: room - 3]}..."
             self._bar.update(self._task, total=event.n_steps, completed=event.step, told=told, description=label)
         elif not self.as_json and time.monotonic() - self._plain_s > PLAIN_EVERY_S:
             self._plain_s = time.monotonic()
@@ -137,7 +135,7 @@ class Shell:
 
     def _line(self, text: str) -> None:
         try:
-            self._errors.print(visible(text), markup=False)
+            self._errors.print(visible(text))
         except BrokenPipeError:
             raise
         except OSError:

@@ -83,7 +83,7 @@ footer{margin-top:3.5rem;padding-bottom:3rem}
 
 def text(value: object, most: int = 500) -> str:
     """Anything, as text for a page: on one line, without control characters, cut, escaped."""
-    shown = visible(value, one_line=True)
+    shown = visible(value)
     return html.escape(shown if len(shown) <= most else f"{shown[:most]}...")
 
 
