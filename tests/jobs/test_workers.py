@@ -45,6 +45,14 @@ def test_workers_end_gently_when_it_is_stopped(tmp_path):
     assert (tmp_path / "left").exists()
 
 
+def test_idle_workers_end_as_python_does(tmp_path):
+    """TensorFlow removes its files in the temporary folder only then."""
+    (tmp_path / "left").touch()
+    code = f"import atexit, os; atexit.register(os.remove, {os.fspath(tmp_path / 'left')!r}); {ECHO}"
+    assert dict(workers.spread(code, {}, [{"do": "now"}], 1, lambda: False))[0]["said"] == "now"
+    assert os.listdir(tmp_path) == []
+
+
 def test_nothing_to_do():
     assert list(workers.spread(ECHO, {}, [], 4, lambda: False)) == []
 

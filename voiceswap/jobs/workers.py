@@ -139,9 +139,12 @@ def work(action: Callable[[Json, Json, Callable[[], bool]], Json]) -> None:
     busy = [False]
 
     def caught(number: int, _frame: Any) -> None:
-        if stops or not busy[0]:
+        if stops:
             os._exit(143)
         stops.append(number)
+        if not busy[0]:
+            # As Python ends: what TensorFlow keeps in the temporary folder goes, too.
+            sys.exit(143)
 
     signal.signal(signal.SIGTERM, caught)
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
