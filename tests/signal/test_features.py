@@ -1,5 +1,9 @@
 """Mels against librosa, F0 against a known glide, content against its own time line."""
 
+import os
+import subprocess
+import sys
+
 import librosa
 import numpy as np
 import pytest
@@ -52,6 +56,16 @@ def test_f0_follows_a_known_glide(glide, method):
 def test_f0_of_next_to_nothing_is_unvoiced():
     for n in (0, 1, 255, 256, 1000):
         assert not pitch.f0_hz(np.zeros(n, np.float32), CONFIG).any()
+
+
+def test_r39_the_tracker_tells_nobody_and_leaves_nothing(tmp_path):
+    """onnxruntime would queue what it tells below the home folder; connections of native code are not seen here."""
+    code = "import numpy; from voiceswap.config import FeatureConfig; from voiceswap.signal import pitch\n"
+    code += "pitch.f0_hz(numpy.zeros(22050, numpy.float32), FeatureConfig())"
+    env = {key: value for key, value in os.environ.items() if key not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    env |= dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(tmp_path))
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=env)
+    assert os.listdir(tmp_path) == []
 
 
 def test_quiet_recordings_keep_their_melody(glide):
