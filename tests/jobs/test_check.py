@@ -48,6 +48,17 @@ def test_a_sound_folder_lacks_nothing_but_minutes(tmp_path, takes):
     assert len(facts) == 3 and facts[2].startswith("go with care: ")
 
 
+def test_an_offset_is_nothing_that_speaks_against_a_folder(tmp_path, takes):
+    plain, offset = check.check(
+        folder_of(tmp_path / "plain", takes["anna"]),
+        folder_of(tmp_path / "offset", [x + 0.03 * (-1) ** i for i, x in enumerate(takes["anna"])]),
+    )
+    assert named(offset) == named(plain)
+    assert offset.accompaniment_db == pytest.approx(plain.accompaniment_db, abs=0.5)
+    assert offset.units == pytest.approx(plain.units, abs=0.02)
+    assert list(check.lines(offset))[:2] == list(check.lines(plain))[:2]
+
+
 def test_what_was_done_to_a_folder_is_named(tmp_path, takes):
     anna = takes["anna"]
     random = np.random.default_rng(0)
@@ -85,8 +96,8 @@ def test_one_long_recording_is_heard_everywhere(tmp_path, takes):
 def test_excerpts_are_drawn_from_all_parts_whatever_their_order():
     excerpts = check._Excerpts()
     for i in range(1000):
-        excerpts.add(np.full(10, i, np.float32), 8000)
-    picked = [int(samples[0]) for samples, _ in excerpts.kept]
+        excerpts.add(np.zeros(10, np.float32), 8000 + i)
+    picked = [rate - 8000 for _, rate in excerpts.kept]
     assert len(picked) == check.MOST_EXCERPTS and picked == sorted(picked)
     assert all(8 <= sum(i % 2 == odd for i in picked) <= 32 for odd in (0, 1))
     assert all(3 <= sum(quarter <= i // 250 < quarter + 1 for i in picked) <= 20 for quarter in range(4))

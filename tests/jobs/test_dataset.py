@@ -11,6 +11,7 @@ from voiceswap.errors import UsageError, WriteError
 from voiceswap.jobs import dataset
 from voiceswap.jobs.events import silent
 from voiceswap.model import encoder
+from voiceswap.shell import synthetic
 
 RANDOM = np.random.default_rng(0)
 
@@ -35,6 +36,17 @@ def test_copies_move_formants_up_and_down_in_turn(monkeypatch):
     assert len(dataset.copies_of(piece, TINY.features, train, seed=[1, 2])) == 4
     assert not any(rooms for _, rooms in ways)
     assert [up for up, _ in ways] in ([True, False] * 2, [False, True] * 2)
+
+
+def test_an_offset_changes_no_clip(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset, "PART_S", 3.0)
+    spoken = synthetic.speech(synthetic.ANNA, 12.0, seed=0).samples
+    plain, offset = (dataset._Extraction(TINY), dataset._Extraction(TINY))
+    for found, samples in ((plain, spoken), (offset, spoken + 0.03)):
+        found.add(save(tmp_path / "a.wav", samples, subtype="FLOAT"), 0)
+    assert len(plain.mels) > 3 and plain.speech_s == offset.speech_s < plain.total_s - 1
+    for ours, theirs in zip(plain.mels, offset.mels, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=0.02)
 
 
 def test_what_lies_in_hidden_folders_is_no_recording(tmp_path):

@@ -13,7 +13,7 @@ from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs import identity, instruments, scores
 from voiceswap.jobs.stream import array_source
 from voiceswap.shell import synthetic
-from voiceswap.signal import world
+from voiceswap.signal import loudness, world
 
 F = Config().features
 RATE = F.mel_rate_hz
@@ -37,6 +37,12 @@ def test_a_copy_is_perfect_and_like_its_source(boris):
     assert found.to_source > 0.9999 and math.isnan(found.to_target) and not found.nearer_to_source
     assert found.pause_db == found.source_pause_db == pytest.approx(-60, abs=2)  # the ends of phrases are in it, too
     assert math.isnan(found.dnsmos_ovrl) and found.duration_s == pytest.approx(len(boris) / RATE, abs=0.01)
+
+
+def test_an_offset_is_no_sound(boris):
+    found = judged(boris + 0.03, boris)
+    assert found.loudness_rmse_db < 0.01 and found.to_source > 0.999
+    assert found.source_pause_db == pytest.approx(found.pause_db, abs=0.01) == pytest.approx(-60, abs=2)
 
 
 def test_each_flaw_moves_its_own_score(boris):
@@ -81,8 +87,9 @@ def test_long_recordings_are_read_in_stretches_that_add_up(boris, monkeypatch):
     pairs = list(scores.stretches(*(array_source(x[:, None], RATE, 4096) for x in (long, long[:-5000])), F))
     assert len(pairs) > 6 and max(len(said) for said, _ in pairs) <= 2 * RATE
     assert all(len(said) == len(done) for said, done in pairs)
-    np.testing.assert_array_equal(np.concatenate([said for said, _ in pairs]), long)
-    padded = np.concatenate([long[:-5000], np.zeros(5000)])
+    (steady,) = loudness.without_offset([long], RATE)
+    np.testing.assert_array_equal(np.concatenate([said for said, _ in pairs]), steady)
+    padded = np.concatenate([steady[:-5000], np.zeros(5000)])
     np.testing.assert_array_equal(np.concatenate([done for _, done in pairs]), padded.astype(np.float32))
 
 

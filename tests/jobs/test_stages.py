@@ -15,7 +15,7 @@ from voiceswap.signal import audio
 @pytest.mark.parametrize("duration_s", [0.1, 40.0])
 def test_the_stages_of_a_conversion(voice, home, duration_s):
     samples = np.resize(synthetic.speech(synthetic.BORIS, 5.0, seed=3).samples, round(duration_s * 22050))
-    source = save(home / "boris.wav", samples)
+    source = save(home / "boris.wav", samples * 0.8)  # So soft that the mix bends no peak.
     folder = home / "stages"
     (made,) = voiceswap.convert(source, as_="speakerA", keep_stages=folder, mode="dry", mark=False, pitch=3)
     assert sorted(p.name for p in folder.iterdir()) == sorted(stages.FILES)

@@ -12,7 +12,7 @@ from conftest import TINY
 from voiceswap.config import Config
 from voiceswap.jobs import stream
 from voiceswap.shell import synthetic
-from voiceswap.signal import audio, features
+from voiceswap.signal import audio, features, loudness
 
 
 @settings(deadline=None, max_examples=60)
@@ -114,6 +114,17 @@ def test_digital_silence_costs_no_vocoder_and_changes_nothing(voice, monkeypatch
     monkeypatch.setattr(stream, "_sounding", lambda samples, hop: np.ones(len(samples) // hop, bool))
     np.testing.assert_allclose(made, voice.convert(samples, 22_050, mark=False), atol=1e-5)
     assert np.abs(made).max() > 0.01 and n_left_out < 0.7 * sum(asked)
+
+
+@pytest.mark.parametrize("offsets", [(0.03,), (0.03, -0.02)])
+def test_an_offset_is_not_heard_in_the_pauses(voice, offsets):
+    spoken = synthetic.speech(synthetic.BORIS, 4.0, sample_rate_hz=44_100, seed=0).samples
+    samples = np.stack([spoken] * len(offsets), axis=-1).astype(np.float32)
+    plain, offset = (voice.convert(x, 44_100, mark=False) for x in (samples, samples + np.float32(offsets)))
+    for ours, theirs in zip(plain.T, offset.T, strict=True):
+        levels, offset_levels = (loudness.frame_levels_db(x, 44_100) for x in (ours, theirs))
+        assert np.percentile(levels, 5) < levels.max() - 20
+        np.testing.assert_allclose(offset_levels, levels, atol=1)
 
 
 def test_a_breath_that_the_voice_does_not_draw_is_the_sources(voice):

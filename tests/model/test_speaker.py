@@ -41,6 +41,11 @@ def test_the_network_is_three_lstms_and_a_rectified_map():
     np.testing.assert_allclose(network.predict_on_batch(mels), wanted, atol=1e-5)
 
 
+def test_an_offset_is_no_part_of_a_voice(encoder):
+    plain, offset = (speaker.direction(encoder.pieces(said(synthetic.ANNA, 0) + dc)) for dc in np.float32([0, 0.03]))
+    assert plain @ offset > 0.999
+
+
 def test_one_person_points_one_way_and_another_elsewhere(encoder):
     anna, boris = (
         [speaker.direction(encoder.pieces(said(who, seed))) for seed in range(3)]

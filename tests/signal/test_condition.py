@@ -1,5 +1,7 @@
 """What is done to a recording on purpose is measured; a sound one shows nothing of it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import scipy.signal
@@ -44,6 +46,15 @@ def test_level_does_not_matter_but_for_itself(speech):
     assert quiet.level_db == pytest.approx(loud.level_db - 20, abs=0.1)
     assert quiet.snr_db == pytest.approx(loud.snr_db, abs=0.5)
     assert quiet.bandwidth_hz == loud.bandwidth_hz
+
+
+@pytest.mark.parametrize("offset", [0.003, -0.03, 0.3])
+def test_an_offset_is_no_noise_and_hides_no_clipping(speech, offset):
+    clipped = np.clip(speech, -0.3 * np.abs(speech).max(), 0.3 * np.abs(speech).max())
+    for samples in (speech, clipped):
+        found, with_offset = (dataclasses.asdict(heard(x)) for x in (samples, samples + offset))
+        assert with_offset == pytest.approx(found, rel=0.01, nan_ok=True)
+    assert heard(clipped + offset).clipped_share == 1
 
 
 @pytest.mark.parametrize("below_db", [10, 20, 30])

@@ -69,6 +69,8 @@ def test_an_offset_is_no_sound_and_a_low_note_is(block):
     steady = np.stack([0.6, -0.4]) + np.hstack([note, 0 * note])
     parts = (steady[i : i + block].astype(np.float32) for i in range(0, len(steady), block))
     made = np.concatenate(list(loudness.without_offset(parts, RATE)))
+    alone = loudness.without_offset([steady[:, 0].astype(np.float32)], RATE)
+    np.testing.assert_allclose(next(alone), made[:, 0], atol=1e-6)
     assert made.shape == steady.shape and np.abs(made[:, 1]).max() < 1e-4
     assert np.abs(made[RATE:, 0]).max() == pytest.approx(0.1, rel=0.02)
 

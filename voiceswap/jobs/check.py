@@ -19,7 +19,7 @@ from voiceswap.model.separator import SAMPLE_RATE_HZ as MUSIC_HZ
 from voiceswap.model.separator import load_separator
 from voiceswap.model.speaker import SAMPLE_RATE_HZ as SPEAKER_HZ
 from voiceswap.model.speaker import direction
-from voiceswap.signal import audio, condition, pitch
+from voiceswap.signal import audio, condition, loudness, pitch
 from voiceswap.signal.condition import Condition
 
 Array = np.ndarray
@@ -165,7 +165,8 @@ class _Excerpts:
         self._random = np.random.default_rng(0)
 
     def add(self, samples: Array, rate: int) -> None:
-        self.kept.append((samples[: round(EACH_S * rate)].copy(), rate))
+        (steady,) = loudness.without_offset([samples[: round(EACH_S * rate)]], rate)
+        self.kept.append((steady, rate))
         self._lots.append(self._random.random())
         if len(self.kept) > MOST_EXCERPTS:
             highest = int(np.argmax(self._lots))

@@ -25,7 +25,7 @@ from voiceswap.storage import atomic, paths
 Array = np.ndarray
 SUFFIXES = CONTAINERS | set(audio.FORMATS) | {".wave", ".oga", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64"}
 # Changes whenever the same recording would give other features.
-CACHE_VERSION = 5
+CACHE_VERSION = 6
 HELD_OUT_EVERY = 10
 MAX_SPEECH_S = 3600.0
 # Long recordings are heard in parts of ten minutes, so that ten hours take the memory of one.
@@ -223,7 +223,7 @@ class _Extraction:
     def add(self, path: Path, index: int) -> int:
         """Hear one recording, up to the most that is used; the number of clips found."""
         f, n_clips = self._features, 0
-        for samples in audio.parts(path, f.mel_rate_hz, PART_S):
+        for samples in parts(path, f):
             self.total_s += len(samples) / f.mel_rate_hz
             for piece in clips_of_speech(samples, f):
                 self.speech_s += len(piece) / f.mel_rate_hz
@@ -237,6 +237,11 @@ class _Extraction:
             if self.speech_s > MAX_SPEECH_S:
                 break
         return n_clips
+
+
+def parts(path: Path, config: FeatureConfig) -> Iterator[Array]:
+    """A recording at `mel_rate_hz`, without its offset, in parts (n_samples,); raises UsageError or AudioError."""
+    return loudness.without_offset(audio.parts(path, config.mel_rate_hz, PART_S), config.mel_rate_hz)
 
 
 def clips_of_speech(samples: Array, config: FeatureConfig) -> list[Array]:

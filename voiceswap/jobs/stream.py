@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import tee
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d
@@ -184,9 +185,9 @@ class Window:
 
 
 def resampled(blocks: Iterator[Array], signs: Array, from_hz: int, to_hz: int) -> Iterator[Array]:
-    """Blocks (n, n_channels) mixed with `signs` to mono (n,) at another rate."""
+    """Blocks (n, n_channels) without their offset, mixed with `signs` to mono (n,) at another rate."""
     resampler = audio.Resampler(from_hz, to_hz)
-    for block in blocks:
+    for block in loudness.without_offset(blocks, from_hz):
         yield resampler.push(audio.mono(block, signs))
     yield resampler.finish()
 
@@ -295,13 +296,19 @@ def converted(
     rate = source.sample_rate_hz
     margin = round(CHANNEL_MARGIN_S * rate)
     first, voiced, f = -margin, found.f0_hz > 0, networks.config.features
-    for window in windows(source.open(), round(CHANNEL_BLOCK_S * rate), margin, margin):
+    # What is digitally silent shows in the source as it is: without its offset, each sound has a tail.
+    plain, steady = tee(source.open())
+    both = (
+        windows(blocks, round(CHANNEL_BLOCK_S * rate), margin, margin)
+        for blocks in (plain, loudness.without_offset(steady, rate))
+    )
+    for given, window in zip(*both, strict=True):
         core = slice(margin, margin + window.n_core)
         mono = made.take(window.n_core)
         if found.level_db > SILENT_DB:
             mono = mono + breath.hiss(audio.mono(window.samples, found.signs), rate, first, voiced, f)[core]
         first += window.n_core
-        silence = np.stack([loudness.digital_silence_gain(c, rate)[core] for c in window.samples.T], axis=-1)
+        silence = np.stack([loudness.digital_silence_gain(c, rate)[core] for c in given.samples.T], axis=-1)
         yield bent(mono[:, None] * channel_shares(window.samples, found.signs, rate)[core] * silence)
 
 

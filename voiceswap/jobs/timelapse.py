@@ -25,7 +25,7 @@ import voiceswap
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs import record
-from voiceswap.jobs.dataset import HELD_OUT_EVERY, PART_S, clips_of_speech, encoder_mel
+from voiceswap.jobs.dataset import HELD_OUT_EVERY, clips_of_speech, encoder_mel, parts
 from voiceswap.jobs.loop import Checked
 from voiceswap.jobs.stream import bent
 from voiceswap.jobs.voice import VOCODER, weights_sha256
@@ -80,7 +80,7 @@ def sentence(files: Sequence[Path], config: FeatureConfig) -> Array | None:
 def _clips(files: Sequence[Path], config: FeatureConfig) -> Iterator[Array]:
     for path in files:
         try:
-            for samples in audio.parts(path, config.mel_rate_hz, PART_S):
+            for samples in parts(path, config):
                 yield from clips_of_speech(samples, config)
         except (AudioError, UsageError):
             continue  # The training says which ones it leaves out.

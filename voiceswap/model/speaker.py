@@ -99,6 +99,7 @@ def _piece_mels(samples: Array) -> Array:
 
 
 def _speech(samples: Array) -> Array:
+    (samples,) = loudness.without_offset([samples], SAMPLE_RATE_HZ)
     levels_db = loudness.frame_levels_db(samples, SAMPLE_RATE_HZ)
     active_db = loudness.active_level_db(levels_db)
     if active_db < loudness.SILENT_DB:

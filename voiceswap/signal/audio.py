@@ -204,9 +204,13 @@ def channel_signs(blocks_of_it: Iterator[Array], n_channels: int) -> Array:
     signs = np.ones(n_channels, np.float32)
     if n_channels == 1:
         return signs
-    products = np.zeros((n_channels, n_channels))
+    products, sums, n_samples = np.zeros((n_channels, n_channels)), np.zeros(n_channels), 0
     for block in blocks_of_it:
         products += (block.T @ block).astype(float)
+        sums += block.sum(axis=0, dtype=float)
+        n_samples += len(block)
+    # An offset is no sound that others could cancel.
+    products -= np.outer(sums, sums) / max(1, n_samples)
     # Channels that have nothing in common would sum to their whole power; a tenth of it tells of cancelling.
     if products.sum() < 0.1 * np.trace(products):
         signs[products[np.argmax(np.diag(products))] < 0] = -1

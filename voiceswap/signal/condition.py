@@ -83,6 +83,9 @@ class Listener:
         Returns:
             Where there is speech, `loudness.speech_segments`; of a part without any, nothing but its length counts.
         """
+        # Only clipping is looked for in what was recorded: without its offset, flat peaks are flat no more.
+        recorded = samples
+        (samples,) = loudness.without_offset([samples], sample_rate_hz)
         spans = loudness.speech_segments(samples, sample_rate_hz)
         self._total_s += len(samples) / sample_rate_hz
         self._speech_s += sum(stop - start for start, stop in spans) / sample_rate_hz
@@ -93,7 +96,7 @@ class Listener:
         self._levels_db.append(level_db)
         self._relative_db.append((levels_db - level_db).astype(np.float32))
         self._falls_s += _falls_s(levels_db - level_db)
-        self._clipped.append(is_clipped(samples))
+        self._clipped.append(is_clipped(recorded))
         self._hear_spectra(samples, sample_rate_hz)
         return spans
 

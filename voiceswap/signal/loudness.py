@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import scipy.signal
@@ -38,17 +38,18 @@ def frame_levels_db(samples: Array, sample_rate_hz: int) -> Array:
     return np.asarray(10 * np.log10(np.maximum(power / np.maximum(lengths, 1), 10 ** (FLOOR_DB / 10))))
 
 
-def without_offset(blocks: Iterator[Array], sample_rate_hz: int) -> Iterator[Array]:
-    """Blocks (n, n_channels) without what is slower than 20 Hz."""
+def without_offset(blocks: Iterable[Array], sample_rate_hz: int) -> Iterator[Array]:
+    """Blocks (n,) or (n, n_channels) without what is slower than 20 Hz."""
     sections = scipy.signal.butter(2, OFFSET_HZ, "highpass", fs=sample_rate_hz, output="sos")
     state: Array | None = None
     for block in blocks:
         if state is None and len(block):
             # As if the first sample had lasted for ever, so that an offset is no step.
-            state = scipy.signal.sosfilt_zi(sections)[:, :, None] * block[0]
+            state = np.multiply.outer(scipy.signal.sosfilt_zi(sections), block[0])
         if len(block):
             block, state = scipy.signal.sosfilt(sections, block, axis=0, zi=state)
-        yield block.astype(np.float32)
+            block = block.astype(np.float32)  # Before it is given away, or the doubles would be held until the next.
+        yield block
 
 
 class Levels:
