@@ -1,0 +1,187 @@
+"""What commands hand on and give out: each option reaches the job as what it says, and nothing else changes."""
+
+import inspect
+import re
+from pathlib import Path
+from pkgutil import resolve_name
+
+import pytest
+import typer
+
+from conftest import save
+from voiceswap.jobs.pretrain import Pretrained
+from voiceswap.shell import cli, synthetic
+from voiceswap.signal.mark import Marker
+from voiceswap.storage import paths
+
+# Of each command that has options: the job it calls, and what must be given.
+COMMANDS = {
+    "train": ("voiceswap.jobs.train.train", "a b"),
+    "convert": ("voiceswap.jobs.convert.convert", ". --as a"),
+    "evaluate": ("voiceswap.jobs.evaluate.evaluate", "a --source s"),
+    "report": ("voiceswap.shell.report.report", "a"),
+    "voices": ("voiceswap.storage.paths.list_voices", ""),
+    "info": ("voiceswap.jobs.voice.load", "a"),
+    "pretrain": ("voiceswap.jobs.pretrain.pretrain", "p --out o"),
+    "doctor": ("voiceswap.shell.doctor.examine", ""),
+    "demo": ("voiceswap.shell.demo.run", ""),
+}
+V = Path("v")
+# A command, an option, and the arguments of its job that are not as without it.
+OPTIONS = [
+    ("train", "--minutes 2.5", {"minutes": 2.5}),
+    ("train", "--more", {"more": True}),
+    ("train", "--fresh", {"fresh": True}),
+    ("train", "--seed 7", {"seed": 7}),
+    ("train", "--consent a=Anna --consent b=Boris", {"consent": {"a": "Anna", "b": "Boris"}}),
+    ("train", "--licence CC0", {"licence": "CC0"}),
+    ("train", "--no-timelapse", {"timelapse": False}),
+    ("train", "--tensorboard", {"tensorboard": True}),
+    ("convert", "--as b", {"as_": "b"}),
+    ("convert", "--out o", {"out": Path("o")}),
+    ("convert", "-o o", {"out": Path("o")}),
+    ("convert", "--pitch -3.5", {"pitch": -3.5}),
+    ("convert", "--formant 1.5", {"formant": 1.5}),
+    ("convert", "--protect 0.25", {"protect": 0.25}),
+    ("convert", "--vocoder best", {"vocoder": "best"}),
+    ("convert", "--f0-method harvest", {"f0_method": "harvest"}),
+    ("convert", "--f0 c.csv", {"f0": Path("c.csv")}),
+    ("convert", "--f0-out c.csv", {"f0_out": Path("c.csv")}),
+    ("convert", "--song", {"mode": "song"}),
+    ("convert", "--dry", {"mode": "dry"}),
+    ("convert", "--stems s", {"stems": Path("s")}),
+    ("convert", "--backing b.wav", {"backing": Path("b.wav")}),
+    ("convert", "--vocal-gain 2", {"vocal_gain": 2.0}),
+    ("convert", "--backing-gain -3", {"backing_gain": -3.0}),
+    ("convert", "--no-mark", {"mark": False}),
+    ("convert", "--sidecar", {"sidecar": True}),
+    ("convert", "--c2pa c.pem k.pem", {"c2pa": (Path("c.pem"), Path("k.pem"))}),
+    ("convert", "--keep-stages s", {"keep_stages": Path("s")}),
+    ("convert", "--report", {"scored": True}),
+    ("convert", "--strict", {"strict": True}),
+    ("convert", "--voices v", {"voices": V}),
+    ("convert", "--force", {"force": True}),
+    ("convert", "--skip-existing", {"skip_existing": True}),
+    ("convert", "--jobs 3", {"jobs": 3}),
+    ("convert", "-j 3", {"jobs": 3}),
+    ("evaluate", "--source x", {"source": Path("x")}),
+    ("evaluate", "--target t", {"target": Path("t")}),
+    ("evaluate", "--recogniser r", {"recogniser": Path("r")}),
+    ("evaluate", "--language de", {"language": "de"}),
+    ("evaluate", "--out o", {"out": Path("o")}),
+    ("evaluate", "-o o", {"out": Path("o")}),
+    ("report", "--out o", {"out": Path("o")}),
+    ("report", "-o o", {"out": Path("o")}),
+    ("report", "--source s", {"source": Path("s")}),
+    ("report", "--target t", {"target": Path("t")}),
+    ("report", "--force", {"force": True}),
+    ("pretrain", "--out x", {"out": Path("x")}),
+    ("pretrain", "-o x", {"out": Path("x")}),
+    ("pretrain", "--start s", {"start": Path("s")}),
+    ("pretrain", "--part units --part encoder", {"parts": ("units", "encoder")}),
+    ("pretrain", "--minutes 2.5", {"minutes": 2.5}),
+    ("pretrain", "--content-dim 12", {"content_dim": 12}),
+    ("pretrain", "--leave-out a --leave-out b", {"leave_out": ("a", "b")}),
+    ("pretrain", "--credits c", {"credits": Path("c")}),
+    ("doctor", "--voices v", {"voices": V}),
+    ("demo", "--minutes 2.5", {"minutes": 2.5}),
+    # These look into the folder themselves first.
+    *((name, "--voices v", {"voices": V, "looked into": V}) for name in ("train", "evaluate", "report", "voices", "info")),
+]  # fmt: skip
+
+
+class Asked(Exception):
+    """The job was called with these arguments."""
+
+
+@pytest.fixture
+def asked(home, monkeypatch):
+    """What a command calls its job with, and which folder of voices it looks into itself."""
+    monkeypatch.chdir(home)
+    looked = {}
+    plain = paths.voices_folder
+
+    def voices_folder(override=None):
+        looked["looked into"] = override
+        return plain(override)
+
+    def ask(name, arguments):
+        job = COMMANDS[name][0]
+        signature = inspect.signature(resolve_name(job))
+
+        def recorded(*given, **named):
+            raise Asked(signature.bind(*given, **named).arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(job, recorded)
+            patch.setattr(paths, "voices_folder", voices_folder)
+            patch.setattr(paths, "find_voice", lambda name, folder: folder / name)
+            with pytest.raises(Asked) as caught:
+                cli.app([name, *arguments.split()], standalone_mode=False)
+        (found,) = caught.value.args
+        told = [found.pop(key, None) for key in ("report", "stopped") if key in signature.parameters]
+        assert all(map(callable, told)), "the job can neither tell nor be stopped"
+        return found | looked
+
+    return ask
+
+
+@pytest.mark.parametrize(("name", "option", "wanted"), OPTIONS, ids=lambda v: v if type(v) is str else "")
+def test_an_option_reaches_the_job_and_changes_nothing_else(name, option, wanted, asked):
+    needed = COMMANDS[name][1]
+    without, found = asked(name, needed), asked(name, f"{needed} {option}")
+    assert found == without | wanted
+    assert not [key for key, value in wanted.items() if without[key] == value]
+
+
+def test_no_option_is_left_out():
+    tried = {(name, word) for name, option, _ in OPTIONS for word in option.split()}
+    commands = typer.main.get_command(cli.app).commands
+    for name, command in commands.items():
+        for option in (p for p in command.params if p.param_type_name == "option" and p.name != "as_json"):
+            # Of a pair such as --mark/--no-mark, the one that changes something.
+            assert {(name, word) for word in option.secondary_opts or option.opts} <= tried
+    assert {name for name, command in commands.items() if len(command.params) > 2} <= set(COMMANDS)
+
+
+def test_what_is_not_asked_for_is_left_to_the_job(asked):
+    """The command's own defaults are those of the function."""
+    for name, (job, needed) in COMMANDS.items():
+        parameters = inspect.signature(resolve_name(job)).parameters
+        for key, value in asked(name, needed).items():
+            if (given := parameters.get(key)) is not None and given.default not in (given.empty, value):
+                assert (name, key, value) == ("train", "consent", {})
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (Pretrained(Path("work/base"), ("encoder", "decoder"), {}), "base: work/base"),
+        (Pretrained(None, ("encoder", "decoder"), {}), "parts that stand: encoder, decoder"),
+        (Pretrained(None, (), {}), "parts that stand: none"),
+    ],
+)
+def test_what_a_pretraining_came_to_is_said(made, says, monkeypatch, capsys):
+    monkeypatch.setattr("voiceswap.jobs.pretrain.pretrain", lambda *folders, **options: made)
+    cli.app(["pretrain", "people", "--out", "work"], standalone_mode=False)
+    assert capsys.readouterr().out == f"{says}\n"
+
+
+def test_whether_recordings_are_marked_is_said_and_the_exit_code_too(home, capsys):
+    plain = synthetic.speech(synthetic.BORIS, 12.0, seed=3).samples
+    marker = Marker(22050, 1, 4711)
+    ours = save(home / "ours.wav", [*marker.push(plain[:, None]), *marker.finish()])
+    other = save(home / "other.wav", plain)
+    for files, code in (([ours], 0), ([other], 1), ([ours, other], 1)):
+        assert (cli.app(["detect", *map(str, files)], standalone_mode=False) or 0) == code
+        said = capsys.readouterr().out.splitlines()
+        for file, line in zip(files, said, strict=True):
+            tag = r"yes \(p = .*\), voice tag 4711  0-1\d s" if file == ours else r"no \(p = .*\)"
+            assert re.fullmatch(f"{re.escape(str(file))}: {tag}", line)
+
+
+def test_the_voices_that_are_there_are_listed(voice, home, capsys):
+    cli.app(["voices"], standalone_mode=False)
+    assert capsys.readouterr().out == "speakerA\n"
+    cli.app(["voices", "--voices", str(home / "none")], standalone_mode=False)
+    assert capsys.readouterr().out == f"no voices in {home / 'none'}; train one: voiceswap train FOLDER\n"
