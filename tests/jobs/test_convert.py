@@ -22,6 +22,7 @@ from voiceswap.jobs import convert
 from voiceswap.jobs import voice as voices
 from voiceswap.jobs.events import Progress
 from voiceswap.jobs.many import places_of
+from voiceswap.model.base import Base
 from voiceswap.shell import synthetic
 from voiceswap.signal import loudness
 from voiceswap.storage import folder
@@ -100,9 +101,22 @@ def test_protect_keeps_what_is_unvoiced_and_formant_changes_the_timbre(voice):
         ({"pitch": 49}, "pitch is 49"),
         ({"formant": 13}, "formant is 13"),
         ({"protect": 2}, "0 to 1"),
+        ({"vocoder": "better"}, "unknown vocoder 'better'"),
     ]:
         with pytest.raises(UsageError, match=says):
             voice.convert(source, 22050, **options)
+
+
+def test_the_vocoder_is_the_one_asked_for(voice, home, monkeypatch):
+    source, asked = save(home / "b.wav", synthetic.speech(synthetic.BORIS, 1.0, seed=3).samples), []
+    plain = Base.vocoder_of
+    monkeypatch.setattr(Base, "vocoder_of", lambda self, name: asked.append(name) or plain(self, name))
+    for vocoder in ("best", "fast"):
+        voiceswap.convert(source, as_="speakerA", mode="dry", vocoder=vocoder, force=True)
+        voice.convert(np.full(4410, 0.1, np.float32), 22050, vocoder=vocoder)
+    assert asked == ["best", "best", "fast", "fast"]
+    with pytest.raises(UsageError, match="unknown vocoder 'better'"):
+        voiceswap.convert(source, as_="speakerA", vocoder="better", force=True)
 
 
 def test_a_curve_is_written_edited_and_followed(voice, home):

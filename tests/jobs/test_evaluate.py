@@ -10,7 +10,7 @@ import pytest
 
 import voiceswap
 from conftest import save
-from voiceswap.errors import AudioError, UsageError
+from voiceswap.errors import AudioError, StoppedError, UsageError
 from voiceswap.jobs import evaluate, instruments
 from voiceswap.shell import synthetic
 
@@ -67,6 +67,12 @@ def test_kept_conversions_are_never_replaced_and_long_names_are_no_hindrance(voi
     with pytest.raises(UsageError, match=r"speakerA\.wav exists"):
         voiceswap.evaluate("speakerA", source=long, out=home / "out")
     assert [path.read_bytes() for path in (home / "out").iterdir()] == [before]
+
+
+def test_a_stop_is_heard_and_leaves_no_conversion(voice, sources, no_mos, home):
+    with pytest.raises(StoppedError):
+        voiceswap.evaluate("speakerA", source=sources, out=home / "out", stopped=lambda: True)
+    assert list((home / "out").iterdir()) == []
 
 
 def test_a_voice_from_before_still_gets_its_other_figures(voice, sources, no_mos):

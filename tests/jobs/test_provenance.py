@@ -6,7 +6,7 @@ import soundfile
 
 import voiceswap
 from conftest import save
-from voiceswap.errors import AudioError, UsageError
+from voiceswap.errors import AudioError, StoppedError, UsageError
 from voiceswap.shell import synthetic
 
 SPOKEN = synthetic.speech(synthetic.BORIS, 12.0, seed=3).samples
@@ -44,3 +44,9 @@ def test_no_recordings(home):
     (home / "x.wav").write_text("hello")
     with pytest.raises(AudioError, match="not a recording"):
         voiceswap.detect(home / "x.wav")
+
+
+def test_a_stop_is_heard_while_recordings_are_listened_to(home):
+    source = save(home / "a.wav", SPOKEN)
+    with pytest.raises(StoppedError, match="stopped"):
+        voiceswap.detect(source, stopped=lambda: True)

@@ -1,8 +1,10 @@
 """Scores against conversions whose flaws are known, since they were made on purpose."""
 
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -96,7 +98,7 @@ def test_long_recordings_are_read_in_stretches_that_add_up(boris, monkeypatch):
 def test_what_is_natural_is_weighed_by_time_and_words_are_pooled(boris, monkeypatch):
     monkeypatch.setattr(scores, "STRETCH_S", 3.0)
     monkeypatch.setattr(scores, "CUT_WITHIN_S", 1.0)
-    asked = []
+    asked = None
 
     def mos(samples):
         asked.append(len(samples))
@@ -135,6 +137,37 @@ def test_word_errors(said, heard, errors):
 
 def test_words_are_bare():
     assert instruments.words("“Don’t,” he said – 'well'!") == ["don't", "he", "said", "well"]
+
+
+class Whisper:
+    """A recogniser that hears three words, but only the first of them in what is longer than six seconds."""
+
+    supported_languages = ("de", "en")
+    asked = None
+
+    def __init__(self, folder, *, local_files_only, **options):
+        assert local_files_only
+
+    def transcribe(self, samples, *, language, **options):
+        self.asked.append((len(samples) / 16_000, language))
+        heard = ["“Don’t", "go,", "Anna!"][: 1 if len(samples) > 6 * 16_000 else None]
+        return [SimpleNamespace(text=f" {word}") for word in heard], None
+
+
+def test_a_recogniser_that_stops_early_is_asked_again_in_halves(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "faster_whisper", SimpleNamespace(WhisperModel=Whisper))
+    monkeypatch.setattr(Whisper, "asked", asked := [])
+    for name in instruments.MODEL_FILES:
+        (tmp_path / name).touch()
+    hears = instruments.recogniser(tmp_path, "en")
+    samples = np.random.default_rng(0).normal(0, 0.1, 10 * 16_000).astype(np.float32)
+    samples[round(5.3 * 16_000) : round(5.5 * 16_000)] = 0.0
+    assert hears(samples[: 3 * 16_000]) == ["don't", "go", "anna"] and asked == [(3, "en")]
+    assert hears(samples) == ["don't", "go", "anna"] * 2
+    (whole, _), (first, _), (second, _) = asked[1:]
+    assert (whole, first + second) == (10, 10) and first == pytest.approx(5.4, abs=0.1)
+    monkeypatch.setitem(sys.modules, "faster_whisper", None)
+    assert instruments.recogniser(tmp_path, "en") is None
 
 
 def test_a_folder_that_is_no_recogniser_is_refused(tmp_path):

@@ -1,5 +1,6 @@
 """convert --keep-stages: what is kept is what the conversion was made of."""
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -8,6 +9,8 @@ import voiceswap
 from conftest import save
 from voiceswap.errors import UsageError, WriteError
 from voiceswap.jobs import stages
+from voiceswap.jobs.stream import Grid
+from voiceswap.model.encoder import ContentEncoder
 from voiceswap.shell import synthetic
 from voiceswap.signal import audio
 
@@ -32,11 +35,16 @@ def test_the_stages_of_a_conversion(voice, home, duration_s):
     again = home / "again.wav"
     voiceswap.convert(source, as_="speakerA", out=again, f0=folder / "f0.csv", mode="dry", mark=False, pitch=3)
     np.testing.assert_allclose(soundfile.read(again, dtype="float32")[0], result, atol=0.02)
+    for name in ("f0.png", "content.png", "mel.png"):
+        with av.open(str(folder / name)) as file:
+            assert next(file.decode(video=0)).to_ndarray(format="gray").std() > 0, f"{name} is blank"
 
 
-def test_the_kept_mel_is_what_the_vocoder_heard(voice, home, monkeypatch):
+def test_the_kept_content_and_mel_are_what_decoder_and_vocoder_were_made_to_hear(voice, home, monkeypatch):
     samples = synthetic.speech(synthetic.BORIS, 4.0, seed=3).samples
-    heard = []
+    found, heard = [], []
+    window = ContentEncoder.window
+    monkeypatch.setattr(ContentEncoder, "window", lambda *given: found.append(window(*given)) or found[-1])
     model = type(voice.networks.vocoder_of("best"))
     plain = model.__call__
 
@@ -50,6 +58,9 @@ def test_the_kept_mel_is_what_the_vocoder_heard(voice, home, monkeypatch):
     (whole,) = heard
     spare = (len(whole) - len(mel)) // 2
     np.testing.assert_array_equal(whole[spare : spare + len(mel)], mel)
+    content, (made,) = np.load(home / "s" / "content.npy"), found
+    before = Grid.of(voice.config).before_vectors
+    np.testing.assert_array_equal(made[before : before + len(content)], content)
 
 
 def test_nothing_is_replaced_unasked_and_nothing_half_written_stays(voice, home, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 import browser
 import voiceswap
 from conftest import save
-from voiceswap.errors import ModelError, UsageError, WriteError
+from voiceswap.errors import ModelError, StoppedError, UsageError, WriteError
 from voiceswap.jobs import instruments, loop, timelapse
 from voiceswap.jobs.voice import with_card
 from voiceswap.shell import page, report, synthetic
@@ -122,6 +122,14 @@ def test_a_voice_without_its_training_and_recordings_of_ones_own(voice, home):
         voiceswap.report("speakerA", out=home / "x.html", source=home / "none")
     with pytest.raises(ModelError, match="no voice"):
         voiceswap.report("speakerZ", out=home / "x.html")
+    assert not (home / "x.html").exists()
+
+
+def test_a_stop_is_heard_and_leaves_no_page(filmed, home):
+    save(home / "in" / "a.wav", synthetic.speech(synthetic.BORIS, 1.0, seed=1).samples)
+    for options in ({}, {"source": home / "in"}):
+        with pytest.raises(StoppedError):
+            voiceswap.report("speakerA", out=home / "x.html", stopped=lambda: True, **options)
     assert not (home / "x.html").exists()
 
 
