@@ -1,5 +1,7 @@
 """Batches are a function of (seed, step), and know the recordings they are drawn from (R27, R29)."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,17 @@ def test_r29_a_batch_knows_its_recordings(speech, recordings):
             assert {c.source for c in drawn} == set(named)
             seen |= set(named)
         assert seen == {c.source for c in found.training}
+
+
+@pytest.mark.parametrize("n", [2, 9, 10, 11, 35])
+def test_what_is_judged_by_is_never_learnt_from(n):
+    clips = tuple(
+        dataset.Clip((), np.zeros((i, 80), np.float16), np.zeros(i, np.float32), Path("x.wav")) for i in range(n)
+    )
+    found = dataset.Speech(clips, 1, (), 0.0, 0.0, "")
+    learnt, judged = ({len(c.mel) for c in part} for part in (found.training, found.held_out))
+    assert not learnt & judged
+    assert learnt | judged == set(range(n)) and len(judged) == max(1, n // 10)
 
 
 def _holds(clip, mel):

@@ -1,10 +1,11 @@
-"""The training loop by a clock that is made up: what a kill may cost with the default settings (R1)."""
+"""The training loop: what a kill may cost with the default settings (R1), by a clock that is made up; what is kept."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from conftest import TINY
 from voiceswap.config import Config
 from voiceswap.jobs import loop
 from voiceswap.jobs.events import silent
@@ -64,3 +65,30 @@ def test_r1_a_kill_costs_at_most_a_minute_with_the_default_settings(step_s, chec
     assert clock.now > 24
     print(f"{clock.most_lost_s:.0f} s")
     assert clock.most_lost_s <= 60
+
+
+class Worsening:
+    """Stands for one that learns for four steps and is worse after each further one."""
+
+    def __init__(self):
+        self.config, self._n = TINY, 0
+
+    def step(self, batch, number, n_steps):
+        self._n += 1
+        return 1.0
+
+    def score(self, held_out):
+        return abs(self._n - 4) + 1.0
+
+    def weights(self):
+        return {"w": np.full(1, self._n, np.float32)}
+
+    state = weights
+
+
+def test_what_is_kept_is_the_best_and_not_the_last(tmp_path):
+    crops = SimpleNamespace(batch=lambda step: None)
+    job = loop.Run("zoe", Worsening(), crops, None, tmp_path / "run", {}, 12)
+    outcome = loop.run(job, silent)
+    assert (outcome.state.step, outcome.state.best_step) == (12, 4)
+    assert outcome.best["w"] == 4

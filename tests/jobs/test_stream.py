@@ -12,7 +12,7 @@ from conftest import TINY
 from voiceswap.config import Config
 from voiceswap.jobs import stream
 from voiceswap.shell import synthetic
-from voiceswap.signal import audio, features, loudness
+from voiceswap.signal import audio, features, formants, loudness
 
 
 @settings(deadline=None, max_examples=60)
@@ -92,6 +92,32 @@ def test_the_encoder_hears_a_short_recording_more_than_once(voice):
     assert n > 20
     apart = [np.abs(mel[again + i : again + i + n] - mel[first : first + n])[4:].mean() for i in (-1, 0, 1)]
     assert min(apart) < 0.2 * np.abs(mel[first : first + n] - mel.min())[4:].mean()
+
+
+def test_the_melody_and_the_formants_move_by_what_is_told(voice):
+    f = voice.config.features
+    spoken = synthetic.speech(synthetic.BORIS, 3.0, seed=0).samples.astype(np.float32)
+    source = stream.array_source(spoken[:, None], 22_050)
+    found = stream.survey(source, voice.config)
+    peaks = np.random.default_rng(0).normal(-5, 1, (1, f.n_mels)).astype(np.float32)
+    told, mels = [], []
+
+    def decode(content, conditions):
+        told.append(conditions[:, 1])
+        return np.repeat(peaks, len(content), axis=0)
+
+    networks = dataclasses.replace(voice.networks, decode=decode)
+    shaping = voice.shaping(found, 5.0, 3.0, 0.0)
+    list(stream.converted(source, found, networks, shaping, lambda content, mel: mels.append(mel)))
+    (log_f0,), (mel,) = told, mels
+    voiced = found.f0_hz[: len(mel)] > 0
+    assert voiced.sum() > 100
+    melody = log_f0[stream.Grid.of(voice.config).margin_frames :][: len(mel)][voiced]
+    spoken_log_f0 = np.log(found.f0_hz[: len(mel)][voiced] / features.F0_CENTRE_HZ)
+    np.testing.assert_allclose(12 / np.log(2) * (melody - spoken_log_f0), 5.0, atol=1e-3)
+    # Elsewhere there may be the source's breath.
+    inner = np.convolve(voiced, np.ones(9), "same") == 9
+    np.testing.assert_allclose(mel[inner], np.repeat(formants.moved(peaks, 3.0, f), inner.sum(), axis=0), atol=1e-3)
 
 
 def test_peaks_are_bent_and_the_rest_is_left_alone():
