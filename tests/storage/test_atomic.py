@@ -444,7 +444,10 @@ for i in range(10**9):
 """
     for nth in range(5):
         with running(script, path) as process:
-            time.sleep(0.03 + 0.007 * nth)
+            deadline = time.monotonic() + 30
+            while not path.exists() and time.monotonic() < deadline:
+                time.sleep(0.005)
+            time.sleep(0.007 * nth)
             process.send_signal(signal.SIGKILL)
         data = path.read_bytes()
         assert data == data[:1] * 300_000
