@@ -2,6 +2,7 @@
 
 import os
 import signal
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ ECHO = (
     "def action(shared, task, stopped):\n"
     "    if task['do'] == 'die':\n"
     "        os.kill(os.getpid(), signal.SIGKILL)\n"
+    "    if task['do'] == 'wait':\n"
+    "        open(shared['started'], 'w').close()\n"
     "    while task['do'] == 'wait' and not stopped():\n"
     "        time.sleep(0.01)\n"
     "    if stopped():\n"
@@ -38,11 +41,11 @@ def test_r21_a_killed_worker_costs_one_task():
 
 
 def test_workers_end_gently_when_it_is_stopped(tmp_path):
-    asked = iter(range(1000))
+    started, left = tmp_path / "started", tmp_path / "left"
     tasks = [{"do": "now"}, {"do": "wait"}, {"do": "wait"}]
-    found = dict(workers.spread(ECHO, {"left": str(tmp_path / "left")}, tasks, 2, lambda: next(asked) >= 3))
+    found = dict(workers.spread(ECHO, {"started": str(started), "left": str(left)}, tasks, 2, started.exists))
     assert set(found) <= {0}
-    assert (tmp_path / "left").exists()
+    assert left.exists()
 
 
 def test_idle_workers_end_as_python_does(tmp_path):
@@ -67,22 +70,26 @@ def test_r21_jobs_give_what_one_after_the_other_gives(voice, home, use_tiny, mon
     save(home / "in" / "deep" / "caf\u00e9 [b].wav", SPOKEN[:8000])
     (home / "in" / "cut.wav").write_bytes(data[:-4000])
     (home / "in" / "bad.wav").write_bytes(b"hello")
-    told = []
-    one = convert(home / "in", as_="speakerA", out=home / "one", mode="dry")
-    two = convert(home / "in", as_="speakerA", out=home / "two", mode="dry", jobs=2, report=told.append)
-    assert [(r.source, r.status, r.error, r.source_f0, r.duration_s, r.marked) for r in two] == [
-        (r.source, r.status, r.error, r.source_f0, r.duration_s, r.marked) for r in one
-    ]
+    # Nothing as it is by itself.
+    options = {"mode": "dry", "pitch": 3.0, "formant": 2.0, "mark": False, "sidecar": True, "strict": True}
+    one = convert(home / "in", as_="speakerA", out=home / "one", **options)
+    two = convert(home / "in", as_="speakerA", out=home / "two", **options, jobs=2)
+    said = attrgetter("source", "status", "error", "source_f0", "duration_s", "marked", "pitch_semitones")
+    assert list(map(said, two)) == list(map(said, one))
+    assert {r.source.name: r.status for r in one}["cut.wav"] == "failed"
     for a, b in zip(one, two, strict=True):
+        assert (a.sidecar is None) == (b.sidecar is None) == (a.status != "converted")
         assert b.output == home / "two" / a.output.relative_to(home / "one")
         assert a.output.exists() == b.output.exists() == (a.status == "converted")
         if a.status == "converted":
             # Not the bytes: the tags say when a file was made. Workers share the cores out: sums of other threads may
             # round a sample to the next step of 16 bits.
             np.testing.assert_allclose(soundfile.read(a.output)[0], soundfile.read(b.output)[0], atol=1.01 / 32768)
+    told = []
+    more = {"mode": "dry", "jobs": 2, "skip_existing": True, "report": told.append}
+    again = convert(home / "in", as_="speakerA", out=home / "two", **more)
+    assert sorted(r.status for r in again) == ["converted", "failed", "skipped", "skipped"]
     assert any("cut.wav is damaged after" in getattr(e, "text", "") for e in told)
-    again = convert(home / "in", as_="speakerA", out=home / "two", mode="dry", jobs=2, skip_existing=True)
-    assert sorted(r.status for r in again) == ["failed", "skipped", "skipped", "skipped"]
     with pytest.raises(StoppedError, match="4 recordings were not converted"):
         convert(home / "in", as_="speakerA", out=home / "three", mode="dry", jobs=2, stopped=lambda: True)
     (voice.path / "weights.safetensors").write_bytes(b"torn")
