@@ -7,12 +7,17 @@ import socket
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+import hypothesis
 import numpy as np
 import pytest
 
 import forks
 from voiceswap.config import Config, DecoderConfig, EncoderConfig, TrainConfig, VocoderConfig
 from voiceswap.shell import synthetic
+
+# An example may wait for a busy machine, and what failed once is no part of the next run.
+hypothesis.settings.register_profile("tests", deadline=None, database=None)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_addoption(parser):

@@ -15,7 +15,7 @@ from voiceswap.shell import synthetic
 from voiceswap.signal import audio, features, formants, loudness
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     n=st.integers(0, 300),
     core=st.integers(1, 60),

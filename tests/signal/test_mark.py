@@ -51,7 +51,7 @@ def folded(talk):
     return mark.fold(mark.evidence(roots, 1.0, 8000.0), 0.0, mark.STEP_S, 1.0, detect.FINE_STEPS)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(0, 30_000),
     st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000, 192000, 12347]),

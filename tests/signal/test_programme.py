@@ -43,7 +43,7 @@ def test_the_gain_that_was_taken_away_is_found(off_db):
     assert heard(quieter, band, voice + band, rate).gain_db() == pytest.approx(off_db, abs=0.11)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(block=st.integers(1, 9000))
 def test_blocks_of_any_size_give_the_same(block):
     voice, band = noise(3, 2, 8000), noise(4, 2, 8000)

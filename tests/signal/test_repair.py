@@ -64,7 +64,7 @@ def test_frames_that_were_lost_are_found_again():
     assert not pitch.repaired(wrong, FPS)[50:56].any(), "a plosive is no drop-out"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from([0.0, 110.0, 220.0, 225.0, 440.0, 880.0]), max_size=60))
 def test_whatever_comes_stays_finite_and_as_long(values):
     f0 = np.array(values, np.float32)

@@ -99,7 +99,7 @@ def test_decomposed_names_are_composed() -> None:
     assert paths.check_voice_name(unicodedata.normalize("NFD", "Zoë")) == "Zoë"
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300)
 @given(st.text(max_size=110))
 def test_r24_any_name_is_refused_or_is_one_component_of_a_path(name: str) -> None:
     voices = Path("/voices")
