@@ -122,6 +122,18 @@ def test_files_that_cannot_be_used_are_told_with_the_reason(tmp_path, takes):
     assert named(found)["skipped"] == check.CARE
 
 
+def test_what_is_sound_for_a_while_only_does_not_count(tmp_path, takes, monkeypatch):
+    monkeypatch.setattr(check, "PART_S", 2.0)
+    folder = folder_of(tmp_path / "some", takes["anna"][:7])
+    (sound,) = check.check(folder)
+    cut = save(folder / "03a.wav", takes["boris"][0])
+    cut.write_bytes(cut.read_bytes()[:-10_000])
+    (found,) = check.check(folder)
+    ((path, reason),) = found.skipped
+    assert path == cut and "damaged after" in reason
+    assert (found.condition, found.f0_range) == (sound.condition, sound.f0_range)
+
+
 def test_a_folder_of_nothing_but_damage_is_a_no_go(tmp_path):
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.wav").write_bytes(b"nothing")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import TINY, save
-from voiceswap.errors import UsageError, WriteError
+from voiceswap.errors import AudioError, UsageError, WriteError
 from voiceswap.jobs import dataset
 from voiceswap.jobs.events import silent
 from voiceswap.model import encoder
@@ -47,6 +47,20 @@ def test_an_offset_changes_no_clip(tmp_path, monkeypatch):
     assert len(plain.mels) > 3 and plain.speech_s == offset.speech_s < plain.total_s - 1
     for ours, theirs in zip(plain.mels, offset.mels, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=0.02)
+
+
+def test_nothing_stays_of_a_recording_that_is_damaged_further_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset, "PART_S", 3.0)
+    spoken = synthetic.speech(synthetic.ANNA, 8.0, seed=0).samples
+    whole, cut = (save(tmp_path / name, spoken) for name in ("a.wav", "b.wav"))
+    cut.write_bytes(cut.read_bytes()[:-10_000])
+    found, alone = dataset._Extraction(TINY), dataset._Extraction(TINY)
+    alone.add(whole, 0)
+    found.add(whole, 0)
+    with pytest.raises(AudioError, match="damaged after"):
+        found.add(cut, 1)
+    assert found.sources == alone.sources and (found.speech_s, found.total_s) == (alone.speech_s, alone.total_s)
+    assert {len(clips) for clips in (found.mels, found.f0s, *found.encoder_mels)} == {len(alone.mels)}
 
 
 def test_what_lies_in_hidden_folders_is_no_recording(tmp_path):

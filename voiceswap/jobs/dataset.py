@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -221,7 +222,18 @@ class _Extraction:
         self.total_s = self.speech_s = 0.0
 
     def add(self, path: Path, index: int) -> int:
-        """Hear one recording, up to the most that is used; the number of clips found."""
+        """Hear one recording, up to the most that is used; the number of clips found. Of a damaged one nothing is."""
+        n_before, total_s, speech_s = len(self.mels), self.total_s, self.speech_s
+        try:
+            return self._hear(path, index)
+        except (AudioError, UsageError):
+            per_clip: tuple[list[Any], ...] = (self.mels, self.f0s, self.sources, *self.encoder_mels)
+            for of_clips in per_clip:
+                del of_clips[n_before:]
+            self.total_s, self.speech_s = total_s, speech_s
+            raise
+
+    def _hear(self, path: Path, index: int) -> int:
         f, n_clips = self._features, 0
         for samples in parts(path, f):
             self.total_s += len(samples) / f.mel_rate_hz
