@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -131,6 +132,17 @@ def save(path, samples, sample_rate_hz=22050, subtype="PCM_16"):
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, samples, sample_rate_hz, subtype=subtype)
     return path
+
+
+def peak_kb(pid, *, anew=False):
+    """The most memory that a process has held at once, `anew` from here on; 0 where the system does not say (macOS)."""
+    if not os.path.exists("/proc/self/clear_refs"):
+        return 0
+    if anew:
+        # The peak does not fall by itself: what was taken once would hide all that comes after.
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 def encoded(path, samples, codec, rate=44_100):

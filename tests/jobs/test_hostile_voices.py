@@ -1,6 +1,6 @@
 """R22: voices made by strangers, down to their settings and cards. They may fail to load, and do nothing else."""
 
-import resource
+import os
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import soundfile
 from safetensors.numpy import load
 
 import voiceswap
-from conftest import save
+from conftest import peak_kb, save
 from voiceswap.errors import ModelError
 from voiceswap.shell.cli import app
 from voiceswap.storage import folder
@@ -87,13 +87,13 @@ CARDS = {
 def refused(voice, tmp_path):
     before = {p for p in tmp_path.rglob("*") if p != voice.path}
     size = sum(p.stat().st_size for p in voice.path.iterdir())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before_kb = peak_kb(os.getpid(), anew=True)
     with pytest.raises(ModelError) as caught:
         voiceswap.load("speakerA").convert(SOUND, 22_050)
     assert caught.value.exit_code == 4 and caught.value.hint
     assert caught.value.message.isprintable() and len(caught.value.message) < 400
     # The networks of the tiny base take some megabytes on their way to a refusal.
-    assert 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) < 2 * size + 50e6
+    assert 1024 * (peak_kb(os.getpid()) - before_kb) < 2 * size + 50e6
     assert {p for p in tmp_path.rglob("*") if p != voice.path} == before
 
 
