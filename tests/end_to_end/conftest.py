@@ -25,6 +25,7 @@ class Studio:
     cache: Path
     speakers: dict[str, synthetic.Speaker]
     trained: list[dict] = field(default_factory=list)
+    converted: list[dict] = field(default_factory=list)
 
     def run(self, *arguments):
         """The stdout of a command, as a user calls it."""
@@ -49,5 +50,5 @@ def studio(tmp_path_factory, features_cache):
     made = Studio(folder, features_cache, speakers)
     made.trained.extend(json.loads(made.run("train", *speakers, "--minutes", "0.5", "--json")))
     for name in speakers:
-        made.run("convert", "song.wav", "--as", name, "--dry")
+        made.converted.extend(json.loads(made.run("convert", "song.wav", "--as", name, "--dry", "--json")))
     return made

@@ -7,6 +7,7 @@ import soundfile
 from voiceswap.config import FeatureConfig
 from voiceswap.jobs import metrics
 from voiceswap.shell import synthetic
+from voiceswap.signal import pitch
 
 FEATURES = FeatureConfig()
 
@@ -31,3 +32,17 @@ def test_train_two_voices_and_convert_a_song(studio):
         assert melody > 0.9
         assert abs(metrics.level_db(made, 22050) - metrics.level_db(song, 22050)) < 1.5
         assert np.isfinite(made).all()
+
+
+@pytest.mark.timeout(900)
+def test_r35_the_melody_lies_where_it_is_told(studio):
+    song = pitch.f0_hz(synthetic.song(synthetic.CLARA).samples, FEATURES)
+    assert [r["voice"] for r in studio.converted] == list(studio.speakers)
+    for told in studio.converted:
+        made, _ = soundfile.read(studio.folder / f"song.{told['voice']}.wav", dtype="float32")
+        made = pitch.f0_hz(made, FEATURES)
+        both = (song > 0) & (made > 0)
+        moved = float(np.median(12 * np.log2(made[both] / song[both])))
+        print(f"{told['voice']}: told {told['pitch_semitones']:.2f}, moved by {moved:.2f} semitones")
+        assert both.mean() > 0.5
+        assert abs(moved - told["pitch_semitones"]) < 0.5
