@@ -7,6 +7,10 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# R39 for what tests start: a sitecustomize.py of ours.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, (str(Path(__file__).parent / "offline"), os.environ.get("PYTHONPATH")))
+)
 
 import hypothesis
 import numpy as np
@@ -47,15 +51,19 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch):
-    """R39: whoever asks for a connection, in any test, fails it."""
+    """R39: whoever asks for a connection, in any test, fails it, even where the error is caught."""
+    asked = []
 
     def refuse(*arguments, **options):
+        asked.append(arguments)
         raise AssertionError(f"a connection was asked for: {arguments}")
 
     for name in ("connect", "connect_ex", "sendto"):
         monkeypatch.setattr(socket.socket, name, refuse)
     for name in ("getaddrinfo", "gethostbyname", "create_connection"):
         monkeypatch.setattr(socket, name, refuse)
+    yield asked
+    assert not asked, f"a connection was asked for: {asked}"
 
 
 @pytest.fixture

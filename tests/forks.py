@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 MOTHER = """
-import contextlib, json, os, resource, signal, socket, sys
+import contextlib, json, os, resource, signal, sys
 import tensorflow, keras
 import voiceswap.jobs.convert, voiceswap.jobs.train, voiceswap.jobs.provenance
 from voiceswap.jobs import check
@@ -26,13 +26,6 @@ import forks
 base.SHIPPED = base.Path(sys.argv[1])
 forks.checked, check.checked = check.checked, forks.unchecked
 
-def refuse(*arguments, **options):
-    os.write(2, b"a connection was asked for")
-    os._exit(99)
-
-for name in ("connect", "connect_ex", "sendto"):
-    setattr(socket.socket, name, refuse)
-socket.getaddrinfo = refuse
 print(json.dumps({"ready": len(os.listdir("/proc/self/task"))}), flush=True)
 for line in sys.stdin:
     request = json.loads(line)

@@ -1,0 +1,23 @@
+"""R39: nothing asks for a connection unnoticed, whoever catches the error and in whichever process it is."""
+
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+
+ASKS = "import socket\ntry:\n    socket.create_connection(('127.0.0.1', 9))\nexcept BaseException:\n    pass\n"
+
+
+def test_r39_a_connection_that_is_hushed_up_fails_its_test(offline):
+    with suppress(AssertionError):
+        socket.create_connection(("127.0.0.1", 9))
+    # Left in this list, it fails the test when that is over.
+    assert offline.pop() == (("127.0.0.1", 9),)
+
+
+def test_r39_no_process_that_a_test_starts_gets_a_connection(mother, home):
+    done = subprocess.run([sys.executable, "-c", ASKS], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (99, "a connection was asked for: socket.getaddrinfo\n")
+    command = mother.run("voices", before=ASKS)
+    assert (command.wait(), command.out()) == (99, "")
+    assert mother.run("voices").wait() == 0
