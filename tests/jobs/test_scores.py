@@ -98,7 +98,7 @@ def test_long_recordings_are_read_in_stretches_that_add_up(boris, monkeypatch):
 def test_what_is_natural_is_weighed_by_time_and_words_are_pooled(boris, monkeypatch):
     monkeypatch.setattr(scores, "STRETCH_S", 3.0)
     monkeypatch.setattr(scores, "CUT_WITHIN_S", 1.0)
-    asked = None
+    asked = []
 
     def mos(samples):
         asked.append(len(samples))
