@@ -1,5 +1,6 @@
 """Songs: taken apart, put together, in key, each stem in its place."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import soundfile
 import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, StoppedError, UsageError
-from voiceswap.jobs import songs
+from voiceswap.jobs import mixing, songs
 from voiceswap.jobs.events import Note
 from voiceswap.jobs.stream import array_source
 from voiceswap.shell import synthetic
@@ -52,8 +53,19 @@ def test_a_song_is_taken_apart_converted_and_put_together(voice, home, mix):
     assert not (home / "again.wav").exists()
 
 
+def test_a_caller_hears_of_a_song_in_its_own_thread_and_none_is_left(voice, home, mix):
+    threads, n_threads = set(), threading.active_count()
+
+    def here(event=None):
+        threads.add(threading.get_ident())
+        return False
+
+    voiceswap.convert(mix, as_="speakerA", mode="song", report=here, stopped=here)
+    assert threads == {threading.get_ident()} and threading.active_count() == n_threads
+
+
 def test_what_is_not_sung_of_a_marked_song_stays_as_it_was(voice, home, sung, monkeypatch):
-    monkeypatch.setattr(songs, "SPARSE_S", 1.0)
+    monkeypatch.setattr(mixing, "SPARSE_S", 1.0)
     mix = chords(9 * RATE)
     mix[: len(sung)] += 0.5 * sung
     song = save(home / "song.wav", np.stack([mix, mix], axis=-1), RATE, "FLOAT")
@@ -172,14 +184,15 @@ def test_a_voice_that_was_not_separated_stays_whole(sung):
     assert songs.sung(dry, np.zeros(500, np.float32), 86.13) is dry
 
 
-@pytest.mark.parametrize(("sung_s", "marked"), [(songs.SPARSE_S, True), (songs.SPARSE_S - 1, False)])
+@pytest.mark.parametrize(("sung_s", "marked"), [(mixing.SPARSE_S, True), (mixing.SPARSE_S - 1, False)])
 def test_a_song_is_marked_where_it_is_converted_if_that_is_enough(sung_s, marked):
     made, rest = np.zeros((RATE, 2), np.float32), np.full((RATE, 2), 0.1, np.float32)
     made[RATE // 2 :, 1] = 0.1
     song = songs.Song(array_source(made, RATE), array_source(rest, RATE, 1000).open, separated=True, sung_s=sung_s)
     kind = audio.AudioInfo(RATE, 2, "WAV", "FLOAT")
-    parts = songs.put_together(iter([made[:5000], made[5000:]]), song, songs.SongOptions(), kind, len(made), str, str)
-    where = [where for _, where in parts]
+    blocks = iter([made[:5000], made[5000:]])
+    with mixing.put_together(blocks, song, songs.SongOptions(), kind, len(made), str, str) as parts:
+        where = [where for _, where in parts]
     if marked:
         np.testing.assert_array_equal(np.concatenate(where), np.arange(RATE) >= RATE // 2)
     else:
@@ -191,5 +204,6 @@ def test_stems_too_long_for_riff_are_rf64(tmp_path, monkeypatch):
     made = np.zeros((9000, 2), np.float32)
     kind, options = audio.AudioInfo(RATE, 2, "WAV", "PCM_16"), songs.SongOptions(stems=tmp_path)
     song = songs.Song(array_source(made, RATE), None)
-    assert list(songs.put_together(iter([made]), song, options, kind, len(made), str, str))
+    with mixing.put_together(iter([made]), song, options, kind, len(made), str, str) as parts:
+        assert list(parts)
     assert [path.read_bytes()[:4] for path in sorted(tmp_path.iterdir())] == [b"RF64"] * 3

@@ -9,7 +9,7 @@ import voiceswap
 from conftest import save
 from voiceswap.errors import UsageError, WriteError
 from voiceswap.jobs import stages
-from voiceswap.jobs.stream import Grid
+from voiceswap.jobs.windows import Grid
 from voiceswap.model.encoder import ContentEncoder
 from voiceswap.shell import synthetic
 from voiceswap.signal import audio
@@ -48,9 +48,9 @@ def test_the_kept_content_and_mel_are_what_decoder_and_vocoder_were_made_to_hear
     model = type(voice.networks.vocoder_of("best"))
     plain = model.__call__
 
-    def watched(self, mel, wanted=None):
+    def watched(self, mel, *rest):
         heard.append(np.array(mel))
-        return plain(self, mel, wanted)
+        return plain(self, mel, *rest)
 
     monkeypatch.setattr(model, "__call__", watched)
     voiceswap.convert(save(home / "b.wav", samples), as_="speakerA", keep_stages=home / "s", mode="dry")

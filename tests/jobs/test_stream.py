@@ -1,6 +1,8 @@
 """Windows, seams, exactness of length, silence."""
 
 import dataclasses
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 
 from conftest import TINY
 from voiceswap.config import Config
-from voiceswap.jobs import stream
+from voiceswap.jobs import stream, windows
+from voiceswap.model import vocoder
 from voiceswap.shell import synthetic
 from voiceswap.signal import audio, features, formants, loudness
 
@@ -26,7 +29,7 @@ from voiceswap.signal import audio, features, formants, loudness
 def test_windows_cover_every_sample_once(n, core, before, after, size):
     samples = np.arange(1, n + 1, dtype=np.float32)
     blocks = (samples[i : i + size] for i in range(0, n, size))
-    found = list(stream.windows(blocks, core, before, after))
+    found = list(windows.windows(blocks, core, before, after))
     assert all(len(w.samples) == before + core + after for w in found)
     cores = [w.samples[before : before + w.n_core] for w in found]
     np.testing.assert_array_equal(np.concatenate([np.zeros(0, np.float32), *cores]), samples)
@@ -37,17 +40,17 @@ def test_windows_cover_every_sample_once(n, core, before, after, size):
 
 @pytest.mark.parametrize("config", [TINY, Config()])
 def test_content_and_frames_meet_at_each_core(config):
-    grid = stream.Grid.of(config)
+    grid = windows.Grid.of(config)
     f = config.features
     assert grid.core_vectors / f.content_per_s == pytest.approx(grid.core_frames / f.frames_per_s, abs=1e-9)
     assert grid.before_vectors + grid.core_vectors + grid.after_vectors == config.encoder.window_vectors
 
 
 def test_content_fades_from_window_to_window():
-    grid = stream.Grid.of(TINY)
+    grid = windows.Grid.of(TINY)
     n = TINY.encoder.window_vectors
     first, second = np.zeros((n, 2), np.float32), np.ones((n, 2), np.float32)
-    faded = stream.faded(first, second, grid)[:, 0]
+    faded = windows.faded(first, second, grid)[:, 0]
     assert not faded[: grid.before_vectors].any()
     assert np.all(np.diff(faded) >= 0) and np.diff(faded).max() < 0.03
     assert np.all(faded[grid.before_vectors + grid.after_vectors :] == 1)
@@ -55,20 +58,20 @@ def test_content_fades_from_window_to_window():
 
 @pytest.mark.parametrize("is_first", [True, False])
 def test_what_ends_in_a_window_is_repeated_after_a_second(is_first):
-    grid, f = stream.Grid.of(Config()), Config().features
+    grid, f = windows.Grid.of(Config()), Config().features
     vector, rate = 2 * f.content_hop_samples, f.content_rate_hz
     before, core = grid.before_vectors * vector, grid.core_vectors * vector
     samples = np.zeros(Config().encoder.window_vectors * vector, np.float32)
     n, start = 5 * rate, before if is_first else 0
     samples[start : before + n] = np.arange(1, before + n - start + 1)
-    filled = stream.repeated(stream.Window(samples, n), grid, f, is_first=is_first)
+    filled = windows.repeated(windows.Window(samples, n), grid, f, is_first=is_first)
     end = before + n
     np.testing.assert_array_equal(filled[: end + rate], samples[: end + rate])
     once = samples[start:end]
     np.testing.assert_array_equal(filled[end + rate : end + rate + len(once)], once)
     assert len(filled) == len(samples) and not filled[end + rate + len(once) :][:rate].any() and filled[-rate:].any()
     full = np.pad(samples[:end], (0, len(samples) - end), constant_values=1)
-    assert stream.repeated(stream.Window(full, core), grid, f, is_first=is_first) is full
+    assert windows.repeated(windows.Window(full, core), grid, f, is_first=is_first) is full
 
 
 def test_the_encoder_hears_a_short_recording_more_than_once(voice):
@@ -86,7 +89,7 @@ def test_the_encoder_hears_a_short_recording_more_than_once(voice):
     list(stream.converted(source, found, networks, voice.shaping(found, 0.0, 0.0, 0.0)))
     (mel,) = heard
     per_s = f.content_rate_hz // f.content_hop_samples
-    grid = stream.Grid.of(voice.config)
+    grid = windows.Grid.of(voice.config)
     first, again = 2 * grid.before_vectors, 2 * grid.before_vectors + len(spoken) * per_s // 22_050 + per_s
     n = min(60, len(mel) - again - 2)
     assert n > 20
@@ -112,7 +115,7 @@ def test_the_melody_and_the_formants_move_by_what_is_told(voice):
     (log_f0,), (mel,) = told, mels
     voiced = found.f0_hz[: len(mel)] > 0
     assert voiced.sum() > 100
-    melody = log_f0[stream.Grid.of(voice.config).margin_frames :][: len(mel)][voiced]
+    melody = log_f0[windows.Grid.of(voice.config).margin_frames :][: len(mel)][voiced]
     spoken_log_f0 = np.log(found.f0_hz[: len(mel)][voiced] / features.F0_CENTRE_HZ)
     np.testing.assert_allclose(12 / np.log(2) * (melody - spoken_log_f0), 5.0, atol=1e-3)
     # Elsewhere there may be the source's breath.
@@ -140,6 +143,32 @@ def test_digital_silence_costs_no_vocoder_and_changes_nothing(voice, monkeypatch
     monkeypatch.setattr(stream, "_sounding", lambda samples, hop: np.ones(len(samples) // hop, bool))
     np.testing.assert_allclose(made, voice.convert(samples, 22_050, mark=False), atol=1e-5)
     assert np.abs(made).max() > 0.01 and n_left_out < 0.7 * sum(asked)
+
+
+def test_who_stops_listening_waits_for_a_block_not_for_a_window(voice, monkeypatch):
+    spoken = synthetic.speech(synthetic.BORIS, 60.0, seed=0).samples.astype(np.float32)
+    source = stream.array_source(spoken[:, None], 22_050)
+    found, n_threads = stream.survey(source, voice.config), threading.active_count()
+    sound, n_blocks, second = voice.networks.vocoder_of("fast"), [0], threading.Event()
+    say = sound._say
+
+    def slowly(mel):
+        n_blocks[0] += 1
+        if n_blocks[0] > n_of_first:
+            second.set()
+            time.sleep(0.2)
+        return say(mel)
+
+    monkeypatch.setattr(sound, "_say", slowly)
+    monkeypatch.setattr(vocoder, "BLOCK_FRAMES", 64)
+    grid = windows.Grid.of(voice.config)
+    n_of_first = round((grid.core_frames + 2 * grid.vocoded_frames) / 64)
+    made = stream.converted(source, found, voice.networks, voice.shaping(found, 0.0, 0.0, 0.0))
+    assert len(next(made)) and second.wait(60)
+    made.close()
+    # Of the second window one block, or two: that which was being made.
+    assert n_of_first < n_blocks[0] <= n_of_first + 2 < 2 * n_of_first
+    assert threading.active_count() == n_threads
 
 
 @pytest.mark.parametrize("offsets", [(0.03,), (0.03, -0.02)])

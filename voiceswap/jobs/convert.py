@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,11 +20,13 @@ from voiceswap.jobs import credentials, identity, instruments, record, stages
 from voiceswap.jobs.consent import is_recorded
 from voiceswap.jobs.events import Event, Note, Progress, Report, silent
 from voiceswap.jobs.many import Conversion, Tasks, as_answer, check_targets, places_of
+from voiceswap.jobs.mixing import put_together
 from voiceswap.jobs.scores import Judge, file_source, tapped
-from voiceswap.jobs.songs import STEMS, SongOptions, check_options, opened, put_together, sung
+from voiceswap.jobs.songs import STEMS, SongOptions, check_options, opened, sung
 from voiceswap.jobs.stream import SILENT_DB, Shaping, Source, Survey, converted, survey
 from voiceswap.jobs.voice import PROTECT, VOCODER, Voice, check_shaping, load
 from voiceswap.signal import audio
+from voiceswap.signal.ahead import ahead
 from voiceswap.signal.curve import read_curve, write_curve
 from voiceswap.signal.mark import MIN_MARKED_S, Marker
 from voiceswap.signal.pitch import METHODS, f0_range
@@ -47,6 +50,7 @@ class _Wanted:
     f0_out: Path | None
     keep_stages: Path | None
     judge: Judge | None
+    vocoder: str
 
 
 def convert(
@@ -159,7 +163,7 @@ def convert(
         judge = Judge(voice.config.features, known, instruments.dnsmos())
     kept = Path(keep_stages) if keep_stages is not None else None
     curve, curve_out = (Path(given) if given is not None else None for given in (f0, f0_out))
-    wanted = _Wanted(options, mark, strict, sidecar, signer, force, curve, curve_out, kept, judge)
+    wanted = _Wanted(options, mark, strict, sidecar, signer, force, curve, curve_out, kept, judge, vocoder)
     consent = f"{voice.name}: {voice.consent_line}"
     report(Note(consent, warning=not is_recorded(voice.card)))
 
@@ -261,6 +265,8 @@ def _convert_one(
     if wanted.signer:
         credentials.check_output(output)
     with ExitStack() as stack:
+        # While the recording is listened to, the networks get ready.
+        prepared = stack.enter_context(ThreadPoolExecutor(1)).submit(networks.prepare, wanted.vocoder)
         mix = Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path))
         song = stack.enter_context(opened(mix, wanted.options, asking))
         found, heard_f0_hz = look(song.voice)
@@ -275,6 +281,7 @@ def _convert_one(
         if wanted.keep_stages is not None:
             kept = stack.enter_context(stages.kept(wanted.keep_stages, voice.config, kind, found.n_samples))
             kept.surveyed(found)
+        prepared.result()
         voiced = converted(song.voice, found, networks, shaping, kept.window if kept else None)
         voiced = kept.sung(voiced) if kept else voiced
         alone = None
@@ -293,7 +300,6 @@ def _convert_one(
                 progress = replace(progress, times_real_time=speed, left_s=left_s)
             asking(progress)
 
-        mixed = put_together(voiced, song, wanted.options, kind, found.n_samples, told, report)
         marker = Marker(kind.sample_rate_hz, kind.n_channels, voice.tag) if wanted.mark else None
         duration_s = found.n_samples / kind.sample_rate_hz
         made = record.Record(
@@ -309,29 +315,28 @@ def _convert_one(
         with (
             _signed(output, made, wanted.signer) as unsigned,
             audio.Writer(unsigned, kind, record.tags(made), found.n_samples, record.broadcast(made)) as writer,
-            closing(mixed),
+            put_together(voiced, song, wanted.options, kind, found.n_samples, told, report) as mixed,
+            closing(ahead(_marked(mixed, marker))) as marked,
         ):
-            for block, where in mixed:
-                writer.write(marker.push(block, where) if marker else block)
+            for block in filter(len, marked):
+                writer.write(block)
                 n_done += len(block)
                 told(n_done, "mixing" if in_key else "converting")
-            if marker:
-                writer.write(marker.finish())
         scores = None
         if wanted.judge is not None:
             report(Progress(path.name, "scoring", 0, 1))
             # Of a song, the singing alone is compared; else what the file says.
             scores = wanted.judge.scores(path, song.voice, alone() if alone else file_source(output))
-    marked = marker is not None and marker.bears_mark
+    bears_mark = marker is not None and marker.bears_mark
     seconds = time.monotonic() - began
     return Conversion(
         path,
         output,
         voice.name,
         accompanied=in_key,
-        marked=marked,
+        marked=bears_mark,
         # Only now is it known whether there was enough sound for the mark.
-        sidecar=record.write_sidecar(output, replace(made, marked=marked)) if wanted.sidecar else None,
+        sidecar=record.write_sidecar(output, replace(made, marked=bears_mark)) if wanted.sidecar else None,
         pitch_semitones=shaping.pitch_semitones,
         source_f0=found.f0_range,
         voice_f0=voice.f0_range,
@@ -341,6 +346,14 @@ def _convert_one(
         scores=scores,
         missing=tuple(wanted.judge.missing("")) if wanted.judge else (),
     )
+
+
+def _marked(mixed: Iterator[tuple[audio.Array, audio.Array | None]], marker: Marker | None) -> Iterator[audio.Array]:
+    """The blocks with the mark, where there is one."""
+    for block, where in mixed:
+        yield marker.push(block, where) if marker else block
+    if marker:
+        yield marker.finish()
 
 
 def _targets(output: Path, wanted: _Wanted) -> Iterator[tuple[Path, str]]:

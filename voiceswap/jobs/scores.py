@@ -20,7 +20,8 @@ from voiceswap.config import FeatureConfig
 from voiceswap.errors import AudioError
 from voiceswap.jobs import instruments
 from voiceswap.jobs.identity import Identity, speaker_encoder
-from voiceswap.jobs.stream import Queue, Source, resampled
+from voiceswap.jobs.stream import Source
+from voiceswap.jobs.windows import Queue, resampled
 from voiceswap.model.speaker import WIDTH
 from voiceswap.signal import audio, loudness, pitch
 from voiceswap.signal.features import Array

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -14,12 +14,11 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs.events import Note, Progress, Report
-from voiceswap.jobs.stream import SILENT_DB, Queue, Source, bent
+from voiceswap.jobs.stream import SILENT_DB, Source
+from voiceswap.jobs.windows import Queue
 from voiceswap.model.separator import SAMPLE_RATE_HZ, Separator, load_separator
 from voiceswap.signal import audio, loudness
 from voiceswap.signal.features import Array
-from voiceswap.signal.programme import Balance
-from voiceswap.storage import atomic
 
 MODES = ("auto", "dry", "song")
 # Accompaniment that is louder than this against the voice is music, not room or noise; but where a quarter of the
@@ -36,12 +35,8 @@ PROMINENT_S, SOFTEST_DB, FAINTEST_DB = 0.2, -14.0, -14.0
 # so long before and after it, too, and longer where, over a tenth of a second, it is no further below its loud notes.
 CONSONANT_S, BREATH_S, BREATH_DB = 0.12, 0.6, -18.0
 MIN_SUNG_S = 0.5
-# Of a song taken apart the mark lies where somebody sings; throughout, if that is less than detection hears at once.
-SPARSE_S = 8.0
 # An accompaniment may end so much earlier or later than the song.
 BACKING_SLACK_S = 0.1
-# A mix is louder than a voice alone and was limited when it was made: only what exceeds this is bent.
-MIX_KNEE, MIX_CEILING = 0.97, 0.999
 STEMS = ("vocals", "converted", "accompaniment")
 
 
@@ -114,20 +109,22 @@ def opened(mix: Source, options: SongOptions, report: Report) -> Iterator[Song]:
     Raises:
         AudioError: There is no voice in it, or the accompaniment does not fit.
     """
-    if options.backing is not None or options.mode == "song":
-        _, levels_db = _levels(mix)
-        if levels_db.max(initial=SILENT_DB) <= SILENT_DB:
-            raise AudioError(f"{mix.label} is silent: there is no singing in it", "give a recording with a voice")
+    if options.mode == "dry" and options.backing is None:
+        yield Song(mix, None)
+        return
+    levels = _levels(mix)
+    wanted = options.backing is not None or options.mode == "song"
+    if wanted and levels.each_db.max(initial=SILENT_DB) <= SILENT_DB:
+        raise AudioError(f"{mix.label} is silent: there is no singing in it", "give a recording with a voice")
     if options.backing is not None:
         yield Song(mix, _fitting(options.backing, mix))
         return
-    # What is too short for half a second of singing is no song.
-    brief = options.mode == "auto" and sum(len(block) for block in mix.open()) < MIN_SUNG_S * mix.sample_rate_hz
-    if options.mode == "dry" or brief:
-        yield Song(mix, None)
-        return
     if options.mode == "auto":
-        found_db = accompaniment_db(mix, _separator())
+        # What is too short for half a second of singing is no song.
+        if levels.n_samples < MIN_SUNG_S * mix.sample_rate_hz:
+            yield Song(mix, None)
+            return
+        found_db = _accompaniment_db(mix, levels, _separator())
         accompanied = found_db > ACCOMPANIED_DB
         what = "accompaniment found" if accompanied else "no accompaniment found"
         done = "the singing is separated" if accompanied else "all of it is converted"
@@ -137,15 +134,32 @@ def opened(mix: Source, options: SongOptions, report: Report) -> Iterator[Song]:
             yield Song(mix, None)
             return
     with tempfile.TemporaryDirectory(prefix="voiceswap-") as folder:
-        yield _separated(mix, Path(folder) / "vocals.w64", report)
+        yield _separated(mix, levels, Path(folder) / "vocals.w64", report)
 
 
 def accompaniment_db(mix: Source, separator: Separator) -> float:
     """How loud what is not voice is against what is, in dB, in excerpts; -99 if pauses are silent, or all is."""
-    n_samples, levels_db = _levels(mix)
+    return _accompaniment_db(mix, _levels(mix), separator)
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """How many samples a channel there are, and how loud each 20 ms is, all channels together, in dBFS."""
+
+    n_samples: int
+    each_db: Array
+
+    @property
+    def active_db(self) -> float:
+        """How loud it is where it sounds, dBFS."""
+        return loudness.active_level_db(self.each_db)
+
+
+def _accompaniment_db(mix: Source, levels: _Levels, separator: Separator) -> float:
+    n_samples = levels.n_samples
     if not n_samples:
         return NO_ACCOMPANIMENT_DB
-    paused_db, loud_db = np.percentile(levels_db, [PAUSED_PERCENT, LOUD_PERCENT])
+    paused_db, loud_db = np.percentile(levels.each_db, [PAUSED_PERCENT, LOUD_PERCENT])
     if paused_db < loud_db - PAUSE_DB:
         return NO_ACCOMPANIMENT_DB
     half = round(EXCERPT_S * mix.sample_rate_hz / 2)
@@ -153,37 +167,38 @@ def accompaniment_db(mix: Source, separator: Separator) -> float:
     if n_samples <= 2 * half * len(spans):
         spans = [(0, n_samples)]
     voice = rest = 1e-12
-    for first, last in spans:
-        excerpt = _excerpt(mix, first, last)
-        excerpt = excerpt - excerpt.mean(axis=0)
+    for part in _excerpts(mix, spans):
+        excerpt = part - part.mean(axis=0)
         alone = replace(mix, open=partial(_one_block, excerpt))
-        vocals = np.concatenate(list(_vocals(alone, separator, loudness.active_level_db(levels_db), roughly=True)))
+        vocals = np.concatenate(list(_vocals(alone, separator, levels.active_db, roughly=True)))
         n = min(len(vocals), len(excerpt))
         voice += float(np.square(vocals[:n], dtype=np.float64).sum())
         rest += float(np.square(excerpt[:n] - vocals[:n], dtype=np.float64).sum())
     return 10 * float(np.log10(rest / voice)) if max(voice, rest) > 1e-9 * n_samples else NO_ACCOMPANIMENT_DB
 
 
-def _levels(mix: Source) -> tuple[int, Array]:
-    """How many samples a channel there are, and how loud each 20 ms is, all channels together, in dBFS."""
+def _levels(mix: Source) -> _Levels:
     levels = loudness.Levels(mix.sample_rate_hz, mix.n_channels)
     for block in loudness.without_offset(mix.open(), mix.sample_rate_hz):
         levels.push(block)
-    return levels.n_samples, levels.finish()
+    return _Levels(levels.n_samples, levels.finish())
 
 
 def _one_block(samples: Array) -> Iterator[Array]:
     yield samples
 
 
-def _excerpt(source: Source, first: int, last: int) -> Array:
-    parts, position = [], 0
+def _excerpts(source: Source, spans: list[tuple[int, int]]) -> list[Array]:
+    """The samples of each span [first, last), (n, n_channels); they are in order."""
+    parts: list[list[Array]] = [[] for _ in spans]
+    position = 0
     for block in source.open():
-        parts.append(block[max(0, first - position) : max(0, last - position)])
+        for held, (first, last) in zip(parts, spans, strict=True):
+            held.append(block[max(0, first - position) : max(0, last - position)])
         position += len(block)
-        if position >= last:
+        if position >= spans[-1][1]:
             break
-    return np.concatenate(parts)
+    return [np.concatenate(held) for held in parts]
 
 
 def _vocals(mix: Source, separator: Separator, level_db: float, *, roughly: bool = False) -> Iterator[Array]:
@@ -201,10 +216,10 @@ def _vocals(mix: Source, separator: Separator, level_db: float, *, roughly: bool
     yield back.finish()
 
 
-def _separated(mix: Source, path: Path, report: Report) -> Song:
+def _separated(mix: Source, levels: _Levels, path: Path, report: Report) -> Song:
     kind = audio.AudioInfo(mix.sample_rate_hz, mix.n_channels, "W64", "FLOAT")
-    n_samples, levels_db = _levels(mix)
-    queue = Queue(_vocals(mix, _separator(), loudness.active_level_db(levels_db)), mix.n_channels)
+    n_samples = levels.n_samples
+    queue = Queue(_vocals(mix, _separator(), levels.active_db), mix.n_channels)
     n_done, voice_levels = 0, loudness.Levels(mix.sample_rate_hz, mix.n_channels)
     with audio.Writer(path, kind, n_samples=n_samples) as writer:
         while n_done < n_samples:
@@ -220,7 +235,7 @@ def _separated(mix: Source, path: Path, report: Report) -> Song:
         for block in mix.open():
             yield block - vocals.take(len(block))
 
-    return Song(voice, backing, separated=True, levels_db=np.stack([voice_levels.finish(), levels_db]))
+    return Song(voice, backing, separated=True, levels_db=np.stack([voice_levels.finish(), levels.each_db]))
 
 
 def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
@@ -314,93 +329,3 @@ def _fitting(path: Path, song: Source) -> Callable[[], Iterator[Array]]:
             yield np.broadcast_to(block, (len(block), song.n_channels))
 
     return backing
-
-
-def put_together(
-    converted: Iterator[Array],
-    song: Song,
-    options: SongOptions,
-    rate_like: audio.AudioInfo,
-    n_samples: int,
-    told: Callable[[int], None],
-    report: Report,
-) -> Generator[tuple[Array, Array | None], None, None]:
-    """The converted voice over its accompaniment, as loud as the song was, each stem kept where that is wanted.
-
-    Args:
-        converted: The converted voice in blocks (n, n_channels).
-        song: What it came from.
-        options: Gains, and where stems go.
-        rate_like: The recording's kind.
-        n_samples: How many samples a channel it has.
-        told: How many samples are converted, while nothing can be mixed yet.
-        report: Told which gain keeps the song's loudness.
-
-    Yields:
-        Blocks (n, n_channels) float32, |sample| < 1, and where they hold what was converted, (n,) bool; None for all.
-
-    Raises:
-        UsageError: A stem exists.
-        WriteError: A stem cannot be written.
-    """
-    vocal_gain, backing_gain = (
-        np.float32(10 ** (gain_db / 20)) for gain_db in (options.vocal_gain_db, options.backing_gain_db)
-    )
-    channels = rate_like.n_channels
-    with ExitStack() as stack:
-        writers = _stem_writers(stack, options.stems, rate_like, n_samples)
-        if song.backing is None:
-            backing = None
-        else:
-            converted = stack.enter_context(_balanced(converted, song.voice, song.backing, told, report))
-            backing = Queue(song.backing(), channels)
-        vocals = Queue(song.voice.open(), channels) if writers else None
-        for block in converted:
-            rest = backing.take(len(block)) if backing is not None else np.zeros_like(block)
-            if vocals is not None:
-                for writer, stem in zip(writers, (vocals.take(len(block)), block, rest), strict=True):
-                    writer.write(stem)
-            if backing is None:
-                yield bent(block * vocal_gain), None
-            else:
-                made = np.any(block, axis=1) if song.sung_s >= SPARSE_S else None
-                yield bent(block * vocal_gain + rest * backing_gain, MIX_KNEE, MIX_CEILING), made
-
-
-@contextmanager
-def _balanced(
-    converted: Iterator[Array],
-    voice: Source,
-    backing: Callable[[], Iterator[Array]],
-    told: Callable[[int], None],
-    report: Report,
-) -> Iterator[Iterator[Array]]:
-    """The converted voice with the gain that keeps the song's loudness; it lies in a temporary file meanwhile.
-
-    A voice is less loud to a listener than another one of the same power, and adds up with what the separator left of
-    the singer in the accompaniment otherwise. The accompaniment stays as it is.
-    """
-    balance, n_done = Balance(voice.sample_rate_hz, voice.n_channels), 0
-    singer, rest = (Queue(blocks, voice.n_channels) for blocks in (voice.open(), backing()))
-    with tempfile.TemporaryDirectory(prefix="voiceswap-") as folder:
-        path = Path(folder) / "converted.w64"
-        with audio.Writer(path, audio.AudioInfo(voice.sample_rate_hz, voice.n_channels, "W64", "FLOAT")) as writer:
-            for block in converted:
-                writer.write(block)
-                behind = rest.take(len(block))
-                balance.push(block, behind, behind + singer.take(len(block)))
-                n_done += len(block)
-                told(n_done)
-        gain_db = balance.gain_db()
-        report(Note(f"{voice.label}: the voice is put back with {gain_db:+.1f} dB: as loud a song as before"))
-        gain = np.float32(10 ** (gain_db / 20))
-        yield (block * gain for block in audio.blocks(path))
-
-
-def _stem_writers(stack: ExitStack, folder: Path | None, like: audio.AudioInfo, n_samples: int) -> list[audio.Writer]:
-    if folder is None:
-        return []
-    atomic.make_folder(folder)
-    paths = [folder / f"{stem}.wav" for stem in STEMS]
-    kind = audio.AudioInfo(like.sample_rate_hz, like.n_channels, "WAV", "FLOAT")
-    return [stack.enter_context(audio.Writer(path, kind, n_samples=n_samples)) for path in paths]

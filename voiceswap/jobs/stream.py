@@ -14,31 +14,28 @@ content fades from one to the next over `after`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import tee
+from threading import Event
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d
 
 from voiceswap.config import Config, FeatureConfig
 from voiceswap.errors import AudioError, ModelError
+from voiceswap.jobs.windows import FOLLOW_FRAMES, Grid, Queue, faded, repeated, resampled, windows
 from voiceswap.model.encoder import ContentEncoder
 from voiceswap.model.vocoder import Vocoder
 from voiceswap.signal import audio, breath, features, formants, loudness, pitch
+from voiceswap.signal.ahead import ahead
 from voiceswap.signal.features import Array
 from voiceswap.signal.mark import AUDIBLE_DB
 
 MIN_DURATION_S = 0.05
 SURVEY_S, SURVEY_MARGIN_S = 20.0, 1.0
-# Frames to either side that the loudness needs to be followed without a seam.
-FOLLOW_FRAMES = 12
 SILENT_DB = -90.0
-# So long after its end a recording is repeated: further than a decoder hears.
-REPEATED_AFTER_S = 1.0
-# Share of a window's spare vectors that lies before its core.
-BEFORE_SHARE = 0.3
 # Above the knee peaks are bent, so that nothing clips: no memory, hence no seams.
 KNEE, CEILING = 0.8, 0.985
 CHANNEL_BLOCK_S, CHANNEL_MARGIN_S = 2.0, 0.1
@@ -98,6 +95,11 @@ class Networks:
     decode: Callable[[Array, Array], Array]
     vocoder_of: Callable[[str], Vocoder]
     config: Config
+
+    def prepare(self, vocoder: str) -> None:
+        """Build what the first window needs, which takes seconds; nothing the second time."""
+        self.encoder.prepare()
+        self.vocoder_of(vocoder).prepare()
 
 
 @dataclass(frozen=True)
@@ -176,101 +178,6 @@ class _Counted:
             yield block
 
 
-@dataclass(frozen=True)
-class Window:
-    """`before` samples, `n_core` samples that are this window's own, and what follows; zeros beyond the source."""
-
-    samples: Array
-    n_core: int
-
-
-def resampled(blocks: Iterator[Array], signs: Array, from_hz: int, to_hz: int) -> Iterator[Array]:
-    """Blocks (n, n_channels) without their offset, mixed with `signs` to mono (n,) at another rate."""
-    resampler = audio.Resampler(from_hz, to_hz)
-    for block in loudness.without_offset(blocks, from_hz):
-        yield resampler.push(audio.mono(block, signs))
-    yield resampler.finish()
-
-
-def windows(blocks: Iterator[Array], core: int, before: int, after: int) -> Iterator[Window]:
-    """Cut a stream of blocks (n,) or (n, n_channels) into windows of `before + core + after` samples, `core` apart."""
-    whole = before + core + after
-    first = next(blocks, np.zeros(0, np.float32))
-    silence = np.zeros((whole, *first.shape[1:]), np.float32)
-    held, n_held = [silence[:before], first], before + len(first)
-    for block in blocks:
-        held.append(block)
-        n_held += len(block)
-        while n_held >= whole:
-            joined = np.concatenate(held)
-            yield Window(joined[:whole], core)
-            held, n_held = [joined[core:]], n_held - core
-    joined = np.concatenate(held)
-    while len(joined) > before:
-        n_core = min(core, len(joined) - before)
-        yield Window(np.concatenate([joined, silence])[:whole], n_core)
-        joined = joined[core:]
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Where windows lie: content vectors and mel frames meet only every 5.12 s, so a core is a multiple of that.
-
-    Of a window's margin, `decoded_frames` serve the decoder alone; `vocoded_frames` go through the vocoder too.
-    """
-
-    core_vectors: int
-    before_vectors: int
-    after_vectors: int
-    core_frames: int
-    decoded_frames: int
-    vocoded_frames: int
-
-    @classmethod
-    def of(cls, config: Config) -> Grid:
-        """The grid of these settings; as many periods to a window as leave two seconds over."""
-        f = config.features
-        content_rate = f.content_rate_hz // (2 * f.content_hop_samples)
-        period_frames = f.mel_rate_hz // math.gcd(f.mel_rate_hz, f.hop_samples * content_rate)
-        period_vectors = period_frames * f.hop_samples * content_rate // f.mel_rate_hz
-        n_periods = (config.encoder.window_vectors - 2 * content_rate) // period_vectors
-        spare = config.encoder.window_vectors - n_periods * period_vectors
-        before = int(BEFORE_SHARE * spare)
-        decoded = features.ENERGY_REACH_FRAMES + config.decoder.context_frames + breath.REACH_FRAMES
-        vocoded = config.vocoder.context_frames + FOLLOW_FRAMES
-        return cls(n_periods * period_vectors, before, spare - before, n_periods * period_frames, decoded, vocoded)
-
-    @property
-    def margin_frames(self) -> int:
-        """Frames to either side of a core that a window must have."""
-        return self.decoded_frames + self.vocoded_frames
-
-
-def repeated(window: Window, grid: Grid, config: FeatureConfig, *, is_first: bool) -> Array:
-    """A window's samples; if its source ends in its core, that again and again after a second, instead of silence.
-
-    Voices learn from windows that are full of speech (`ContentEncoder.pieces`), and Whisper's encoder hears a window as
-    a whole: the same words amid half a minute of silence are other vectors (docs/measurements.md).
-
-    Args:
-        window: What the encoder is to hear, at `content_rate_hz`.
-        grid: How it lies.
-        config: The rate.
-        is_first: Whether the source begins with its core.
-
-    Returns:
-        Shape (n_samples,), float32; the same up to a second after the end of the source.
-    """
-    vector = 2 * config.content_hop_samples
-    core, before = grid.core_vectors * vector, grid.before_vectors * vector
-    end = before + window.n_core
-    if window.n_core == core:
-        return window.samples
-    pause = np.zeros(round(REPEATED_AFTER_S * config.content_rate_hz), np.float32)
-    again = np.concatenate([pause, window.samples[before if is_first else 0 : end]])
-    return np.concatenate([window.samples[:end], np.resize(again, len(window.samples) - end)])
-
-
 Watch = Callable[[Array, Array], None]
 
 
@@ -292,7 +199,6 @@ def converted(
     Raises:
         ModelError: The voice's weights lead to samples that are not finite.
     """
-    made = Queue(_made(source, found, networks, shaping, watch))
     rate = source.sample_rate_hz
     margin = round(CHANNEL_MARGIN_S * rate)
     first, voiced, f = -margin, found.f0_hz > 0, networks.config.features
@@ -302,14 +208,17 @@ def converted(
         windows(blocks, round(CHANNEL_BLOCK_S * rate), margin, margin)
         for blocks in (plain, loudness.without_offset(steady, rate))
     )
-    for given, window in zip(*both, strict=True):
-        core = slice(margin, margin + window.n_core)
-        mono = made.take(window.n_core)
-        if found.level_db > SILENT_DB:
-            mono = mono + breath.hiss(audio.mono(window.samples, found.signs), rate, first, voiced, f)[core]
-        first += window.n_core
-        silence = np.stack([loudness.digital_silence_gain(c, rate)[core] for c in given.samples.T], axis=-1)
-        yield bent(mono[:, None] * channel_shares(window.samples, found.signs, rate)[core] * silence)
+    left = Event()
+    with closing(ahead(_made(source, found, networks, shaping, watch, left), left)) as blocks:
+        made = Queue(blocks)
+        for given, window in zip(*both, strict=True):
+            core = slice(margin, margin + window.n_core)
+            mono = made.take(window.n_core)
+            if found.level_db > SILENT_DB:
+                mono = mono + breath.hiss(audio.mono(window.samples, found.signs), rate, first, voiced, f)[core]
+            first += window.n_core
+            silence = np.stack([loudness.digital_silence_gain(c, rate)[core] for c in given.samples.T], axis=-1)
+            yield bent(mono[:, None] * channel_shares(window.samples, found.signs, rate)[core] * silence)
 
 
 def channel_shares(samples: Array, signs: Array, sample_rate_hz: int) -> Array:
@@ -330,48 +239,59 @@ def bent(samples: Array, knee: float = KNEE, ceiling: float = CEILING) -> Array:
     return np.where(over > 0, bend, samples).astype(np.float32)
 
 
-class Queue:
-    """Takes as many samples at a time as asked from blocks of any size; zeros when they have run out.
+@dataclass(frozen=True)
+class _Decoded:
+    """A window as the decoder gives it.
 
-    Args:
-        blocks: Blocks (n,), or (n, n_channels) if `n_channels` is given.
-        n_channels: Their channels.
+    Attributes:
+        mel: Shape (n_frames, n_mels), what the voice says.
+        source: Shape (n_frames * hop_samples,), the source at that moment, at the level the networks know.
+        voiced: Shape (n_frames,), bool.
+        sounding: Shape (n_frames,), bool: where the source is not silent.
+        n_core: How many samples are this window's own.
     """
 
-    def __init__(self, blocks: Iterator[Array], n_channels: int | None = None) -> None:
-        self._shape = () if n_channels is None else (n_channels,)
-        self._blocks, self._held = blocks, np.zeros((0, *self._shape), np.float32)
-
-    def take(self, n_samples: int) -> Array:
-        """The next `n_samples`."""
-        held = [self._held]
-        n_held = len(self._held)
-        while n_held < n_samples:
-            block = next(self._blocks, None)
-            block = np.zeros((n_samples - n_held, *self._shape), np.float32) if block is None else block
-            held.append(block)
-            n_held += len(block)
-        joined = np.concatenate(held)
-        self._held = joined[n_samples:]
-        return joined[:n_samples]
+    mel: Array
+    source: Array
+    voiced: Array
+    sounding: Array
+    n_core: int
 
 
-def _made(source: Source, found: Survey, networks: Networks, shaping: Shaping, watch: Watch | None) -> Iterator[Array]:
+def _made(
+    source: Source, found: Survey, networks: Networks, shaping: Shaping, watch: Watch | None, left: Event
+) -> Iterator[Array]:
     """The mono result at the source's rate."""
     if found.level_db <= SILENT_DB:
         return
-    resampler = audio.Resampler(networks.config.features.mel_rate_hz, source.sample_rate_hz)
-    for samples in _cores(source, found, networks, shaping, watch):
-        yield resampler.push(samples)
+    f = networks.config.features
+    resampler = audio.Resampler(f.mel_rate_hz, source.sample_rate_hz)
+    vocoder, gain = networks.vocoder_of(shaping.vocoder), _gain(found, f)
+    spare = Grid.of(networks.config).vocoded_frames * f.hop_samples
+    with closing(ahead(_decoded(source, found, networks, shaping, watch))) as windows_of_it:
+        for decoded in windows_of_it:
+            made = vocoder(decoded.mel, decoded.sounding, left.is_set)
+            followed = made * loudness.follow_gain(made, decoded.source, f.mel_rate_hz)
+            kept = shaping.protect * _unvoiced_share(decoded.voiced, f.hop_samples)
+            mixed = (followed * (1 - kept) + decoded.source * kept) / gain
+            if not np.isfinite(mixed).all():
+                raise ModelError("the voice gives samples that are no numbers", "get it anew, or train it again")
+            yield resampler.push(mixed[spare : spare + decoded.n_core])
     yield resampler.finish()
 
 
-def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping, watch: Watch | None) -> Iterator[Array]:
-    """The mono result at `mel_rate_hz`, a core at a time."""
+def _gain(found: Survey, f: FeatureConfig) -> np.float32:
+    """What brings the source to the level that the networks know."""
+    return np.float32(10 ** ((f.speech_level_db - found.level_db) / 20))
+
+
+def _decoded(
+    source: Source, found: Survey, networks: Networks, shaping: Shaping, watch: Watch | None
+) -> Iterator[_Decoded]:
+    """What the voice says, a window at a time; of each as much as the vocoder needs."""
     config, f = networks.config, networks.config.features
-    grid, vocoder = Grid.of(config), networks.vocoder_of(shaping.vocoder)
+    grid, gain = Grid.of(config), _gain(found, f)
     hop, vector = f.hop_samples, 2 * f.content_hop_samples
-    gain = np.float32(10 ** ((f.speech_level_db - found.level_db) / 20))
     beyond = (grid.margin_frames, 2 * grid.core_frames + grid.margin_frames)
     melody = pitch.transposed(pitch.carried_on(found.f0_hz, f.frames_per_s), shaping.pitch_semitones, f)
     melody = np.pad(melody, beyond, mode="edge")
@@ -410,15 +330,9 @@ def _cores(source: Source, found: Survey, networks: Networks, shaping: Shaping, 
         # Only so much goes through the vocoder, the slowest part, as this window's core needs.
         inner, spare = grid.decoded_frames, grid.vocoded_frames
         vocoded = slice(inner, inner + -(-looked.n_core // hop) + 2 * spare)
-        own_samples = slice(vocoded.start * hop, vocoded.stop * hop)
-        source_part = samples[own_samples]
-        made = vocoder(mel[vocoded], _sounding(looked.samples[own_samples], hop))
-        followed = made * loudness.follow_gain(made, source_part, f.mel_rate_hz)
-        kept = shaping.protect * _unvoiced_share(voiced[frames][vocoded], hop)
-        mixed = (followed * (1 - kept) + source_part * kept) / gain
-        if not np.isfinite(mixed).all():
-            raise ModelError("the voice gives samples that are no numbers", "get it anew, or train it again")
-        yield mixed[spare * hop : spare * hop + looked.n_core]
+        sound = slice(vocoded.start * hop, vocoded.stop * hop)
+        sounding = _sounding(looked.samples[sound], hop)
+        yield _Decoded(mel[vocoded], samples[sound], voiced[frames][vocoded], sounding, looked.n_core)
 
 
 def _sounding(samples: Array, hop_samples: int) -> Array:
@@ -432,15 +346,3 @@ def _unvoiced_share(voiced: Array, hop_samples: int) -> Array:
     centres = (np.arange(len(voiced)) + 0.5) * hop_samples
     share = np.interp(np.arange(len(voiced) * hop_samples), centres, np.where(voiced, 0.0, 1.0))
     return np.asarray(share, dtype=np.float32)
-
-
-def faded(previous: Array | None, content: Array, grid: Grid) -> Array:
-    """A window's content, its beginning faded in from the window before."""
-    if previous is None:
-        return content
-    ahead = previous[grid.core_vectors :]
-    # The former content up to the core's start, then a straight fade over what it has after it.
-    share = np.clip(np.arange(1 - grid.before_vectors, 1 + grid.after_vectors) / grid.after_vectors, 0, 1)[:, None]
-    blended = content.copy()
-    blended[: len(ahead)] = ahead * (1 - share) + content[: len(ahead)] * share
-    return blended

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from voiceswap.config import Config
@@ -61,6 +62,12 @@ class ContentEncoder:
     def __init__(self, network: keras.Model, config: Config) -> None:
         self.network = network
         self._window_frames = 2 * config.encoder.window_vectors
+        shown = tf.TensorSpec((1, self._window_frames, config.features.content_n_mels), tf.float32)
+        self._hear = tf.function(lambda mel: network(mel, training=False), input_signature=[shown])
+
+    def prepare(self) -> None:
+        """Build what the first window needs, which takes a second; nothing the second time."""
+        self._hear.get_concrete_function()
 
     def window(self, mel: np.ndarray) -> np.ndarray:
         """Content of one window.
@@ -73,7 +80,7 @@ class ContentEncoder:
         """
         n_missing = self._window_frames - len(mel)
         full = np.pad(mel, ((0, n_missing), (0, 0)), constant_values=SILENCE)
-        content = self.network.predict_on_batch(normalise_encoder_mel(full)[None].astype(np.float32))[0]
+        content = self._hear(normalise_encoder_mel(full)[None].astype(np.float32)).numpy()[0]
         return np.asarray(content[: len(mel) // 2])
 
     def pieces(self, mels: Iterable[np.ndarray]) -> list[np.ndarray]:

@@ -15,6 +15,7 @@ its own edges is not heard at all; it is masks that are mixed, not waveforms, so
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ import tensorflow as tf
 from keras import layers, ops
 
 import voiceswap
-from voiceswap.model.layers import HALF, load_arrays
+from voiceswap.model.layers import HALF, load_arrays, quick_in_half
+from voiceswap.signal.ahead import ahead
 from voiceswap.storage.folder import Expected, open_folder
 
 Array = np.ndarray
@@ -77,25 +79,29 @@ class Affine(layers.Layer):  # type: ignore[misc]
         return x * self.scale + self.shift
 
 
-def build() -> keras.Model:
+def build(dtype: str = "float32") -> keras.Model:
     """The network, with fresh weights.
+
+    Args:
+        dtype: Of its weights and of all that it works out but the shares: "float32" or "bfloat16".
 
     Returns:
         A model from magnitudes `(batch, n_frames, N_BINS, 2)` of a Hann-windowed transform, `n_frames` a multiple of
         64, to the voice's share in each, of the same shape, 0 to 1.
     """
     magnitudes = keras.Input((None, N_BINS, 2), name="magnitudes")
-    x, skips = magnitudes, []
+    x, skips = ops.cast(magnitudes, dtype), []
     for i, channels in enumerate(DOWN_CHANNELS):
         if i:
-            x = ops.leaky_relu(Affine(name=f"down_norm_{i - 1}")(x), SLOPE)
-        x = layers.Conv2D(channels, KERNEL, 2, padding="same", name=f"down_{i}")(x)
+            x = ops.leaky_relu(Affine(name=f"down_norm_{i - 1}", dtype=dtype)(x), SLOPE)
+        x = layers.Conv2D(channels, KERNEL, 2, padding="same", name=f"down_{i}", dtype=dtype)(x)
         skips.append(x)
     for i, channels in enumerate(UP_CHANNELS):
         if i:
             x = ops.concatenate([skips[-1 - i], x], axis=-1)
-        x = ops.relu(layers.Conv2DTranspose(channels, KERNEL, 2, padding="same", name=f"up_{i}")(x))
-        x = Affine(name=f"up_norm_{i}")(x)
+        x = ops.relu(layers.Conv2DTranspose(channels, KERNEL, 2, padding="same", name=f"up_{i}", dtype=dtype)(x))
+        x = Affine(name=f"up_norm_{i}", dtype=dtype)(x)
+    x = ops.cast(x, "float32")
     share = layers.Conv2D(2, 4, dilation_rate=2, padding="same", activation="sigmoid", name="share")(x)
     return keras.Model(magnitudes, share, name="separator")
 
@@ -136,18 +142,28 @@ class Separator:
             >>> vocals = np.concatenate(list(load_separator().vocals(iter([mix]), -20.0)))
             >>> accompaniment = mix - vocals
         """
-        before: Array | None = None
         tail = np.zeros((LEAD_SAMPLES, 1), np.float32)
         n_skipped = LEAD_SAMPLES
-        for window, n_due in _windows(blocks):
-            spectra = _spectra(window)
+        with (
+            closing(ahead((_spectra(window), n_due) for window, n_due in _windows(blocks))) as seen,
+            closing(ahead(self._shared(seen, level_db, roughly))) as shared,
+        ):
+            for spectra, share, n_due in shared:
+                summed = _overlapped(spectra * _extended(share))
+                summed[:LEAD_SAMPLES] += tail
+                tail = summed[CORE_SAMPLES:]
+                yield summed[n_skipped:n_due]
+                n_skipped = 0
+
+    def _shared(
+        self, seen: Iterator[tuple[Array, int]], level_db: float, roughly: bool
+    ) -> Iterator[tuple[Array, Array, int]]:
+        """The core of each window's spectra, and the voice's share in it; both windows' where two overlap."""
+        before: Array | None = None
+        for spectra, n_due in seen:
             share = _faded(before, self.share(np.abs(spectra[:, :N_BINS]), level_db, roughly=roughly))
             before = share[CORE_FRAMES:]
-            summed = _overlapped(spectra[:CORE_FRAMES] * _extended(share[:CORE_FRAMES]))
-            summed[:LEAD_SAMPLES] += tail
-            tail = summed[CORE_SAMPLES:]
-            yield summed[n_skipped:n_due]
-            n_skipped = 0
+            yield spectra[:CORE_FRAMES], share[:CORE_FRAMES], n_due
 
     def share(self, magnitudes: Array, level_db: float, *, roughly: bool = False) -> Array:
         """The voice's share in each bin.
@@ -167,9 +183,10 @@ class Separator:
         levels_db, raised = (ROUGH_LEVELS_DB, ROUGH_SEMITONES) if roughly else (LEVELS_DB, RAISED_SEMITONES)
         levelled = np.stack([magnitudes * np.float32(10 ** ((shown_db - level_db) / 20)) for shown_db in levels_db])
         said, n_said = np.zeros_like(magnitudes), np.zeros((N_BINS, 1), np.float32)
-        for semitones in raised:
-            ratio = 2 ** (semitones / 12)
-            answer = np.mean(self._answers(_stretched(levelled, 1 / ratio)).numpy(), axis=0)
+        ratios = [2 ** (semitones / 12) for semitones in raised]
+        shown = ahead(_stretched(levelled, 1 / ratio) for ratio in ratios)
+        answers = ahead(np.mean(self._answers(each).numpy(), axis=0) for each in shown)
+        for ratio, answer in zip(ratios, answers, strict=True):
             # What lies higher than this was raised out of its sight.
             n_seen = int((N_BINS - 1) / ratio) + 1
             said[:, :n_seen] += _stretched(answer, ratio)[:, :n_seen]
@@ -194,7 +211,7 @@ def load_separator(path: Path | None = None) -> Separator:
         ModelError: It is missing, damaged, or no separator.
     """
     folder = open_folder(path or SHIPPED, kind=KIND, max_bytes=MAX_BYTES)
-    network = build()
+    network = build("bfloat16" if quick_in_half() else "float32")
     load_arrays(network, folder.arrays(WEIGHTS, expected_arrays(network)))
     return Separator(network)
 

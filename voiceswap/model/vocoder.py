@@ -8,7 +8,7 @@ well. What either costs is in docs/measurements.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -128,12 +128,19 @@ class Vocoder:
         self._features = config.features
         self._context = config.vocoder.context_frames
 
-    def __call__(self, mel: np.ndarray, wanted: np.ndarray | None = None) -> np.ndarray:
+    def prepare(self) -> None:
+        """Build what the first block needs, which takes a second; nothing the second time."""
+        self._say.get_concrete_function()
+
+    def __call__(
+        self, mel: np.ndarray, wanted: np.ndarray | None = None, stopped: Callable[[], bool] | None = None
+    ) -> np.ndarray:
         """Make the waveform.
 
         Args:
             mel: Shape (n_frames, n_mels), natural log.
             wanted: Shape (n_frames,), bool: which frames are to be heard; all if not given.
+            stopped: Asked before each block of about three seconds; True leaves zeros from there on.
 
         Returns:
             Shape (n_frames * hop_samples,), float32, about [-1, 1], at `mel_rate_hz`; zeros where longer pieces are
@@ -148,6 +155,8 @@ class Vocoder:
             n_blocks = max(1, round((stop - start) / BLOCK_FRAMES))
             size = -(-(stop - start) // (n_blocks * BLOCK_STEP)) * BLOCK_STEP
             for first in range(start, stop, size):
+                if stopped is not None and stopped():
+                    return samples
                 made = self._say(padded[None, first : first + size + 2 * context]).numpy()[0]
                 own = slice(first * hop, min(first + size, stop) * hop)
                 # The network may have left the context out itself.
