@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from voiceswap.model import vocoder
-from voiceswap.model.base import load_base
+from voiceswap.model import base, vocoder
 from voiceswap.model.layers import load_arrays
 
 # Rows 0, 200, 400 ... of columns 0, 100, 200 of the Whisper encoder's answer, and its standard deviation.
@@ -33,18 +32,22 @@ def inputs():
     return speech[0].T, (random.normal(0.0, 1.5, (60, 80)) - 5).astype(np.float32)
 
 
-def test_encoder_answers_as_whisper(inputs):
-    network = load_base().encoder.network
+# With attention in bfloat16, where that is quicker, the answer strays by .02 of its spread.
+@pytest.mark.parametrize(("half", "most"), [(False, 0.01), (True, 0.06)])
+def test_encoder_answers_as_whisper(inputs, monkeypatch, half, most):
+    monkeypatch.setattr(base, "quick_in_half", lambda: half)
+    network = base.load_base().encoder.network
+    assert network.get_layer("attention_0").compute_dtype == ("bfloat16" if half else "float32")
     uncut = keras.Model(network.input, network.get_layer("norm").output)
     answer = uncut.predict_on_batch(inputs[0][None])[0]
-    assert answer.std() == pytest.approx(WHISPER_STD, rel=1e-3)
-    assert np.abs(answer[::200, :300:100] - WHISPER).max() < 0.01 * WHISPER_STD
+    assert answer.std() == pytest.approx(WHISPER_STD, rel=most / 10)
+    assert np.abs(answer[::200, :300:100] - WHISPER).max() < most * WHISPER_STD
 
 
 def test_vocoder_answers_as_hifigan(inputs):
-    base = load_base()
-    network = vocoder.build(base.config)
-    load_arrays(network, base.arrays("vocoder"))
+    shipped = base.load_base()
+    network = vocoder.build(shipped.config)
+    load_arrays(network, shipped.arrays("vocoder"))
     answer = network.predict_on_batch(inputs[1][None])[0]
     assert answer.std() == pytest.approx(HIFIGAN_STD, rel=0.01)
     # Weights rounded to half precision stray by .025; in single precision by .0001 (docs/measurements.md).

@@ -151,10 +151,11 @@ def survey(source: Source, config: Config, f0_method: str = pitch.METHODS[0]) ->
     counted = _Counted(source)
     f0, levels = [], []
     mono = resampled(counted.blocks(), signs, source.sample_rate_hz, f.mel_rate_hz)
-    for window in windows(mono, core, margin, margin):
-        first, last = margin // hop, -(-(margin + window.n_core) // hop)
-        f0.append(pitch.f0_hz(window.samples, f, f0_method)[first:last])
-        levels.append(loudness.frame_levels_db(window.samples[margin : margin + window.n_core], f.mel_rate_hz))
+    with closing(ahead(windows(mono, core, margin, margin))) as cut:
+        for window in cut:
+            first, last = margin // hop, -(-(margin + window.n_core) // hop)
+            f0.append(pitch.f0_hz(window.samples, f, f0_method)[first:last])
+            levels.append(loudness.frame_levels_db(window.samples[margin : margin + window.n_core], f.mel_rate_hz))
     if counted.n_samples < MIN_DURATION_S * source.sample_rate_hz:
         raise AudioError(
             f"{source.label} is {1000 * counted.n_samples / source.sample_rate_hz:.0f} ms long, wanted at least "

@@ -63,7 +63,7 @@ class Base:
     @cached_property
     def encoder(self) -> encoder.ContentEncoder:
         """The content encoder."""
-        model = encoder.build(self.config)
+        model = encoder.build(self.config, "bfloat16" if quick_in_half() else "float32")
         load_arrays(model, self._folder.arrays("encoder", expected_arrays(model)))
         return encoder.ContentEncoder(model, self.config)
 

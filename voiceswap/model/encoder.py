@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers
+from keras import layers, ops
 
 from voiceswap.config import Config
 from voiceswap.model.layers import SelfAttention, SinusoidalPosition, gelu
@@ -21,11 +21,12 @@ SILENCE = -10.0
 GAP_FRAMES = 20
 
 
-def build(config: Config) -> keras.Model:
+def build(config: Config, attention_dtype: str = "float32") -> keras.Model:
     """The network, with fresh weights.
 
     Args:
         config: Sizes are read from its `features` and `encoder` sections.
+        attention_dtype: Of what places ask each other: "float32" or "bfloat16".
 
     Returns:
         A model from a normalised encoder mel `(batch, 2 * window_vectors, content_n_mels)` to content
@@ -39,8 +40,8 @@ def build(config: Config) -> keras.Model:
     x = gelu(layers.Conv1D(size.width, 3, strides=2, name="conv_2")(x))
     x = SinusoidalPosition(name="position")(x)
     for i in range(size.n_layers):
-        attention = SelfAttention(size.n_heads, size.width, name=f"attention_{i}")
-        x = x + attention(_norm(f"attention_norm_{i}")(x))
+        attention = SelfAttention(size.n_heads, size.width, name=f"attention_{i}", dtype=attention_dtype)
+        x = x + ops.cast(attention(_norm(f"attention_norm_{i}")(x)), "float32")
         y = layers.Dense(4 * size.width, name=f"expand_{i}")(_norm(f"feed_norm_{i}")(x))
         x = x + layers.Dense(size.width, name=f"contract_{i}")(gelu(y))
     content = layers.Dense(size.content_dim, name="content")(_norm("norm")(x))

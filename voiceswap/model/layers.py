@@ -188,10 +188,14 @@ class SelfAttention(layers.Layer):  # type: ignore[misc]
         self.n_heads, self.width = n_heads, width
         each = width // n_heads
         self.query, self.key, self.value = (
-            layers.EinsumDense("bnw,whd->bnhd", (None, n_heads, each), bias_axes="hd", name=name)
+            layers.EinsumDense(
+                "bnw,whd->bnhd", (None, n_heads, each), bias_axes="hd", name=name, dtype=self.dtype_policy
+            )
             for name in ("query", "key", "value")
         )
-        self.output_map = layers.EinsumDense("bnhd,hdw->bnw", (None, width), bias_axes="w", name="attention_output")
+        self.output_map = layers.EinsumDense(
+            "bnhd,hdw->bnw", (None, width), bias_axes="w", name="attention_output", dtype=self.dtype_policy
+        )
 
     def build(self, x_shape: Any) -> None:
         """Make the four maps."""
