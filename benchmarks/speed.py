@@ -14,7 +14,9 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import quality
@@ -28,6 +30,7 @@ from voiceswap.signal import audio
 TRAINED = ("en_kathleen", "nl_flemishguy")
 VOICE = "en_kathleen"
 RATE_HZ = 44_100
+SPEECH_S = 60.0
 MEGABYTE = 1 << 20
 
 
@@ -66,38 +69,49 @@ def part_train(data, work, folder):
 
 
 def part_stages(data, work, folder):
-    """Each stage of a warm conversion, in times real time."""
+    """Whole warm conversions, the best of three, and each stage alone on what it was given there; times real time."""
     voice = voiceswap.load(VOICE, voices=work / "voices")
-    samples = speech(data, 60.0)
-    source = array_source(samples[:, None], RATE_HZ)
-    spent = dict.fromkeys(("encoder", "decoder", "vocoder", "fast vocoder"), 0.0)
+    source = array_source(speech(data, SPEECH_S)[:, None], RATE_HZ)
+    networks, hop = voice.networks, voice.config.features.hop_samples
+    given = {name: [] for name in ("encoder", "decoder", *VOCODERS)}
 
-    def timed(name, function):
-        def wrapped(*arguments):
-            began = time.monotonic()
-            result = function(*arguments)
-            spent[name] += time.monotonic() - began
-            return result
+    def kept(name, function):
+        # Not whether to stop: afterwards that says yes.
+        return lambda *inputs: given[name].append(inputs[:2]) or function(*inputs)
 
-        return wrapped
+    stages = {"encoder": networks.encoder.window, "decoder": networks.decode}
+    stages |= {vocoder: networks.vocoder_of(vocoder) for vocoder in VOCODERS}
+    watched = replace(
+        networks,
+        encoder=SimpleNamespace(window=kept("encoder", stages["encoder"])),
+        decode=kept("decoder", stages["decoder"]),
+        vocoder_of=lambda name: kept(name, stages[name]),
+    )
+    mute = replace(networks, vocoder_of=lambda _: lambda mel, *_: np.zeros(len(mel) * hop, np.float32))
 
-    networks = voice.networks
+    def whole(of, vocoder):
+        return list(converted(source, survey(source, voice.config), of, Shaping(vocoder=vocoder)))
+
+    # Of the second vocoder encoder and decoder hear the same again.
     for vocoder in VOCODERS:
-        list(converted(source, survey(source, voice.config), networks, Shaping(vocoder=vocoder)))
-    names = {"best": "vocoder", "fast": "fast vocoder"}
-    timed_vocoders = {v: timed(names[v], networks.vocoder_of(v).__call__) for v in VOCODERS}
-    watched = replace(networks, decode=timed("decoder", networks.decode), vocoder_of=timed_vocoders.__getitem__)
-    networks.encoder.window = timed("encoder", networks.encoder.window)
+        given["encoder"], given["decoder"] = [], []
+        whole(watched, vocoder)
+    works = {name: partial(_all, stages[name], inputs) for name, inputs in given.items()}
+    works["survey"] = partial(survey, source, voice.config)
+    works["all but the vocoder"] = partial(whole, mute, "fast")
+    works |= {f"whole, {vocoder}": partial(whole, networks, vocoder) for vocoder in VOCODERS}
+    return {name: round(SPEECH_S / min(_seconds(work) for _ in range(3)), 2) for name, work in works.items()}
+
+
+def _all(function, inputs):
+    for each in inputs:
+        function(*each)
+
+
+def _seconds(work):
     began = time.monotonic()
-    found = survey(source, voice.config)
-    spent["survey"] = time.monotonic() - began
-    for vocoder in reversed(VOCODERS):
-        spent["encoder"] = spent["decoder"] = 0.0
-        began = time.monotonic()
-        list(converted(source, found, watched, Shaping(vocoder=vocoder)))
-        spent[f"whole, {vocoder}"] = spent["survey"] + time.monotonic() - began
-    spent["all but the vocoder"] = spent["whole, best"] - spent["vocoder"]
-    return {name: round(60.0 / seconds, 2) for name, seconds in spent.items() if seconds}
+    work()
+    return time.monotonic() - began
 
 
 def part_cold(data, work, folder):
