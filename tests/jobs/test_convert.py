@@ -62,9 +62,10 @@ def test_a_stop_is_heard_while_a_voice_is_converted(voice, home):
     }
     # Several blocks: it is asked before each.
     long = save(home / "long.wav", synthetic.speech(synthetic.BORIS, 70.0, seed=3).samples)
-    with pytest.raises(StoppedError, match=r"out\.wav was not written"):
+    with pytest.raises(StoppedError, match=r"out\.wav was not written") as stopped:
         voiceswap.convert(long, as_="speakerA", mode="dry", out=home / "out.wav", **watched)
-    assert stages.count("converting") == 1 and threading.active_count() == n_threads
+    # Even while the error, and with it all that led to it, is held.
+    assert stages.count("converting") == 1 and threading.active_count() == n_threads and stopped.tb
     assert [p.name for p in home.glob("*.wav")] == ["long.wav"]
 
 

@@ -282,8 +282,10 @@ def _convert_one(
             kept = stack.enter_context(stages.kept(wanted.keep_stages, voice.config, kind, found.n_samples))
             kept.surveyed(found)
         prepared.result()
-        voiced = converted(song.voice, found, networks, shaping, kept.window if kept else None)
-        voiced = kept.sung(voiced) if kept else voiced
+        said = stack.enter_context(
+            closing(converted(song.voice, found, networks, shaping, kept.window if kept else None))
+        )
+        voiced = kept.sung(said) if kept else said
         alone = None
         if wanted.judge is not None and in_key:
             voiced, alone = stack.enter_context(tapped(voiced, kind))

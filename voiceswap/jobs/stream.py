@@ -14,7 +14,7 @@ content fades from one to the next over `after`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import tee
@@ -184,8 +184,8 @@ Watch = Callable[[Array, Array], None]
 
 def converted(
     source: Source, found: Survey, networks: Networks, shaping: Shaping, watch: Watch | None = None
-) -> Iterator[Array]:
-    """Convert a source.
+) -> Generator[Array, None, None]:
+    """Convert a source; to be closed by who does not take all of it, which ends its threads.
 
     Args:
         source: The same that was surveyed.
