@@ -79,15 +79,19 @@ def test_what_is_not_sung_of_a_marked_song_stays_as_it_was(voice, home, sung, mo
     assert np.abs(result - converted - rest)[: 4 * RATE].max() > 1e-3
 
 
-def test_a_stop_is_heard_while_a_song_is_taken_apart(voice, home, mix):
-    stages = []
+@pytest.mark.parametrize("n_heard", [1, 3])
+def test_a_stop_is_heard_while_a_song_is_taken_apart(voice, home, mix, monkeypatch, n_heard):
+    monkeypatch.setattr(audio, "BLOCK_SAMPLES", RATE // 4)
+    stages, n_threads = [], threading.active_count()
     watched = {
         "report": lambda event: stages.append(getattr(event, "stage", "")),
-        "stopped": lambda: "separating" in stages,
+        "stopped": lambda: stages.count("separating") >= n_heard,
     }
-    with pytest.raises(StoppedError, match=r"out\.wav was not written"):
+    with pytest.raises(StoppedError, match=r"out\.wav was not written") as stopped:
         voiceswap.convert(mix, as_="speakerA", mode="song", out=home / "out.wav", **watched)
-    assert stages.count("separating") == 1 and "converting" not in stages
+    # Even while the error, and with it all that led to it, is held.
+    assert threading.active_count() == n_threads and stopped.tb
+    assert stages.count("separating") == n_heard and "converting" not in stages
     assert not (home / "out.wav").exists()
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -78,6 +78,19 @@ class Song:
     sung_s: float = 0.0
 
 
+@dataclass(frozen=True)
+class _Levels:
+    """How many samples a channel there are, and how loud each 20 ms is, all channels together, in dBFS."""
+
+    n_samples: int
+    each_db: Array
+
+    @property
+    def active_db(self) -> float:
+        """How loud it is where it sounds, dBFS."""
+        return loudness.active_level_db(self.each_db)
+
+
 @lru_cache(maxsize=1)
 def _separator() -> Separator:
     return load_separator()
@@ -142,19 +155,6 @@ def accompaniment_db(mix: Source, separator: Separator) -> float:
     return _accompaniment_db(mix, _levels(mix), separator)
 
 
-@dataclass(frozen=True)
-class _Levels:
-    """How many samples a channel there are, and how loud each 20 ms is, all channels together, in dBFS."""
-
-    n_samples: int
-    each_db: Array
-
-    @property
-    def active_db(self) -> float:
-        """How loud it is where it sounds, dBFS."""
-        return loudness.active_level_db(self.each_db)
-
-
 def _accompaniment_db(mix: Source, levels: _Levels, separator: Separator) -> float:
     n_samples = levels.n_samples
     if not n_samples:
@@ -201,7 +201,9 @@ def _excerpts(source: Source, spans: list[tuple[int, int]]) -> list[Array]:
     return [np.concatenate(held) for held in parts]
 
 
-def _vocals(mix: Source, separator: Separator, level_db: float, *, roughly: bool = False) -> Iterator[Array]:
+def _vocals(
+    mix: Source, separator: Separator, level_db: float, *, roughly: bool = False
+) -> Generator[Array, None, None]:
     """The singing at the mix's rate, to a sample or two as long as the mix."""
     there = audio.Resampler(mix.sample_rate_hz, SAMPLE_RATE_HZ, mix.n_channels)
     back = audio.Resampler(SAMPLE_RATE_HZ, mix.sample_rate_hz, mix.n_channels)
@@ -219,9 +221,12 @@ def _vocals(mix: Source, separator: Separator, level_db: float, *, roughly: bool
 def _separated(mix: Source, levels: _Levels, path: Path, report: Report) -> Song:
     kind = audio.AudioInfo(mix.sample_rate_hz, mix.n_channels, "W64", "FLOAT")
     n_samples = levels.n_samples
-    queue = Queue(_vocals(mix, _separator(), levels.active_db), mix.n_channels)
     n_done, voice_levels = 0, loudness.Levels(mix.sample_rate_hz, mix.n_channels)
-    with audio.Writer(path, kind, n_samples=n_samples) as writer:
+    with (
+        closing(_vocals(mix, _separator(), levels.active_db)) as vocals_of_it,
+        audio.Writer(path, kind, n_samples=n_samples) as writer,
+    ):
+        queue = Queue(vocals_of_it, mix.n_channels)
         while n_done < n_samples:
             report(Progress(Path(mix.label).name, "separating", n_done, n_samples))
             block = queue.take(min(audio.BLOCK_SAMPLES, n_samples - n_done))
