@@ -31,23 +31,23 @@ TRAINED = ("en_kathleen", "nl_flemishguy")
 VOICE = "en_kathleen"
 RATE_HZ = 44_100
 SPEECH_S = 60.0
-MEGABYTE = 1 << 20
+# Linux counts the memory of whom a process was started by as its own: a small one starts what is measured.
+LAUNCHER = """
+import resource, subprocess, sys
+status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)
+"""
 
 
 def command(*arguments, **environment):
     """Run voiceswap in a process of its own: seconds taken and its peak memory in MiB."""
     began = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "voiceswap", *map(str, arguments)],
-        env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    errors = process.stderr.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"voiceswap {' '.join(map(str, arguments))} failed:\n{errors}")
-    return time.monotonic() - began, usage.ru_maxrss / 1024
+    run = [sys.executable, "-c", LAUNCHER, sys.executable, "-m", "voiceswap", *map(str, arguments)]
+    done = subprocess.run(run, env=os.environ | environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"voiceswap {' '.join(map(str, arguments))} failed:\n{done.stderr}")
+    return time.monotonic() - began, int(done.stdout) / 1024
 
 
 def speech(data, seconds):

@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from voiceswap.model import base, vocoder
-from voiceswap.model.layers import load_arrays
+from voiceswap.model import base, layers, vocoder
 
 # Rows 0, 200, 400 ... of columns 0, 100, 200 of the Whisper encoder's answer, and its standard deviation.
 WHISPER = [
@@ -35,7 +34,7 @@ def inputs():
 # With attention in bfloat16, where that is quicker, the answer strays by .02 of its spread.
 @pytest.mark.parametrize(("half", "most"), [(False, 0.01), (True, 0.06)])
 def test_encoder_answers_as_whisper(inputs, monkeypatch, half, most):
-    monkeypatch.setattr(base, "quick_in_half", lambda: half)
+    monkeypatch.setattr(layers, "quick_in_half", lambda: half)
     network = base.load_base().encoder.network
     assert network.get_layer("attention_0").compute_dtype == ("bfloat16" if half else "float32")
     uncut = keras.Model(network.input, network.get_layer("norm").output)
@@ -47,7 +46,7 @@ def test_encoder_answers_as_whisper(inputs, monkeypatch, half, most):
 def test_vocoder_answers_as_hifigan(inputs):
     shipped = base.load_base()
     network = vocoder.build(shipped.config)
-    load_arrays(network, shipped.arrays("vocoder"))
+    layers.load_arrays(network, shipped.arrays("vocoder"))
     answer = network.predict_on_batch(inputs[1][None])[0]
     assert answer.std() == pytest.approx(HIFIGAN_STD, rel=0.01)
     # Weights rounded to half precision stray by .025; in single precision by .0001 (docs/measurements.md).

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from voiceswap.errors import ModelError
-from voiceswap.model import separator
+from voiceswap.model import layers, separator
 
 # The mask at frames 0, 100 ..., bins 0, 200 ..., left channel.
 ORIGINAL = [
@@ -28,7 +28,7 @@ def shipped():
 
 def of_processor(half, monkeypatch):
     """The shipped separator, as it is where bfloat16 is quick, or is not."""
-    monkeypatch.setattr(separator, "quick_in_half", lambda: half)
+    monkeypatch.setattr(layers, "quick_in_half", lambda: half)
     return separator.load_separator()
 
 

@@ -11,12 +11,6 @@ from voiceswap.signal.ahead import ahead
 WAIT_S = 30.0
 
 
-def counted(n_items, made):
-    for i in range(n_items):
-        made.append(i)
-        yield i
-
-
 @given(st.lists(st.one_of(st.none(), st.integers())), st.integers(1, 3))
 def test_the_same_items_come_in_the_same_order(items, depth):
     stages = iter(items)
@@ -29,7 +23,8 @@ def test_the_next_is_made_while_one_is_used_and_no_more():
     made, second = [], threading.Event()
 
     def items():
-        for i in counted(5, made):
+        for i in range(5):
+            made.append(i)
             if i == 1:
                 second.set()
             yield i, threading.get_ident()

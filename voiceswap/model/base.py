@@ -22,6 +22,7 @@ from voiceswap.model.layers import (
     has_units_for_half,
     in_eight_bits,
     load_arrays,
+    quick_dtype,
     quick_in_half,
 )
 from voiceswap.model.vocoder import Vocoder
@@ -63,7 +64,7 @@ class Base:
     @cached_property
     def encoder(self) -> encoder.ContentEncoder:
         """The content encoder."""
-        model = encoder.build(self.config, "bfloat16" if quick_in_half() else "float32")
+        model = encoder.build(self.config, quick_dtype())
         load_arrays(model, self._folder.arrays("encoder", expected_arrays(model)))
         return encoder.ContentEncoder(model, self.config)
 
@@ -80,7 +81,7 @@ class Base:
         elsewhere.
         """
         half = quick_in_half()
-        slim = None if has_units_for_half() else self.slim_vocoder("bfloat16" if half else "float32")
+        slim = None if has_units_for_half() else self.slim_vocoder(quick_dtype())
         return slim or (self._vocoder("bfloat16") if half else self.vocoder)
 
     def slim_vocoder(self, dtype: str = "float32") -> Vocoder | None:

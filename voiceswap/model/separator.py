@@ -26,7 +26,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 import voiceswap
-from voiceswap.model.layers import HALF, load_arrays, quick_in_half
+from voiceswap.model.layers import HALF, load_arrays, quick_dtype
 from voiceswap.signal.ahead import ahead
 from voiceswap.storage.folder import Expected, open_folder
 
@@ -211,7 +211,7 @@ def load_separator(path: Path | None = None) -> Separator:
         ModelError: It is missing, damaged, or no separator.
     """
     folder = open_folder(path or SHIPPED, kind=KIND, max_bytes=MAX_BYTES)
-    network = build("bfloat16" if quick_in_half() else "float32")
+    network = build(quick_dtype())
     load_arrays(network, folder.arrays(WEIGHTS, expected_arrays(network)))
     return Separator(network)
 
