@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from voiceswap.version import __version__
+
 if TYPE_CHECKING:
     from voiceswap.config import Config as Config
     from voiceswap.errors import VoiceswapError as VoiceswapError
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from voiceswap.jobs.voice import load as load
     from voiceswap.shell.report import report as report
 
-__version__ = "0.1.0"
 __all__ = [
     "Config",
     "Voice",

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from voiceswap.arrays import Array
 from voiceswap.config import Config
-from voiceswap.jobs.dataset import Array, Clip
+from voiceswap.jobs.dataset import Clip
 from voiceswap.signal import features, pitch
 
 # Speakers with little are seen more often than their share, those with much less often.

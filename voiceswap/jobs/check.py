@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import AudioError, StoppedError, UsageError
 from voiceswap.jobs import dataset, identity, songs
@@ -22,7 +23,6 @@ from voiceswap.model.speaker import direction
 from voiceswap.signal import audio, condition, loudness, pitch
 from voiceswap.signal.condition import Condition
 
-Array = np.ndarray
 VERDICTS = ("go", "go with care", "no-go")
 CARE, NO_GO = VERDICTS[1:]
 # Recordings are heard in parts, so that a long one takes the memory of a short one.

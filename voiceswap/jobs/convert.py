@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import voiceswap
+from voiceswap.arrays import Array
 from voiceswap.errors import AudioError, StoppedError, UsageError, VoiceswapError, WriteError
 from voiceswap.jobs import credentials, identity, instruments, record, stages
 from voiceswap.jobs.consent import is_recorded
@@ -31,6 +31,7 @@ from voiceswap.signal.curve import read_curve, write_curve
 from voiceswap.signal.mark import MIN_MARKED_S, Marker
 from voiceswap.signal.pitch import METHODS, f0_range
 from voiceswap.storage import atomic
+from voiceswap.version import __version__
 
 MAX_JOBS = 64
 WORKER = "from voiceswap.jobs import convert, workers; workers.work(convert.task)"
@@ -170,7 +171,7 @@ def convert(
     def shape(found: Survey, in_key: bool) -> Shaping:
         return voice.shaping(found, pitch, formant, protect, vocoder, in_key=in_key)
 
-    def look(source: Source) -> tuple[Survey, audio.Array]:
+    def look(source: Source) -> tuple[Survey, Array]:
         found = survey(source, voice.config, f0_method)
         heard = found.f0_hz
         if curve is not None:
@@ -235,7 +236,7 @@ def _convert_one(
     voice: Voice,
     path: Path,
     output: Path,
-    look: Callable[[Source], tuple[Survey, audio.Array]],
+    look: Callable[[Source], tuple[Survey, Array]],
     shape: Callable[[Survey, bool], Shaping],
     wanted: _Wanted,
     report: Report,
@@ -243,7 +244,7 @@ def _convert_one(
 ) -> Conversion:
     damage: list[str] = []
 
-    def blocks() -> Iterator[audio.Array]:
+    def blocks() -> Iterator[Array]:
         return audio.blocks(path, damaged=None if wanted.strict else damage.append)
 
     def asking(event: Event) -> None:
@@ -305,7 +306,7 @@ def _convert_one(
         marker = Marker(kind.sample_rate_hz, kind.n_channels, voice.tag) if wanted.mark else None
         duration_s = found.n_samples / kind.sample_rate_hz
         made = record.Record(
-            voiceswap.__version__,
+            __version__,
             voice.name,
             voice.id,
             datetime.now(UTC).isoformat(timespec="seconds"),
@@ -350,7 +351,7 @@ def _convert_one(
     )
 
 
-def _marked(mixed: Iterator[tuple[audio.Array, audio.Array | None]], marker: Marker | None) -> Iterator[audio.Array]:
+def _marked(mixed: Iterator[tuple[Array, Array | None]], marker: Marker | None) -> Iterator[Array]:
     """The blocks with the mark, where there is one."""
     for block, where in mixed:
         yield marker.push(block, where) if marker else block

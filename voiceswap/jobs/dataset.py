@@ -14,6 +14,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from voiceswap.arrays import Array
 from voiceswap.config import Config, FeatureConfig, TrainConfig
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs.events import Note, Progress, Report
@@ -23,7 +24,6 @@ from voiceswap.signal.perturb import perturbed
 from voiceswap.signal.tracks import CONTAINERS
 from voiceswap.storage import atomic, paths
 
-Array = np.ndarray
 SUFFIXES = CONTAINERS | set(audio.FORMATS) | {".wave", ".oga", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64"}
 # Changes whenever the same recording would give other features.
 CACHE_VERSION = 6

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from voiceswap.arrays import Array
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.model.speaker import SAMPLE_RATE_HZ, WIDTH, SpeakerEncoder, direction, load_speaker_encoder
 from voiceswap.signal import audio
 
-Array = np.ndarray
 # So many recordings, evenly picked, and so much of them altogether say who speaks.
 MOST_RECORDINGS, MOST_S = 40, 240.0
 

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from voiceswap.arrays import Array
 from voiceswap.errors import UsageError
-from voiceswap.signal.features import Array
 
 EXTRA = "pip install 'voiceswap[eval]'"
 SAMPLE_RATE_HZ = 16_000

@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from voiceswap.arrays import Array, Arrays
 from voiceswap.config import Config, TrainConfig
 from voiceswap.jobs.batches import Batch
-from voiceswap.jobs.dataset import Array
 from voiceswap.model import adversary, decoder
-from voiceswap.model.layers import Arrays, load_arrays, to_arrays
+from voiceswap.model.layers import load_arrays, to_arrays
 
 # Least-squares GAN with feature matching (Mao et al., 2017; Larsen et al., 2016), at the prototype's weights.
 FEATURE_MATCHING = 2.0

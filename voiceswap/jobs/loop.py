@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-import voiceswap
+from voiceswap.arrays import Arrays
 from voiceswap.config import Config, TrainConfig
 from voiceswap.errors import ModelError, UsageError, VoiceswapError
 from voiceswap.jobs.events import Note, Plan, Progress, Report
 from voiceswap.jobs.pace import Pace
-from voiceswap.model.layers import Arrays
 from voiceswap.storage import atomic, folder
+from voiceswap.version import __version__
 
 METRICS = "metrics.jsonl"
 CHECKPOINT_KIND = "checkpoint"
@@ -299,7 +299,7 @@ def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays] | None:
             f"the training of {job.name} that was begun differs in {'; '.join(_differences(theirs, ours))}",
             f"give the recordings and options it was begun with, or {job.begin_anew}",
         )
-    if (made_by := checkpoint.manifest["voiceswap_version"]) != voiceswap.__version__:
+    if (made_by := checkpoint.manifest["voiceswap_version"]) != __version__:
         report(Note(f"{job.name} was begun with voiceswap {made_by}", warning=True))
     job.learner.restore(checkpoint.arrays("state", job.learner.expected_state()))
     weights = job.learner.weights()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
 from voiceswap.signal import features, loudness, pitch
-from voiceswap.signal.features import Array
 
 
 def melody_correlation(source: Array, made: Array, config: FeatureConfig) -> float:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from voiceswap.arrays import Array
 from voiceswap.jobs.events import Note, Report
 from voiceswap.jobs.songs import STEMS, Song, SongOptions
 from voiceswap.jobs.stream import Source, bent
 from voiceswap.jobs.windows import Queue
 from voiceswap.signal import audio
 from voiceswap.signal.ahead import ahead
-from voiceswap.signal.features import Array
 from voiceswap.signal.programme import Balance
 from voiceswap.storage import atomic
 

@@ -16,16 +16,16 @@ import keras
 import numpy as np
 from scipy.cluster.vq import kmeans2
 
+from voiceswap.arrays import Array, Arrays
 from voiceswap.config import Config, DecoderConfig, TrainConfig
 from voiceswap.errors import ModelError, UsageError
 from voiceswap.jobs import dataset, loop, slimming, tuning
 from voiceswap.jobs.batches import Crops, evaluation
-from voiceswap.jobs.dataset import Array
 from voiceswap.jobs.events import Note, Progress, Report, silent, until
 from voiceswap.jobs.learner import Learner
 from voiceswap.model import base, decoder, encoder, vocoder
 from voiceswap.model.base import load_base, write_base
-from voiceswap.model.layers import Arrays, expected_arrays, load_arrays, to_arrays
+from voiceswap.model.layers import expected_arrays, load_arrays, to_arrays
 from voiceswap.signal import audio, features
 from voiceswap.storage import atomic, paths
 from voiceswap.storage.folder import Folder, open_folder, write_folder

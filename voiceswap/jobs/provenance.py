@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from voiceswap.arrays import Array
 from voiceswap.errors import StoppedError
 from voiceswap.jobs import credentials
 from voiceswap.jobs.credentials import Credentials
@@ -104,7 +105,7 @@ def detect(*inputs: str | Path, report: Report = silent, stopped: Callable[[], b
     return findings
 
 
-def _interruptible(blocks: Iterator[audio.Array], stopped: Callable[[], bool]) -> Iterator[audio.Array]:
+def _interruptible(blocks: Iterator[Array], stopped: Callable[[], bool]) -> Iterator[Array]:
     for block in blocks:
         if stopped():
             raise StoppedError("stopped")

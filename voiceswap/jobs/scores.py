@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import AudioError
 from voiceswap.jobs import instruments
@@ -24,7 +25,6 @@ from voiceswap.jobs.stream import Source
 from voiceswap.jobs.windows import Queue, resampled
 from voiceswap.model.speaker import WIDTH
 from voiceswap.signal import audio, loudness, pitch
-from voiceswap.signal.features import Array
 
 NAN = float("nan")
 STRETCH_S, CUT_WITHIN_S = 60.0, 10.0

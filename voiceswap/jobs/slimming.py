@@ -17,12 +17,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from voiceswap.arrays import Array, Arrays
 from voiceswap.config import Config
-from voiceswap.jobs.dataset import Array
 from voiceswap.jobs.events import Progress, Report, silent
 from voiceswap.model import vocoder
 from voiceswap.model.base import SLIM
-from voiceswap.model.layers import Arrays
 
 WINDOW, STEP = 512, 128
 # Spectra are relative to their mean over so many slices and bins, and to a floor this far below their mean power.

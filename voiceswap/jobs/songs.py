@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
+from voiceswap.arrays import Array
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs.events import Note, Progress, Report
 from voiceswap.jobs.stream import SILENT_DB, Source
 from voiceswap.jobs.windows import Queue
 from voiceswap.model.separator import SAMPLE_RATE_HZ, Separator, load_separator
 from voiceswap.signal import audio, loudness
-from voiceswap.signal.features import Array
 
 MODES = ("auto", "dry", "song")
 # Accompaniment that is louder than this against the voice is music, not room or noise; but where a quarter of the

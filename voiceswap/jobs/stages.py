@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
+from voiceswap.arrays import Array
 from voiceswap.config import Config
 from voiceswap.jobs.stream import Survey
 from voiceswap.signal import audio, curve, picture
-from voiceswap.signal.features import Array
 from voiceswap.storage import atomic
 
 FILES = ("f0.csv", "content.npy", "mel.npy", "vocal.wav", "f0.png", "content.png", "mel.png")

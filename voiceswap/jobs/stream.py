@@ -23,6 +23,7 @@ from threading import Event
 import numpy as np
 from scipy.ndimage import maximum_filter1d
 
+from voiceswap.arrays import Array
 from voiceswap.config import Config, FeatureConfig
 from voiceswap.errors import AudioError, ModelError
 from voiceswap.jobs.windows import FOLLOW_FRAMES, Grid, Queue, faded, repeated, resampled, windows
@@ -30,7 +31,6 @@ from voiceswap.model.encoder import ContentEncoder
 from voiceswap.model.vocoder import Vocoder
 from voiceswap.signal import audio, breath, features, formants, loudness, pitch
 from voiceswap.signal.ahead import ahead
-from voiceswap.signal.features import Array
 from voiceswap.signal.mark import AUDIBLE_DB
 
 MIN_DURATION_S = 0.05

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-import voiceswap
+from voiceswap.arrays import Array, Arrays
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.jobs import record
@@ -30,12 +30,12 @@ from voiceswap.jobs.loop import Checked
 from voiceswap.jobs.stream import bent
 from voiceswap.jobs.voice import VOCODER, weights_sha256
 from voiceswap.model.base import Base
-from voiceswap.model.layers import Arrays, load_arrays
+from voiceswap.model.layers import load_arrays
 from voiceswap.model.vocoder import BLOCK_FRAMES
 from voiceswap.signal import audio, features, loudness, pitch
-from voiceswap.signal.features import Array
 from voiceswap.signal.mark import Marker
 from voiceswap.storage import atomic
+from voiceswap.version import __version__
 
 FOLDER, SOURCE, REAL = "timelapse", "source.flac", "real.flac"
 FRAME_NAME = re.compile(r"step-(\d{8,})\.flac")
@@ -197,7 +197,7 @@ class Timelapse:
 
     def _record(self, weights: Arrays, marked: bool) -> record.Record:
         return record.Record(
-            voiceswap.__version__,
+            __version__,
             self._name,
             weights_sha256(weights),
             datetime.now(UTC).isoformat(timespec="seconds"),

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from voiceswap.arrays import Arrays
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.jobs import board, check, dataset, loop
 from voiceswap.jobs import consent as agreements
@@ -25,7 +26,6 @@ from voiceswap.jobs.timelapse import Timelapse, borrowed, sentence
 from voiceswap.jobs.voice import VOICE_KIND, Voice, load, with_card, write_voice
 from voiceswap.model import decoder
 from voiceswap.model.base import Base, load_base
-from voiceswap.model.layers import Arrays
 from voiceswap.signal import audio, pitch
 from voiceswap.storage import atomic, paths
 

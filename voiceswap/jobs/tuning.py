@@ -11,12 +11,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from voiceswap.arrays import Array, Arrays
 from voiceswap.config import Config
-from voiceswap.jobs.dataset import Array
 from voiceswap.jobs.learner import Resumable, share_of_rate
 from voiceswap.jobs.slimming import bin_weights, loudness_around
 from voiceswap.model import vocoder
-from voiceswap.model.layers import Arrays, load_arrays
+from voiceswap.model.layers import load_arrays
 
 # Frames at either end of a crop that lack some of what the network would see.
 EDGE_FRAMES = 10

@@ -10,13 +10,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from voiceswap.arrays import Arrays
 from voiceswap.config import Config
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.jobs.consent import consent_line
 from voiceswap.jobs.stream import Networks, Shaping, Survey, array_source, converted, survey
 from voiceswap.model import decoder
 from voiceswap.model.base import VOCODERS, Base, load_base
-from voiceswap.model.layers import Arrays, expected_arrays, load_arrays
+from voiceswap.model.layers import expected_arrays, load_arrays
 from voiceswap.signal import audio
 from voiceswap.signal.mark import Marker
 from voiceswap.signal.pitch import F0Range, is_sung, transposition

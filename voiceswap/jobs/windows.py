@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from voiceswap.arrays import Array
 from voiceswap.config import Config, FeatureConfig
 from voiceswap.signal import audio, breath, features, loudness
-from voiceswap.signal.features import Array
 
 # Frames to either side that the loudness needs to be followed without a seam.
 FOLLOW_FRAMES = 12

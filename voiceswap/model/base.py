@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-import voiceswap
+from voiceswap import weights
+from voiceswap.arrays import Arrays
 from voiceswap.config import Config
 from voiceswap.errors import ModelError
 from voiceswap.model import decoder, encoder, vocoder
 from voiceswap.model.layers import (
     HALF,
-    Arrays,
     expected_arrays,
     has_units_for_half,
     in_eight_bits,
@@ -30,7 +30,7 @@ from voiceswap.storage.folder import Folder, open_folder, write_folder
 
 BASE_KIND = "base"
 BASE_MAX_BYTES = 80_000_000
-SHIPPED = Path(voiceswap.__file__).parent / "weights" / "base"
+SHIPPED = weights.path("base")
 PARTS = {"encoder": encoder.build, "decoder": decoder.build, "vocoder": vocoder.build}
 VOCODERS = ("best", "fast")
 # The slimmer form of the vocoder: its inner convolutions, in eight bits.

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 from keras import initializers, layers
 
+from voiceswap.arrays import Arrays
 from voiceswap.config import Config
-from voiceswap.model.layers import Arrays, Film, gelu
+from voiceswap.model.layers import Film, gelu
 
 SPEAKERS = "speakers/embeddings"
 # A log-mel lies about -5 +- 2: the last layer works on a unit scale.

@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-Arrays = dict[str, np.ndarray]
+from voiceswap.arrays import Arrays
+
 HALF = "F16"
 CPU_INFO = Path("/proc/cpuinfo")
 # With one of these TensorFlow uses oneDNN (tensorflow/core/util/util.cc).

@@ -25,16 +25,16 @@ import scipy.fft
 import tensorflow as tf
 from keras import layers, ops
 
-import voiceswap
+from voiceswap import weights
+from voiceswap.arrays import Array
 from voiceswap.model.layers import HALF, load_arrays, quick_dtype
 from voiceswap.signal.ahead import ahead
 from voiceswap.storage.folder import Expected, open_folder
 
-Array = np.ndarray
 KIND = "separator"
 WEIGHTS = "vocals"
 MAX_BYTES = 30_000_000
-SHIPPED = Path(voiceswap.__file__).parent / "weights" / "separator"
+SHIPPED = weights.path("separator")
 # Smaller kernels keep single precision: rounding them moves the mask most, and they weigh little (docs/separation.md).
 HALF_FROM_VALUES = 300_000
 

@@ -14,16 +14,16 @@ import numpy as np
 from keras import layers
 from scipy.ndimage import maximum_filter1d
 
-import voiceswap
+from voiceswap import weights
+from voiceswap.arrays import Array
 from voiceswap.model.layers import expected_arrays, load_arrays
 from voiceswap.signal import features, loudness
 from voiceswap.storage.folder import open_folder
 
-Array = np.ndarray
 KIND = "speaker encoder"
 WEIGHTS = "speaker"
 MAX_BYTES = 4_000_000
-SHIPPED = Path(voiceswap.__file__).parent / "weights" / "speaker"
+SHIPPED = weights.path("speaker")
 
 SAMPLE_RATE_HZ = 16_000
 FRAME_SAMPLES, HOP_SAMPLES, N_MELS = 400, 160, 40

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from voiceswap.shell.console import Shell, StopFlag, count, range_text
+from voiceswap.shell.console import Shell, StopFlag
 from voiceswap.shell.options import Json, Voices
 from voiceswap.shell.quiet import load_tensorflow
+from voiceswap.text import count, range_text
 
 
 def detect(

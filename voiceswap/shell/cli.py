@@ -11,12 +11,13 @@ from typing import Annotated
 
 import typer
 
-import voiceswap
 from voiceswap.errors import UsageError
 from voiceswap.shell import about, making
-from voiceswap.shell.console import Shell, StopFlag, guarded, range_text
+from voiceswap.shell.console import Shell, StopFlag, guarded
 from voiceswap.shell.options import Json, Voices
 from voiceswap.shell.quiet import load_tensorflow
+from voiceswap.text import range_text
+from voiceswap.version import __version__
 
 app = typer.Typer(
     name="voiceswap",
@@ -29,7 +30,7 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"voiceswap {voiceswap.__version__}")
+        typer.echo(f"voiceswap {__version__}")
         raise typer.Exit
 
 

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from voiceswap.errors import StoppedError, VoiceswapError, WriteError
+from voiceswap.text import left_out, minutes_text, visible
 
 PLAIN_EVERY_S = 15.0
 MOST_LEFT_OUT = 5
@@ -26,18 +27,9 @@ MOST_LEFT_OUT = 5
 BAR_WIDTH = 42
 # On a narrower terminal there is no room for a bar beside the figures; on one narrower still, for all their words.
 ROOM_FOR_BAR, ROOM_FOR_WORDS = 100, 80
-NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 FULL = (errno.ENOSPC, errno.EFBIG)
 INTERRUPTED = 130
 TERMINATED = 143
-
-
-def visible(text: object) -> str:
-    """Text on one line, without control characters or lone surrogates.
-
-    File names are data, never commands to the terminal, and what a stranger wrote cannot pass for a line of ours.
-    """
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in str(text))
 
 
 class Shell:
@@ -154,30 +146,6 @@ def _told(event: Any, *, brief: bool) -> Iterator[str]:
         yield f"{event.times_real_time:.1f}x" + ("" if brief else " real time")
 
 
-def minutes_text(seconds: float) -> str:
-    """A time for a person: "4.6 min", or "40 s" below one and a half minutes."""
-    return f"{seconds / 60:.1f} min" if seconds >= 90 else f"{seconds:.0f} s"
-
-
-def left_out(path: Path, reason: str, shown: object = None) -> str:
-    """That a recording is left out and why; reasons often begin with its path, which is said only once.
-
-    Args:
-        path: The recording.
-        reason: Why.
-        shown: What it is called; its path if not given.
-
-    Returns:
-        One line.
-    """
-    return f"left out {shown or path}: {reason.removeprefix(f'{path} ')}"
-
-
-def count(n: int, thing: str) -> str:
-    """A number of things: "1 file", "2 files"."""
-    return f"{n} {thing}{'' if n == 1 else 's'}"
-
-
 def plain(value: Any) -> Any:
     """Dataclasses, paths and tuples as plain JSON values; what is not finite as null."""
     if is_dataclass(value) and not isinstance(value, type):
@@ -191,20 +159,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def range_text(f0_range: Any) -> str:
-    """A signal.pitch.F0Range for a person, in Hz and as notes; "unvoiced" for None."""
-    if f0_range is None:
-        return "unvoiced"
-    low, high = f0_range.low_hz, f0_range.high_hz
-    return f"{low:.0f}-{high:.0f} Hz, {note_name(low)}-{note_name(high)}"
-
-
-def note_name(hz: float) -> str:
-    """The nearest note in scientific pitch notation: 440.0 is A4."""
-    semitone = round(69 + 12 * math.log2(hz / 440))
-    return f"{NOTES[semitone % 12]}{semitone // 12 - 1}"
 
 
 class StopFlag:

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from voiceswap.shell.console import Shell, StopFlag, count, left_out, range_text
+from voiceswap.shell.console import Shell, StopFlag
 from voiceswap.shell.options import Json, Voices
 from voiceswap.shell.quiet import load_tensorflow
+from voiceswap.text import count, left_out, range_text
 
 
 def check(

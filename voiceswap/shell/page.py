@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voiceswap.shell.console import visible
+from voiceswap.arrays import Array
 from voiceswap.signal import picture
-from voiceswap.signal.features import Array
+from voiceswap.text import visible
 
 # Nothing may be loaded and nothing may run, whatever the page came to hold.
 POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"

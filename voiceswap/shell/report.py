@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-import voiceswap
+from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import ModelError
 from voiceswap.jobs import loop, timelapse
@@ -25,12 +25,11 @@ from voiceswap.jobs.events import Report, silent
 from voiceswap.jobs.many import check_targets
 from voiceswap.jobs.voice import Voice, load
 from voiceswap.shell import page
-from voiceswap.shell.console import range_text
-from voiceswap.shell.scores import ROWS
 from voiceswap.signal import audio, features, pitch
-from voiceswap.signal.features import Array
 from voiceswap.storage import atomic, paths
 from voiceswap.storage.folder import strict_json
+from voiceswap.text import ROWS, range_text
+from voiceswap.version import __version__
 
 SUFFIX = ".report.html"
 # What keeps a page to a few megabytes: 22 kHz in FLAC is about 35 kB a second.
@@ -163,7 +162,7 @@ class _Report:
         figures = _scores(found, left_out)
         sections = [self._examples(found, target), self._timelapse(), self._training(), figures, self._card()]
         footer = (
-            f"voiceswap {page.text(voiceswap.__version__)}, {datetime.now(UTC):%d %B %Y}. What is converted on "
+            f"voiceswap {page.text(__version__)}, {datetime.now(UTC):%d %B %Y}. What is converted on "
             "this page was never said by this person."
         )
         return page.document(f"{name} - voiceswap", self._header(found), filter(None, sections), footer)

@@ -6,23 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from voiceswap.shell.console import left_out
+from voiceswap.text import ROWS, left_out
 
-# Name, what it is called, its unit, and how many decimals tell something.
-ROWS = (
-    ("to_target", "similarity to the target", "", 2),
-    ("to_source", "similarity to the source", "", 2),
-    ("f0_correlation", "melody: correlation of log F0", "", 3),
-    ("f0_rmse_cents", "melody: off by", "cents", 0),
-    ("voicing_error", "frames voiced in one only", "%", 1),
-    ("loudness_rmse_db", "loudness: off by", "dB", 1),
-    ("level_change_db", "loudness: changed by", "dB", 1),
-    ("pause_db", "level in pauses", "dBFS", 0),
-    ("source_pause_db", "the source's there", "dBFS", 0),
-    ("clipped_share", "samples clipped", "%", 3),
-    ("dnsmos_ovrl", "DNSMOS overall, 1 to 5", "", 2),
-    ("dnsmos_p808", "DNSMOS P.808, 1 to 5", "", 2),
-)
 COLUMNS = ("to_target", "to_source", "f0_correlation", "f0_rmse_cents", "dnsmos_ovrl")
 HEADS = ("target", "source", "melody", "cents", "DNSMOS")
 LABEL_WIDTH = 34

@@ -15,9 +15,9 @@ import numpy as np
 import soundfile as sf
 import soxr
 
+from voiceswap.arrays import Array
 from voiceswap.errors import AudioError, UsageError, WriteError
 from voiceswap.signal import broadcast, child
-from voiceswap.signal.tracks import Array as Array
 from voiceswap.signal.tracks import Refused, Track, reason
 from voiceswap.storage import atomic
 

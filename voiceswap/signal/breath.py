@@ -11,8 +11,8 @@ import numpy as np
 import scipy.signal
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
+from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
-from voiceswap.signal.features import Array
 
 # What the voice lacks of the source's level where some of the source's own begins to be heard, and where nothing else.
 LACKING_DB = (12.0, 18.0)

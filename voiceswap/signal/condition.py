@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import median_filter, uniform_filter1d
 
+from voiceswap.arrays import Array
 from voiceswap.signal import features, loudness
 
-Array = np.ndarray
 # Frames of about 64 ms for spectra, half over each other; what lies so far below the loud frames is no speech.
 SPECTRUM_S, SPOKEN_DB, LOUD_PERCENT = 0.064, 25.0, 95
 # Of so many frames a part at most the spectra are kept, evenly picked.

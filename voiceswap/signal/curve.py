@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import UsageError
-from voiceswap.signal.features import Array
 from voiceswap.storage import atomic
 
 HEADER = ["time_s", "f0_hz"]

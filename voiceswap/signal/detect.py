@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.special import ndtr
 
+from voiceswap.arrays import Array
 from voiceswap.signal import audio, mark
 
-Array = np.ndarray
 YES_P, UNCERTAIN_P = 5e-5, 1e-3
 # No other way needs trying when one leaves less doubt than this.
 BEYOND_DOUBT = 1e-20

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.fft import rfft
 from scipy.ndimage import gaussian_filter1d
 
+from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
 
-Array = np.ndarray
 # Whisper keeps 80 dB (8 in log10 of power) below the loudest band of a window.
 RANGE_LOG10 = 8.0
 MEL_FLOOR = 1e-5

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.fft import dct, idct
 
+from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
-from voiceswap.signal.features import Array, mel_bands
+from voiceswap.signal.features import mel_bands
 
 # So many cepstral coefficients hold the envelope and not the harmonics.
 ENVELOPE_COEFFICIENTS = 14

@@ -8,9 +8,9 @@ import numpy as np
 import scipy.signal
 from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
+from voiceswap.arrays import Array
 from voiceswap.signal.features import stretches
 
-Array = np.ndarray
 FLOOR_DB = -120.0
 LEVEL_FRAME_S = 0.02
 # Speech is what comes within this of the loudest parts.

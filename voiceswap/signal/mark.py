@@ -20,10 +20,10 @@ import numpy as np
 from scipy.fft import irfft, rfft
 from scipy.ndimage import uniform_filter1d
 
+from voiceswap.arrays import Array
 from voiceswap.errors import UsageError
 from voiceswap.signal import audio
 
-Array = np.ndarray
 VERSION = 1
 KEY = b"voiceswap mark 1"
 # The payload is two symbols: the tag, and in the bits that it leaves the version.

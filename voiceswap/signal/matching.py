@@ -7,8 +7,9 @@ from functools import lru_cache
 import numpy as np
 from scipy.signal import ShortTimeFFT
 
+from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
-from voiceswap.signal.features import Array, decoder_mel, mel_bands
+from voiceswap.signal.features import decoder_mel, mel_bands
 
 # In natural-log units: 13 dB up or down at most.
 MOST = 1.5

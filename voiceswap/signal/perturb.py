@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
+from voiceswap.arrays import Array
 from voiceswap.signal import world
-from voiceswap.signal.features import Array
 
 # The throat: F0 up or down, formants by 6 to 20 % up or down (the largest single gain in identity).
 SEMITONES = 7.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voiceswap.signal.features import Array
+from voiceswap.arrays import Array
 
 # Longer recordings are drawn with fewer of their frames.
 MAX_COLUMNS, MIN_ROWS = 4000, 240

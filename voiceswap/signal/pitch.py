@@ -11,10 +11,11 @@ import numpy as np
 import pyworld
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
+from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import UsageError
 from voiceswap.signal import audio, world
-from voiceswap.signal.features import Array, stretches
+from voiceswap.signal.features import stretches
 
 if TYPE_CHECKING:
     from swift_f0 import SwiftF0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.signal
 
-Array = np.ndarray
+from voiceswap.arrays import Array
+
 # Blocks of 400 ms, a step apart; those below -70 LUFS, or 10 below the mean of the others, do not count.
 STEP_S, BLOCK_STEPS = 0.1, 4
 ABSOLUTE_GATE, RELATIVE_GATE = -70.0, -10.0

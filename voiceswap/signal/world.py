@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyworld
 
+from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
-from voiceswap.signal.features import Array
 
 MAX_ABS = 1e3
 SHORTEST_FRAME_PERIODS = 1.1

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-import voiceswap
 from voiceswap.errors import ModelError
 from voiceswap.storage import atomic
 from voiceswap.storage.paths import MANIFEST
+from voiceswap.version import __version__
 
 Arrays = Mapping[str, NDArray[Any]]
 Expected = Mapping[str, tuple[tuple[int, ...], str]]
@@ -63,7 +63,7 @@ def write_folder(
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "kind": kind,
-        "voiceswap_version": voiceswap.__version__,
+        "voiceswap_version": __version__,
         "files": {name: {"sha256": _sha256(data), "bytes": len(data)} for name, data in files.items()},
     }
     manifest["sum"] = _sha256(atomic.to_json(manifest))
