@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from voiceswap.audio import read as audio
 from voiceswap.config import Config
-from voiceswap.jobs import instruments
-from voiceswap.jobs.dataset import recordings
-from voiceswap.jobs.identity import Identity, of_recordings, speaker_encoder
-from voiceswap.jobs.scores import Judge, file_source
 from voiceswap.model.speaker import SAMPLE_RATE_HZ, direction
-from voiceswap.signal import audio
+from voiceswap.scoring import external as instruments
+from voiceswap.scoring.embedding import Identity, of_recordings, speaker_encoder
+from voiceswap.scoring.scores import Judge, file_source
+from voiceswap.training.dataset import recordings
 
 NAMES = (
     "to_target",

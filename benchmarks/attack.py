@@ -25,7 +25,8 @@ def nothing(y):
 
 def key_and_detector(y):
     """Whoever reads the source: the detector finds beginning and tag, and the marker runs with its signs turned."""
-    from voiceswap.signal import detect, mark
+    from voiceswap.provenance import detector as detect
+    from voiceswap.provenance import watermark as mark
 
     tag = detect.detect(iter([y[:, None]]), RATE_HZ).tag
     marker = mark.Marker(RATE_HZ, 1, tag or 0)
@@ -96,11 +97,11 @@ def vocoder(y):
 
 def converted_again(y):
     """Converted by voiceswap without a mark, into the voice that training starts from."""
-    from voiceswap.jobs.stream import Shaping, array_source, converted, survey
-    from voiceswap.jobs.voice import with_decoder
+    from voiceswap.conversion.stream import Shaping, array_source, converted, survey
+    from voiceswap.conversion.voice import with_decoder
     from voiceswap.model import decoder
     from voiceswap.model.base import load_base
-    from voiceswap.model.layers import load_arrays
+    from voiceswap.model.networks.layers import load_arrays
 
     base = load_base()
     model = decoder.build(decoder.single_speaker(base.config))

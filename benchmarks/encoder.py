@@ -19,10 +19,11 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from voiceswap.audio import read as audio
 from voiceswap.config import Config
 from voiceswap.model.base import load_base
 from voiceswap.model.encoder import ContentEncoder
-from voiceswap.signal import audio, features
+from voiceswap.signal import features
 
 FEATURES = Config().features
 N_SENTENCES, N_PEOPLE, N_WINDOWS = 30, 20, 6

@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 import voiceswap
-from voiceswap.jobs import loop, timelapse, train
-from voiceswap.jobs.events import Found, Plan
-from voiceswap.jobs.learner import Learner
+from voiceswap.events import Found, Plan
+from voiceswap.jobs import train
+from voiceswap.training import loop, timelapse
+from voiceswap.training.learner import Learner
 
 
 def main(work, minutes, *folders):

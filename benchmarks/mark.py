@@ -27,7 +27,8 @@ import soundfile
 import soxr
 from scipy.signal import fftconvolve, sosfilt
 
-from voiceswap.signal import detect, mark
+from voiceswap.provenance import detector as detect
+from voiceswap.provenance import watermark as mark
 
 TAG = 4711
 SPLITS = ("target", "pretrain", "extra")

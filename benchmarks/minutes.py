@@ -19,7 +19,7 @@ import quality
 import soundfile
 
 import voiceswap
-from voiceswap.jobs.events import Progress
+from voiceswap.events import Progress
 
 # Half a minute of recordings has less than the 30 s of speech that are asked for.
 MINUTES = (0.6, 1, 3, 5, 10, 20)

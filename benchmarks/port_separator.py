@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from voiceswap.model import separator
-from voiceswap.model.layers import HALF, load_arrays
+from voiceswap.model.networks.layers import HALF, load_arrays
 from voiceswap.storage.folder import write_folder
 
 CARD = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from voiceswap.model import speaker
-from voiceswap.model.layers import load_arrays
+from voiceswap.model.networks.layers import load_arrays
 from voiceswap.storage.folder import write_folder
 
 CARD = {

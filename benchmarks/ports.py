@@ -14,8 +14,9 @@ import numpy as np
 
 from voiceswap.config import Config
 from voiceswap.jobs.pretrain import START_KIND
-from voiceswap.model import encoder, vocoder
-from voiceswap.model.layers import load_arrays, to_arrays
+from voiceswap.model import encoder
+from voiceswap.model.networks.layers import load_arrays, to_arrays
+from voiceswap.model.vocoders import hifigan as vocoder
 from voiceswap.storage.folder import write_folder
 
 

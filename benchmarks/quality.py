@@ -20,11 +20,13 @@ import numpy as np
 import soundfile
 
 import voiceswap
+from voiceswap.audio import read as audio
 from voiceswap.config import Config
-from voiceswap.jobs.dataset import levelled
-from voiceswap.jobs.events import Progress
+from voiceswap.events import Progress
 from voiceswap.model.base import load_base
-from voiceswap.signal import audio, features, pitch, world
+from voiceswap.signal import f0 as pitch
+from voiceswap.signal import features, world
+from voiceswap.training.dataset import levelled
 
 TARGETS = {"en_kathleen": "en", "nl_flemishguy": "nl", "it_carlo": "it", "nl_nathalie": "nl"}
 TRAINING_S = 300.0

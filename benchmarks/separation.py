@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from voiceswap.audio import read as audio
 from voiceswap.model import separator
-from voiceswap.signal import audio, loudness
+from voiceswap.signal import loudness
 
 RATE_HZ = separator.SAMPLE_RATE_HZ
 BLOCK_SAMPLES = 65_536

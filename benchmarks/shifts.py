@@ -17,7 +17,8 @@ import quality
 import soundfile
 
 import voiceswap
-from voiceswap.signal import audio, pitch
+from voiceswap.audio import read as audio
+from voiceswap.signal import f0 as pitch
 
 SHIFTS = (0, -7, -3, 3, 7, 12)
 # Every so many of a voice's sources.

@@ -19,11 +19,12 @@ import soundfile
 from swift_f0 import SwiftF0
 
 import voiceswap
-from voiceswap.jobs import identity
-from voiceswap.jobs.voice import load
+from voiceswap.audio import read as audio
+from voiceswap.conversion.voice import load
 from voiceswap.model.speaker import SAMPLE_RATE_HZ as SPEAKER_RATE_HZ
 from voiceswap.model.speaker import direction
-from voiceswap.signal import audio, loudness
+from voiceswap.scoring import embedding as identity
+from voiceswap.signal import loudness
 
 STEMS = ("vocals", "accompaniment")
 F0_RATE_HZ, F0_STEP_S, F0_CONFIDENCE = 16_000, 0.01, 0.5

@@ -10,8 +10,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
+from voiceswap.audio import read as audio
 from voiceswap.config import FeatureConfig
-from voiceswap.signal import audio, features, pitch
+from voiceswap.signal import f0 as pitch
+from voiceswap.signal import features
 
 CONFIG = FeatureConfig()
 SHOWN_S = 4.0

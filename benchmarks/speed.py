@@ -23,9 +23,9 @@ import quality
 import soundfile
 
 import voiceswap
-from voiceswap.jobs.stream import Shaping, array_source, converted, survey
+from voiceswap.audio import read as audio
+from voiceswap.conversion.stream import Shaping, array_source, converted, survey
 from voiceswap.model.base import VOCODERS
-from voiceswap.signal import audio
 
 TRAINED = ("en_kathleen", "nl_flemishguy")
 VOICE = "en_kathleen"

@@ -16,8 +16,8 @@ import quality
 import scipy.signal
 import soundfile
 
+from voiceswap.audio import read as audio
 from voiceswap.jobs.check import check
-from voiceswap.signal import audio
 
 SPOILT = ("noise", "music", "speakers", "telephone", "clipping", "mp3")
 BELOW_DB, CLIPPED_DB, MP3_KBIT_S = 10.0, 18.0, 32

@@ -4,7 +4,7 @@ import sys
 import time
 
 import voiceswap
-from voiceswap.jobs import timelapse
+from voiceswap.training import timelapse
 
 
 def main() -> None:

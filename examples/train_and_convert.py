@@ -13,7 +13,7 @@ from pathlib import Path
 import soundfile
 
 import voiceswap
-from voiceswap.jobs.events import Event, Found, Plan, Progress
+from voiceswap.events import Event, Found, Plan, Progress
 
 
 def show(event: Event) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 import forks
 from voiceswap.config import Config, DecoderConfig, EncoderConfig, TrainConfig, VocoderConfig
-from voiceswap.shell import synthetic
+from voiceswap.signal import synthetic
 
 # An example may wait for a busy machine, and what failed once is no part of the next run.
 hypothesis.settings.register_profile("tests", deadline=None, database=None)
@@ -100,7 +100,8 @@ def tiny_base(tmp_path_factory):
     """A base of tiny networks with random weights."""
     import keras
 
-    from voiceswap.model import base, layers
+    from voiceswap.model import base
+    from voiceswap.model.networks import layers
 
     keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("tiny") / "base"

@@ -15,7 +15,7 @@ from pathlib import Path
 MOTHER = """
 import contextlib, json, os, resource, signal, sys
 import tensorflow, keras
-import voiceswap.jobs.convert, voiceswap.jobs.train, voiceswap.jobs.provenance
+import voiceswap.jobs.convert, voiceswap.jobs.train, voiceswap.jobs.detect
 from voiceswap.jobs import check
 from voiceswap.model import base
 from voiceswap.shell import cli, console
@@ -70,7 +70,7 @@ ALONE = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUME
 def unchecked(folder, files, report, stopped):
     """Instead of the check before a training, which takes as long as a tiny one: see tests/jobs/test_check.py."""
     from voiceswap.jobs import check
-    from voiceswap.signal import condition
+    from voiceswap.signal import quality as condition
 
     nothing = condition.Listener().found()
     return check.Checked(folder, len(files), (), nothing, -99.0, math.nan, None, math.nan, check.VERDICTS[0], ())

@@ -16,14 +16,14 @@ from voiceswap.version import __version__
 
 if TYPE_CHECKING:
     from voiceswap.config import Config as Config
+    from voiceswap.conversion.voice import Voice as Voice
+    from voiceswap.conversion.voice import load as load
     from voiceswap.errors import VoiceswapError as VoiceswapError
     from voiceswap.jobs.convert import convert as convert
+    from voiceswap.jobs.detect import detect as detect
     from voiceswap.jobs.evaluate import evaluate as evaluate
-    from voiceswap.jobs.provenance import detect as detect
     from voiceswap.jobs.train import train as train
-    from voiceswap.jobs.voice import Voice as Voice
-    from voiceswap.jobs.voice import load as load
-    from voiceswap.shell.report import report as report
+    from voiceswap.web.report import report as report
 
 __all__ = [
     "Config",
@@ -41,12 +41,12 @@ __all__ = [
 _HOMES = {
     "Config": "config",
     "VoiceswapError": "errors",
-    "Voice": "jobs.voice",
+    "Voice": "conversion.voice",
     "convert": "jobs.convert",
-    "detect": "jobs.provenance",
+    "detect": "jobs.detect",
     "evaluate": "jobs.evaluate",
-    "load": "jobs.voice",
-    "report": "shell.report",
+    "load": "conversion.voice",
+    "report": "web.report",
     "train": "jobs.train",
 }
 

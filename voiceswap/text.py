@@ -57,7 +57,7 @@ def count(n: int, thing: str) -> str:
 
 
 def range_text(f0_range: Any) -> str:
-    """A signal.pitch.F0Range for a person, in Hz and as notes; "unvoiced" for None."""
+    """A signal.f0.F0Range for a person, in Hz and as notes; "unvoiced" for None."""
     if f0_range is None:
         return "unvoiced"
     low, high = f0_range.low_hz, f0_range.high_hz

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import save
-from voiceswap.shell import synthetic
+from voiceswap.signal import synthetic
 
 
 @dataclass(frozen=True)

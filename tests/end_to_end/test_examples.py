@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from conftest import save
-from voiceswap.shell import synthetic
+from voiceswap.signal import synthetic
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
 pytestmark = pytest.mark.timeout(900)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import save
-from voiceswap.shell import synthetic
+from voiceswap.signal import synthetic
 
 ROOT = Path(__file__).parents[2]
 PYTHONS = ("3.11", "3.12", "3.13")

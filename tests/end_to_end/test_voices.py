@@ -5,9 +5,9 @@ import pytest
 import soundfile
 
 from voiceswap.config import FeatureConfig
-from voiceswap.jobs import metrics
-from voiceswap.shell import synthetic
-from voiceswap.signal import pitch
+from voiceswap.scoring import metrics
+from voiceswap.signal import f0 as pitch
+from voiceswap.signal import synthetic
 
 FEATURES = FeatureConfig()
 

@@ -10,9 +10,9 @@ import pytest
 import forks
 from conftest import save
 from voiceswap.errors import StoppedError, UsageError
+from voiceswap.events import Note
 from voiceswap.jobs import check, train
-from voiceswap.jobs.events import Note
-from voiceswap.shell import synthetic
+from voiceswap.signal import synthetic
 
 RATE = 22050
 

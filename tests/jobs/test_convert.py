@@ -17,14 +17,13 @@ import soundfile
 
 import voiceswap
 from conftest import save
+from voiceswap.conversion import voice as voices
 from voiceswap.errors import AudioError, ModelError, StoppedError, UsageError, WriteError
+from voiceswap.events import Progress
 from voiceswap.jobs import convert
-from voiceswap.jobs import voice as voices
-from voiceswap.jobs.events import Progress
-from voiceswap.jobs.many import places_of
+from voiceswap.jobs.batch import places_of
 from voiceswap.model.base import Base
-from voiceswap.shell import synthetic
-from voiceswap.signal import loudness
+from voiceswap.signal import loudness, synthetic
 from voiceswap.storage import folder
 
 

@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 import voiceswap
-from voiceswap.jobs import stream
-from voiceswap.shell import synthetic
+from voiceswap.conversion import stream
+from voiceswap.signal import synthetic
 
 MEASURED = textwrap.dedent(
     """
@@ -22,7 +22,7 @@ MEASURED = textwrap.dedent(
     from voiceswap.model import base
     base.SHIPPED = Path(sys.argv[1])
     import voiceswap
-    from voiceswap.jobs.events import Progress
+    from voiceswap.events import Progress
 
     def resident_kb(pid="self"):
         with open(f"/proc/{pid}/status") as file:

@@ -11,8 +11,9 @@ import pytest
 import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, StoppedError, UsageError
-from voiceswap.jobs import evaluate, instruments
-from voiceswap.shell import synthetic
+from voiceswap.jobs import evaluate
+from voiceswap.scoring import external as instruments
+from voiceswap.signal import synthetic
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_a_stop_is_heard_and_leaves_no_conversion(voice, sources, no_mos, home):
 
 
 def test_a_voice_from_before_still_gets_its_other_figures(voice, sources, no_mos):
-    from voiceswap.jobs.voice import with_card
+    from voiceswap.conversion.voice import with_card
 
     with_card(voice, {key: value for key, value in voice.card.items() if key != "speaker"})
     found = voiceswap.evaluate("speakerA", source=sources / "boris0.wav")
@@ -141,7 +142,7 @@ def test_the_plain_sentence(to_target, to_source, n_nearer, begins):
 
 
 def test_the_commands(mother, voice, sources):
-    before = "from voiceswap.jobs import instruments\ninstruments.dnsmos = lambda: None\n"
+    before = "from voiceswap.scoring import external as instruments\ninstruments.dnsmos = lambda: None\n"
     command = mother.run("evaluate", "speakerA", "--source", sources, "--json", before=before)
     assert command.wait() == 0, command.err()
     found = json.loads(command.out())

@@ -11,8 +11,8 @@ import soundfile
 import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, ModelError, UsageError, VoiceswapError, WriteError
-from voiceswap.jobs.events import Found
-from voiceswap.shell import synthetic
+from voiceswap.events import Found
+from voiceswap.signal import synthetic
 
 SPOKEN = synthetic.speech(synthetic.BORIS, 2.0, seed=3).samples
 

@@ -13,14 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import TINY, save
+from voiceswap.audio import read as audio
 from voiceswap.errors import ModelError, StoppedError, UsageError
-from voiceswap.jobs import check, dataset, pretrain
-from voiceswap.jobs.events import Note, Progress, silent
+from voiceswap.events import Note, Progress, silent
+from voiceswap.jobs import check, pretrain
 from voiceswap.model import base
 from voiceswap.model.base import load_base
-from voiceswap.model.layers import to_arrays
-from voiceswap.shell import synthetic
-from voiceswap.signal import audio
+from voiceswap.model.networks.layers import to_arrays
+from voiceswap.signal import synthetic
+from voiceswap.training import dataset
 
 N_STEPS = 6
 

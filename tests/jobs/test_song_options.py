@@ -10,10 +10,10 @@ import soundfile
 
 import voiceswap
 from conftest import encoded, save
+from voiceswap.audio import read as audio
 from voiceswap.errors import AudioError, UsageError
-from voiceswap.jobs.events import Note
-from voiceswap.shell import synthetic
-from voiceswap.signal import audio
+from voiceswap.events import Note
+from voiceswap.signal import synthetic
 
 RATE = 22_050
 SECONDS = 6

@@ -8,11 +8,11 @@ import pytest
 import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, ModelError, UsageError
-from voiceswap.jobs import loop
-from voiceswap.jobs.events import Found, Note, Plan, Progress
-from voiceswap.jobs.learner import Learner
-from voiceswap.shell import synthetic
-from voiceswap.signal import pitch
+from voiceswap.events import Found, Note, Plan, Progress
+from voiceswap.signal import f0 as pitch
+from voiceswap.signal import synthetic
+from voiceswap.training import loop
+from voiceswap.training.learner import Learner
 
 
 def test_a_voice_is_trained_kept_ready_and_trained_further(recordings, use_tiny):

@@ -18,11 +18,11 @@ import soundfile
 import voiceswap
 from conftest import TINY, save
 from voiceswap.errors import ModelError, VoiceswapError, WriteError
-from voiceswap.jobs.events import Note
-from voiceswap.jobs.learner import Learner
+from voiceswap.events import Note
 from voiceswap.model import base
-from voiceswap.shell import synthetic
+from voiceswap.signal import synthetic
 from voiceswap.storage import atomic, folder
+from voiceswap.training.learner import Learner
 
 SLOW = """
 import time
@@ -111,7 +111,7 @@ def test_r7_a_second_signal_ends_at_once(mother, recordings, home):
 
 def test_r7_a_signal_while_recordings_are_read(mother, recordings, tmp_path, monkeypatch):
     monkeypatch.setenv("VOICESWAP_CACHE", str(tmp_path / "cold"))
-    slow = "import time\nfrom voiceswap.jobs import dataset as d\na = d._Extraction.add\n"
+    slow = "import time\nfrom voiceswap.training import dataset as d\na = d._Extraction.add\n"
     slow += "d._Extraction.add = lambda *x: (print('adding', flush=True), time.sleep(0.5), 0)[2]\n"
     command = mother.start("train", recordings, before=slow)
     command.wait_for(lambda: "adding" in command.out())
@@ -146,7 +146,7 @@ def test_r8_a_second_trainer_is_refused_by_name(mother, recordings, home):
 def test_r8_convert_always_sees_a_whole_voice(voice, home, tier):
     from safetensors.numpy import load
 
-    from voiceswap.jobs.voice import write_voice
+    from voiceswap.conversion.voice import write_voice
 
     kept, card = load((voice.path / "weights.safetensors").read_bytes()), voice.card
     saver = os.fork()

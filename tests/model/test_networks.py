@@ -12,10 +12,12 @@ from conftest import TINY
 from voiceswap.config import VocoderConfig
 from voiceswap.errors import ModelError
 from voiceswap.jobs.pretrain import principal_components
-from voiceswap.model import adversary, base, decoder, encoder, layers, vocoder
-from voiceswap.shell import synthetic
-from voiceswap.signal import features
-from voiceswap.signal.matching import matched
+from voiceswap.model import base, decoder, encoder
+from voiceswap.model.networks import discriminator as adversary
+from voiceswap.model.networks import layers
+from voiceswap.model.vocoders import hifigan as vocoder
+from voiceswap.signal import features, synthetic
+from voiceswap.signal.spectral_correction import matched
 
 RANDOM = np.random.default_rng(0)
 

@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from voiceswap.model import base, layers, vocoder
+from voiceswap.model import base
+from voiceswap.model.networks import layers
+from voiceswap.model.vocoders import hifigan as vocoder
 
 # Rows 0, 200, 400 ... of columns 0, 100, 200 of the Whisper encoder's answer, and its standard deviation.
 WHISPER = [

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from voiceswap.errors import ModelError
-from voiceswap.model import layers, separator
+from voiceswap.model import separator
+from voiceswap.model.networks import layers
 
 # The mask at frames 0, 100 ..., bins 0, 200 ..., left channel.
 ORIGINAL = [

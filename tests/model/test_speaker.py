@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from voiceswap.audio import read as audio
 from voiceswap.model import speaker
-from voiceswap.shell import synthetic
-from voiceswap.signal import audio
+from voiceswap.signal import synthetic
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,11 @@ from rich.console import Console
 import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, UsageError
-from voiceswap.jobs import consent
-from voiceswap.jobs.events import Found, Note, Plan, Progress
-from voiceswap.shell import console, synthetic
+from voiceswap.events import Found, Note, Plan, Progress
+from voiceswap.provenance import consent
+from voiceswap.shell import console
 from voiceswap.shell.cli import app
+from voiceswap.signal import synthetic
 
 
 def run(*arguments, cwd=None):

@@ -13,7 +13,8 @@ import pytest
 import soundfile
 
 from conftest import save
-from voiceswap.shell import cli, console, synthetic
+from voiceswap.shell import cli, console
+from voiceswap.signal import synthetic
 
 SPOKEN = synthetic.speech(synthetic.BORIS, 0.3, seed=3).samples
 # What no file system but a byte-wise one can hold is left to it.
@@ -60,7 +61,7 @@ def test_r21_one_bad_file_among_many(mother, voice, home, tier):
     save(crash, SPOKEN)
     # What a crash of the native decoder on this very file looks like.
     before = (
-        "from voiceswap.signal import child\nask = child.Server.ask\n"
+        "from voiceswap.audio import decoder_process as child\nask = child.Server.ask\n"
         "def crashing(self, request, *more):\n"
         "    if str(request.get('open')).endswith('crash.wav') and self._process is not None:\n"
         f"        self._process.send_signal({int(signal.SIGSEGV)}); self._process.wait()\n"
@@ -173,16 +174,16 @@ def test_a_demo_that_is_stopped_says_so_with_its_exit_code(number, code, home, m
         os.kill(os.getpid(), number)
         return [SimpleNamespace(status="stopped" if stopped() else "trained")]
 
-    monkeypatch.setattr("voiceswap.shell.demo._recordings", lambda folder, speaker: folder)
-    monkeypatch.setattr("voiceswap.shell.demo._write", lambda *given: None)
-    monkeypatch.setattr("voiceswap.shell.demo.train", train)
+    monkeypatch.setattr("voiceswap.jobs.demo._recordings", lambda folder, speaker: folder)
+    monkeypatch.setattr("voiceswap.jobs.demo._write", lambda *given: None)
+    monkeypatch.setattr("voiceswap.jobs.demo.train", train)
     assert cli.app(["demo", str(home / "demo")], standalone_mode=False) == code
     assert capfd.readouterr().out == "stopped; the same command goes on\n"
 
 
 def test_a_demo_trains_two_voices_and_converts_a_song_into_each(home, use_tiny, monkeypatch, capfd):
-    monkeypatch.setattr("voiceswap.shell.demo.TAKES", 3)
-    monkeypatch.setattr("voiceswap.shell.demo.SPEECH_S", 15.0)
+    monkeypatch.setattr("voiceswap.jobs.demo.TAKES", 3)
+    monkeypatch.setattr("voiceswap.jobs.demo.SPEECH_S", 15.0)
     folder = home / "demo"
     assert not cli.app(["demo", str(folder), "--json"], standalone_mode=False)
     told = json.loads(capfd.readouterr().out)
@@ -218,7 +219,7 @@ def test_r37_a_closed_pipe_ends_quietly(home):
 
 
 MAIN = "import sys; sys.argv[0] = 'voiceswap'\nfrom voiceswap.shell.cli import main\nmain()"
-TELLS = "from voiceswap.shell import console\nfrom voiceswap.jobs.events import Note\n"
+TELLS = "from voiceswap.shell import console\nfrom voiceswap.events import Note\n"
 TELLS += "for text in 'abc': console.Shell(False).report(Note(text))"
 
 

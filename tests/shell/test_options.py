@@ -10,8 +10,9 @@ import typer
 
 from conftest import save
 from voiceswap.jobs.pretrain import Pretrained
-from voiceswap.shell import cli, synthetic
-from voiceswap.signal.mark import Marker
+from voiceswap.provenance.watermark import Marker
+from voiceswap.shell import cli
+from voiceswap.signal import synthetic
 from voiceswap.storage import paths
 
 # Of each command that has options: the job it calls, and what must be given.
@@ -19,12 +20,12 @@ COMMANDS = {
     "train": ("voiceswap.jobs.train.train", "a b"),
     "convert": ("voiceswap.jobs.convert.convert", ". --as a"),
     "evaluate": ("voiceswap.jobs.evaluate.evaluate", "a --source s"),
-    "report": ("voiceswap.shell.report.report", "a"),
+    "report": ("voiceswap.web.report.report", "a"),
     "voices": ("voiceswap.storage.paths.list_voices", ""),
-    "info": ("voiceswap.jobs.voice.load", "a"),
+    "info": ("voiceswap.conversion.voice.load", "a"),
     "pretrain": ("voiceswap.jobs.pretrain.pretrain", "p --out o"),
-    "doctor": ("voiceswap.shell.doctor.examine", ""),
-    "demo": ("voiceswap.shell.demo.run", ""),
+    "doctor": ("voiceswap.jobs.doctor.examine", ""),
+    "demo": ("voiceswap.jobs.demo.run", ""),
 }
 V = Path("v")
 # A command, an option, and the arguments of its job that are not as without it.

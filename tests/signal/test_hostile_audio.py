@@ -17,10 +17,12 @@ import soundfile
 import conftest
 import voiceswap
 from conftest import peak_kb, save
+from voiceswap.audio import decoder_process as child
+from voiceswap.audio import read as audio
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import AudioError, VoiceswapError
-from voiceswap.shell import synthetic
-from voiceswap.signal import audio, child, pitch
+from voiceswap.signal import f0 as pitch
+from voiceswap.signal import synthetic
 
 RATE = 48_000
 SOUND = np.random.default_rng(0).normal(0, 0.1, (3 * RATE, 1)).astype(np.float32)
@@ -350,7 +352,7 @@ def test_r19_what_names_further_files_opens_none_and_no_socket(tmp_path):
         import os, sys
         from pathlib import Path
         import av, soundfile
-        from voiceswap.signal.tracks import Refused, Track
+        from voiceswap.audio.decode import Refused, Track
         opened, sockets, watching = [], [], [False]
         def watch(event, arguments):
             if watching[0] and event == "open":

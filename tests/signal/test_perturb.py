@@ -5,8 +5,8 @@ import pytest
 from scipy.signal import welch
 
 from conftest import TINY
-from voiceswap.shell import synthetic
-from voiceswap.signal import perturb, pitch, world
+from voiceswap.signal import f0 as pitch
+from voiceswap.signal import perturb, synthetic, world
 from voiceswap.signal.features import decoder_mel
 from voiceswap.signal.perturb import perturbed
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceswap.config import Config
-from voiceswap.signal import pitch
+from voiceswap.signal import f0 as pitch
 
 FPS = Config().features.frames_per_s
 

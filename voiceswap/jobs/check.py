@@ -10,18 +10,23 @@ from pathlib import Path
 import numpy as np
 
 from voiceswap.arrays import Array
+from voiceswap.audio import read as audio
 from voiceswap.config import FeatureConfig
+from voiceswap.conversion import songs
+from voiceswap.conversion.stream import array_source
 from voiceswap.errors import AudioError, StoppedError, UsageError
-from voiceswap.jobs import dataset, identity, songs
-from voiceswap.jobs.events import Progress, Report, silent
-from voiceswap.jobs.stream import array_source
+from voiceswap.events import Progress, Report, silent
 from voiceswap.model.base import load_base
 from voiceswap.model.separator import SAMPLE_RATE_HZ as MUSIC_HZ
 from voiceswap.model.separator import load_separator
 from voiceswap.model.speaker import SAMPLE_RATE_HZ as SPEAKER_HZ
 from voiceswap.model.speaker import direction
-from voiceswap.signal import audio, condition, loudness, pitch
-from voiceswap.signal.condition import Condition
+from voiceswap.scoring import embedding as identity
+from voiceswap.signal import f0 as pitch
+from voiceswap.signal import loudness
+from voiceswap.signal import quality as condition
+from voiceswap.signal.quality import Condition
+from voiceswap.training import dataset
 
 VERDICTS = ("go", "go with care", "no-go")
 CARE, NO_GO = VERDICTS[1:]

@@ -15,26 +15,30 @@ from pathlib import Path
 from typing import Any
 
 from voiceswap.arrays import Array
+from voiceswap.audio import read as audio
+from voiceswap.audio.prefetch import ahead
+from voiceswap.conversion import intermediates as stages
+from voiceswap.conversion.f0_curve import read_curve, write_curve
+from voiceswap.conversion.mixing import put_together
+from voiceswap.conversion.songs import STEMS, SongOptions, check_options, opened, sung
+from voiceswap.conversion.stream import SILENT_DB, Shaping, Source, Survey, converted, survey
+from voiceswap.conversion.voice import PROTECT, VOCODER, Voice, check_shaping, load
 from voiceswap.errors import AudioError, StoppedError, UsageError, VoiceswapError, WriteError
-from voiceswap.jobs import credentials, identity, instruments, record, stages
-from voiceswap.jobs.consent import is_recorded
-from voiceswap.jobs.events import Event, Note, Progress, Report, silent
-from voiceswap.jobs.many import Conversion, Tasks, as_answer, check_targets, places_of
-from voiceswap.jobs.mixing import put_together
-from voiceswap.jobs.scores import Judge, file_source, tapped
-from voiceswap.jobs.songs import STEMS, SongOptions, check_options, opened, sung
-from voiceswap.jobs.stream import SILENT_DB, Shaping, Source, Survey, converted, survey
-from voiceswap.jobs.voice import PROTECT, VOCODER, Voice, check_shaping, load
-from voiceswap.signal import audio
-from voiceswap.signal.ahead import ahead
-from voiceswap.signal.curve import read_curve, write_curve
-from voiceswap.signal.mark import MIN_MARKED_S, Marker
-from voiceswap.signal.pitch import METHODS, f0_range
+from voiceswap.events import Event, Note, Progress, Report, silent
+from voiceswap.jobs.batch import Conversion, Tasks, as_answer, check_targets, places_of
+from voiceswap.provenance import c2pa as credentials
+from voiceswap.provenance import record
+from voiceswap.provenance.consent import is_recorded
+from voiceswap.provenance.watermark import MIN_MARKED_S, Marker
+from voiceswap.scoring import embedding as identity
+from voiceswap.scoring import external as instruments
+from voiceswap.scoring.scores import Judge, file_source, tapped
+from voiceswap.signal.f0 import METHODS, f0_range
 from voiceswap.storage import atomic
 from voiceswap.version import __version__
 
 MAX_JOBS = 64
-WORKER = "from voiceswap.jobs import convert, workers; workers.work(convert.task)"
+WORKER = "from voiceswap.jobs import convert; from voiceswap.jobs.executors import local; local.work(convert.task)"
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
+from voiceswap.conversion.voice import Voice, load
 from voiceswap.errors import AudioError, UsageError
-from voiceswap.jobs import identity, instruments
+from voiceswap.events import Note, Progress, Report, silent
 from voiceswap.jobs.convert import convert
-from voiceswap.jobs.dataset import recordings
-from voiceswap.jobs.events import Note, Progress, Report, silent
-from voiceswap.jobs.scores import Judge, Scores, file_source, verdict
-from voiceswap.jobs.voice import Voice, load
+from voiceswap.scoring import embedding as identity
+from voiceswap.scoring import external as instruments
+from voiceswap.scoring.scores import Judge, Scores, file_source, verdict
 from voiceswap.storage import atomic
+from voiceswap.training.dataset import recordings
 
 WITHOUT_WORDS = (
     f"word errors are not measured: give a folder of a faster-whisper model with --recogniser; {instruments.EXTRA}"

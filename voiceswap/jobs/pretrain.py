@@ -17,18 +17,22 @@ import numpy as np
 from scipy.cluster.vq import kmeans2
 
 from voiceswap.arrays import Array, Arrays
+from voiceswap.audio import read as audio
 from voiceswap.config import Config, DecoderConfig, TrainConfig
 from voiceswap.errors import ModelError, UsageError
-from voiceswap.jobs import dataset, loop, slimming, tuning
-from voiceswap.jobs.batches import Crops, evaluation
-from voiceswap.jobs.events import Note, Progress, Report, silent, until
-from voiceswap.jobs.learner import Learner
-from voiceswap.model import base, decoder, encoder, vocoder
+from voiceswap.events import Note, Progress, Report, silent, until
+from voiceswap.model import base, decoder, encoder
 from voiceswap.model.base import load_base, write_base
-from voiceswap.model.layers import expected_arrays, load_arrays, to_arrays
-from voiceswap.signal import audio, features
+from voiceswap.model.networks.layers import expected_arrays, load_arrays, to_arrays
+from voiceswap.model.vocoders import hifigan as vocoder
+from voiceswap.signal import features
 from voiceswap.storage import atomic, paths
 from voiceswap.storage.folder import Folder, open_folder, write_folder
+from voiceswap.training import dataset, loop
+from voiceswap.training.base import distill as tuning
+from voiceswap.training.base import low_rank as slimming
+from voiceswap.training.batches import Crops, evaluation
+from voiceswap.training.learner import Learner
 
 START_KIND = "start"
 PART_KIND = "part"

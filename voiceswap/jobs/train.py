@@ -14,20 +14,23 @@ from typing import Any
 import numpy as np
 
 from voiceswap.arrays import Arrays
+from voiceswap.audio import read as audio
+from voiceswap.conversion.voice import VOICE_KIND, Voice, load, with_card, write_voice
 from voiceswap.errors import AudioError, ModelError, UsageError
-from voiceswap.jobs import board, check, dataset, loop
-from voiceswap.jobs import consent as agreements
-from voiceswap.jobs.batches import Crops, evaluation
-from voiceswap.jobs.events import Found, Note, Report, silent, until
-from voiceswap.jobs.identity import of_recordings, to_card
-from voiceswap.jobs.learner import Learner
-from voiceswap.jobs.timelapse import FOLDER as TIMELAPSE
-from voiceswap.jobs.timelapse import Timelapse, borrowed, sentence
-from voiceswap.jobs.voice import VOICE_KIND, Voice, load, with_card, write_voice
+from voiceswap.events import Found, Note, Report, silent, until
+from voiceswap.jobs import check
 from voiceswap.model import decoder
 from voiceswap.model.base import Base, load_base
-from voiceswap.signal import audio, pitch
+from voiceswap.provenance import consent as agreements
+from voiceswap.scoring.embedding import of_recordings, to_card
+from voiceswap.signal import f0 as pitch
 from voiceswap.storage import atomic, paths
+from voiceswap.training import dataset, loop
+from voiceswap.training import tensorboard as board
+from voiceswap.training.batches import Crops, evaluation
+from voiceswap.training.learner import Learner
+from voiceswap.training.timelapse import FOLDER as TIMELAPSE
+from voiceswap.training.timelapse import Timelapse, borrowed, sentence
 
 MIN_SPEECH_S = 30.0
 ENOUGH_SPEECH_S = 180.0

@@ -15,8 +15,8 @@ from voiceswap import weights
 from voiceswap.arrays import Arrays
 from voiceswap.config import Config
 from voiceswap.errors import ModelError
-from voiceswap.model import decoder, encoder, vocoder
-from voiceswap.model.layers import (
+from voiceswap.model import decoder, encoder
+from voiceswap.model.networks.layers import (
     HALF,
     expected_arrays,
     has_units_for_half,
@@ -25,7 +25,8 @@ from voiceswap.model.layers import (
     quick_dtype,
     quick_in_half,
 )
-from voiceswap.model.vocoder import Vocoder
+from voiceswap.model.vocoders import hifigan as vocoder
+from voiceswap.model.vocoders.hifigan import Vocoder
 from voiceswap.storage.folder import Folder, open_folder, write_folder
 
 BASE_KIND = "base"

@@ -10,7 +10,7 @@ from keras import initializers, layers
 
 from voiceswap.arrays import Arrays
 from voiceswap.config import Config
-from voiceswap.model.layers import Film, gelu
+from voiceswap.model.networks.layers import Film, gelu
 
 SPEAKERS = "speakers/embeddings"
 # A log-mel lies about -5 +- 2: the last layer works on a unit scale.

@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from voiceswap.config import Config
-from voiceswap.model.layers import SelfAttention, SinusoidalPosition, gelu
+from voiceswap.model.networks.layers import SelfAttention, SinusoidalPosition, gelu
 from voiceswap.signal.features import normalise_encoder_mel
 
 # log10 of power of the silence that fills a window up.

@@ -27,8 +27,8 @@ from keras import layers, ops
 
 from voiceswap import weights
 from voiceswap.arrays import Array
-from voiceswap.model.layers import HALF, load_arrays, quick_dtype
-from voiceswap.signal.ahead import ahead
+from voiceswap.audio.prefetch import ahead
+from voiceswap.model.networks.layers import HALF, load_arrays, quick_dtype
 from voiceswap.storage.folder import Expected, open_folder
 
 KIND = "separator"

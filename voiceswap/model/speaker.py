@@ -16,7 +16,7 @@ from scipy.ndimage import maximum_filter1d
 
 from voiceswap import weights
 from voiceswap.arrays import Array
-from voiceswap.model.layers import expected_arrays, load_arrays
+from voiceswap.model.networks.layers import expected_arrays, load_arrays
 from voiceswap.signal import features, loudness
 from voiceswap.storage.folder import open_folder
 

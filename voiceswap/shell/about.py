@@ -22,7 +22,7 @@ def detect(
     Exit code 0 if all of them were, 1 if not.
     """
     shell = Shell(as_json)
-    from voiceswap.jobs.provenance import detect as job
+    from voiceswap.jobs.detect import detect as job
 
     with shell.working(), StopFlag().listening() as stop:
         findings = job(*files, report=shell.report, stopped=stop)
@@ -69,9 +69,9 @@ def info(
         return
     paths.find_voice(what, paths.voices_folder(voices))
     load_tensorflow()
-    from voiceswap.jobs.consent import NONE
-    from voiceswap.jobs.identity import from_card
-    from voiceswap.jobs.voice import load
+    from voiceswap.conversion.voice import load
+    from voiceswap.provenance.consent import NONE
+    from voiceswap.scoring.embedding import from_card
 
     loaded = load(what, voices)
     for key, value in loaded.card.items():
@@ -92,8 +92,8 @@ def info(
 
 
 def _show_recording(shell: Shell, path: Path) -> None:
-    from voiceswap.jobs.credentials import TOOL
-    from voiceswap.jobs.provenance import account
+    from voiceswap.jobs.detect import account
+    from voiceswap.provenance.c2pa import TOOL
 
     found = account(path)
     kind, channels = found.kind, count(found.kind.n_channels, "channel")

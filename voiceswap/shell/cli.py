@@ -74,7 +74,7 @@ def train(
 ) -> None:
     """Train a voice from each folder of recordings. The same command goes on after a stop."""
     shell = Shell(as_json)
-    from voiceswap.jobs import consent as agreements
+    from voiceswap.provenance import consent as agreements
     from voiceswap.storage import paths
 
     names = [paths.voice_name_of(source) for source in sources]
@@ -163,14 +163,14 @@ def convert(
     shell = Shell(as_json)
     if song and dry:
         raise UsageError("--song and --dry exclude each other", "leave both out to have it found")
-    from voiceswap.signal import audio
+    from voiceswap.audio import read as audio
 
     # A misspelt recording is told before seconds go into loading networks.
     if len(inputs) == 1 and not os.path.isdir(inputs[0]):
         audio.probe(inputs[0])
     load_tensorflow()
+    from voiceswap.conversion.voice import PROTECT
     from voiceswap.jobs.convert import convert as job
-    from voiceswap.jobs.voice import PROTECT
     from voiceswap.shell.scores import report_lines
 
     with shell.working(), StopFlag().listening() as stop:
@@ -285,7 +285,7 @@ def report(
 
     paths.find_voice(voice, paths.voices_folder(voices))
     load_tensorflow()
-    from voiceswap.shell.report import report as job
+    from voiceswap.web.report import report as job
 
     with shell.working(), StopFlag().listening() as stop:
         made = job(

@@ -72,7 +72,7 @@ class Shell:
         return sys.stdin.readline().strip()
 
     def report(self, event: Any) -> None:
-        """Show what a job tells: jobs.events."""
+        """Show what a job tells: events."""
         kind = type(event).__name__
         if kind == "Progress":
             self._progress(event)

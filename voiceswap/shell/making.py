@@ -119,7 +119,7 @@ def doctor(voices: Voices = None, as_json: Json = False) -> None:
     # What is missing is for the checks to say.
     with suppress(ImportError):
         load_tensorflow()
-    from voiceswap.shell.doctor import examine
+    from voiceswap.jobs.doctor import examine
 
     checks = examine(voices)
     for check in checks:
@@ -143,7 +143,7 @@ def demo(
     """Try it all with synthesised speakers and a song."""
     shell = Shell(as_json)
     load_tensorflow()
-    from voiceswap.shell.demo import run
+    from voiceswap.jobs.demo import run
 
     with shell.working(), StopFlag().listening() as stop:
         made: dict[str, Any] = run(folder, minutes=minutes, report=shell.report, stopped=stop)

@@ -28,7 +28,7 @@ def word_line(errors: int, words: int) -> Iterator[str]:
 
 
 def report_lines(made: Any) -> Iterator[str]:
-    """The scores of one jobs.many.Conversion, and whom it sounds like."""
+    """The scores of one jobs.batch.Conversion, and whom it sounds like."""
     yield from score_lines(vars(made.scores))
     yield made.scores.verdict(made.voice)
     yield from made.missing

@@ -1,0 +1,230 @@
+"""Windows, seams, exactness of length, silence."""
+
+import dataclasses
+import threading
+import time
+
+import numpy as np
+import pytest
+import scipy.signal
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import TINY
+from voiceswap.audio import read as audio
+from voiceswap.config import Config
+from voiceswap.conversion import stream, windows
+from voiceswap.model.vocoders import hifigan as vocoder
+from voiceswap.signal import features, formants, loudness, synthetic
+
+
+@settings(max_examples=60)
+@given(
+    n=st.integers(0, 300),
+    core=st.integers(1, 60),
+    before=st.integers(0, 20),
+    after=st.integers(0, 20),
+    size=st.integers(1, 90),
+)
+def test_windows_cover_every_sample_once(n, core, before, after, size):
+    samples = np.arange(1, n + 1, dtype=np.float32)
+    blocks = (samples[i : i + size] for i in range(0, n, size))
+    found = list(windows.windows(blocks, core, before, after))
+    assert all(len(w.samples) == before + core + after for w in found)
+    cores = [w.samples[before : before + w.n_core] for w in found]
+    np.testing.assert_array_equal(np.concatenate([np.zeros(0, np.float32), *cores]), samples)
+    padded = np.concatenate([np.zeros(before), samples, np.zeros(core + after + before)])
+    for i, window in enumerate(found):
+        np.testing.assert_array_equal(window.samples, padded[i * core : i * core + before + core + after])
+
+
+@pytest.mark.parametrize("config", [TINY, Config()])
+def test_content_and_frames_meet_at_each_core(config):
+    grid = windows.Grid.of(config)
+    f = config.features
+    assert grid.core_vectors / f.content_per_s == pytest.approx(grid.core_frames / f.frames_per_s, abs=1e-9)
+    assert grid.before_vectors + grid.core_vectors + grid.after_vectors == config.encoder.window_vectors
+
+
+def test_content_fades_from_window_to_window():
+    grid = windows.Grid.of(TINY)
+    n = TINY.encoder.window_vectors
+    first, second = np.zeros((n, 2), np.float32), np.ones((n, 2), np.float32)
+    faded = windows.faded(first, second, grid)[:, 0]
+    assert not faded[: grid.before_vectors].any()
+    assert np.all(np.diff(faded) >= 0) and np.diff(faded).max() < 0.03
+    assert np.all(faded[grid.before_vectors + grid.after_vectors :] == 1)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_ends_in_a_window_is_repeated_after_a_second(is_first):
+    grid, f = windows.Grid.of(Config()), Config().features
+    vector, rate = 2 * f.content_hop_samples, f.content_rate_hz
+    before, core = grid.before_vectors * vector, grid.core_vectors * vector
+    samples = np.zeros(Config().encoder.window_vectors * vector, np.float32)
+    n, start = 5 * rate, before if is_first else 0
+    samples[start : before + n] = np.arange(1, before + n - start + 1)
+    filled = windows.repeated(windows.Window(samples, n), grid, f, is_first=is_first)
+    end = before + n
+    np.testing.assert_array_equal(filled[: end + rate], samples[: end + rate])
+    once = samples[start:end]
+    np.testing.assert_array_equal(filled[end + rate : end + rate + len(once)], once)
+    assert len(filled) == len(samples) and not filled[end + rate + len(once) :][:rate].any() and filled[-rate:].any()
+    full = np.pad(samples[:end], (0, len(samples) - end), constant_values=1)
+    assert windows.repeated(windows.Window(full, core), grid, f, is_first=is_first) is full
+
+
+def test_the_encoder_hears_a_short_recording_more_than_once(voice):
+    f, heard = voice.config.features, []
+
+    class Listening:
+        def window(self, mel):
+            heard.append(mel)
+            return voice.networks.encoder.window(mel)
+
+    spoken = synthetic.speech(synthetic.BORIS, 1.0, seed=0).samples.astype(np.float32)
+    source = stream.array_source(spoken[:, None], 22_050)
+    found = stream.survey(source, voice.config)
+    networks = dataclasses.replace(voice.networks, encoder=Listening())
+    list(stream.converted(source, found, networks, voice.shaping(found, 0.0, 0.0, 0.0)))
+    (mel,) = heard
+    per_s = f.content_rate_hz // f.content_hop_samples
+    grid = windows.Grid.of(voice.config)
+    first, again = 2 * grid.before_vectors, 2 * grid.before_vectors + len(spoken) * per_s // 22_050 + per_s
+    n = min(60, len(mel) - again - 2)
+    assert n > 20
+    apart = [np.abs(mel[again + i : again + i + n] - mel[first : first + n])[4:].mean() for i in (-1, 0, 1)]
+    assert min(apart) < 0.2 * np.abs(mel[first : first + n] - mel.min())[4:].mean()
+
+
+def test_the_melody_and_the_formants_move_by_what_is_told(voice):
+    f = voice.config.features
+    spoken = synthetic.speech(synthetic.BORIS, 3.0, seed=0).samples.astype(np.float32)
+    source = stream.array_source(spoken[:, None], 22_050)
+    found = stream.survey(source, voice.config)
+    peaks = np.random.default_rng(0).normal(-5, 1, (1, f.n_mels)).astype(np.float32)
+    told, mels = [], []
+
+    def decode(content, conditions):
+        told.append(conditions[:, 1])
+        return np.repeat(peaks, len(content), axis=0)
+
+    networks = dataclasses.replace(voice.networks, decode=decode)
+    shaping = voice.shaping(found, 5.0, 3.0, 0.0)
+    list(stream.converted(source, found, networks, shaping, lambda content, mel: mels.append(mel)))
+    (log_f0,), (mel,) = told, mels
+    voiced = found.f0_hz[: len(mel)] > 0
+    assert voiced.sum() > 100
+    melody = log_f0[windows.Grid.of(voice.config).margin_frames :][: len(mel)][voiced]
+    spoken_log_f0 = np.log(found.f0_hz[: len(mel)][voiced] / features.F0_CENTRE_HZ)
+    np.testing.assert_allclose(12 / np.log(2) * (melody - spoken_log_f0), 5.0, atol=1e-3)
+    # Elsewhere there may be the source's breath.
+    inner = np.convolve(voiced, np.ones(9), "same") == 9
+    np.testing.assert_allclose(mel[inner], np.repeat(formants.moved(peaks, 3.0, f), inner.sum(), axis=0), atol=1e-3)
+
+
+def test_peaks_are_bent_and_the_rest_is_left_alone():
+    samples = np.linspace(-3, 3, 1001).astype(np.float32)
+    bent = stream.bent(samples)
+    assert np.abs(bent).max() < 1 and np.all(np.diff(bent) >= 0)
+    inside = np.abs(samples) <= stream.KNEE
+    np.testing.assert_array_equal(bent[inside], samples[inside])
+
+
+def test_digital_silence_costs_no_vocoder_and_changes_nothing(voice, monkeypatch):
+    spoken = synthetic.speech(synthetic.BORIS, 3.0, seed=0).samples
+    samples = np.concatenate([spoken, np.zeros(5 * 22_050), spoken]).astype(np.float32)
+    sound, asked = voice.networks.vocoder_of("fast"), []
+    say = sound._say
+    monkeypatch.setattr(sound, "_say", lambda mel: asked.append(mel.shape[1]) or say(mel))
+    made = voice.convert(samples, 22_050, mark=False)
+    n_left_out = sum(asked)
+    asked.clear()
+    monkeypatch.setattr(stream, "_sounding", lambda samples, hop: np.ones(len(samples) // hop, bool))
+    np.testing.assert_allclose(made, voice.convert(samples, 22_050, mark=False), atol=1e-5)
+    assert np.abs(made).max() > 0.01 and n_left_out < 0.7 * sum(asked)
+
+
+def test_who_stops_listening_waits_for_a_block_not_for_a_window(voice, monkeypatch):
+    spoken = synthetic.speech(synthetic.BORIS, 60.0, seed=0).samples.astype(np.float32)
+    source = stream.array_source(spoken[:, None], 22_050)
+    found, n_threads = stream.survey(source, voice.config), threading.active_count()
+    sound, n_blocks, second = voice.networks.vocoder_of("fast"), [0], threading.Event()
+    say = sound._say
+
+    def slowly(mel):
+        n_blocks[0] += 1
+        if n_blocks[0] > n_of_first:
+            second.set()
+            time.sleep(0.2)
+        return say(mel)
+
+    monkeypatch.setattr(sound, "_say", slowly)
+    monkeypatch.setattr(vocoder, "BLOCK_FRAMES", 64)
+    grid = windows.Grid.of(voice.config)
+    n_of_first = round((grid.core_frames + 2 * grid.vocoded_frames) / 64)
+    made = stream.converted(source, found, voice.networks, voice.shaping(found, 0.0, 0.0, 0.0))
+    assert len(next(made)) and second.wait(60)
+    made.close()
+    # Of the second window one block, or two: that which was being made.
+    assert n_of_first < n_blocks[0] <= n_of_first + 2 < 2 * n_of_first
+    assert threading.active_count() == n_threads
+
+
+@pytest.mark.parametrize("offsets", [(0.03,), (0.03, -0.02)])
+def test_an_offset_is_not_heard_in_the_pauses(voice, offsets):
+    spoken = synthetic.speech(synthetic.BORIS, 4.0, sample_rate_hz=44_100, seed=0).samples
+    samples = np.stack([spoken] * len(offsets), axis=-1).astype(np.float32)
+    plain, offset = (voice.convert(x, 44_100, mark=False) for x in (samples, samples + np.float32(offsets)))
+    for ours, theirs in zip(plain.T, offset.T, strict=True):
+        levels, offset_levels = (loudness.frame_levels_db(x, 44_100) for x in (ours, theirs))
+        assert np.percentile(levels, 5) < levels.max() - 20
+        np.testing.assert_allclose(offset_levels, levels, atol=1)
+
+
+def test_a_breath_that_the_voice_does_not_draw_is_the_sources(voice):
+    f = voice.config.features
+    spoken = synthetic.speech(synthetic.BORIS, 3.0, seed=0).samples.astype(np.float32)
+    level = np.sqrt(np.mean(spoken**2))
+    drawn = np.random.default_rng(0).normal(0, level * 10 ** (-30 / 20), 22_050).astype(np.float32)
+    source = stream.array_source(np.concatenate([spoken, drawn, spoken])[:, None], 22_050)
+    found = stream.survey(source, voice.config)
+    shaping = voice.shaping(found, 0.0, 0.0, 0.0)
+
+    def silent(content, conditions):
+        return np.full((len(content), f.n_mels), features.SILENT_MEL, np.float32)
+
+    mels = []
+    networks = dataclasses.replace(voice.networks, decode=silent)
+    list(stream.converted(source, found, networks, shaping, lambda content, mel: mels.append(mel)))
+    heard, n = np.concatenate(mels), round(3.2 * f.frames_per_s)
+    gain = 10 ** ((f.speech_level_db - found.level_db) / 20)
+    breathed = features.decoder_mel(drawn * gain, f)
+    assert np.abs(heard[n : n + 40].mean(axis=0) - breathed.mean(axis=0)).mean() < 0.3
+    # What is said is left to the voice.
+    said = heard[: round(2.9 * f.frames_per_s)][found.f0_hz[: round(2.9 * f.frames_per_s)] > 0]
+    np.testing.assert_allclose(said, features.SILENT_MEL, atol=1e-3)
+
+
+def test_a_hiss_above_any_voice_is_the_sources(voice):
+    rate = 44_100
+    spoken = synthetic.speech(synthetic.BORIS, 3.0, seed=0).samples.astype(np.float32)
+    spoken = audio.resample(spoken, 22_050, rate)
+    hissed = np.random.default_rng(0).normal(0, np.sqrt(np.mean(spoken**2)) / 10, rate).astype(np.float32)
+    made = voice.convert(np.concatenate([spoken, hissed, spoken]), rate, mark=False)
+    part = slice(len(spoken) + rate // 5, len(spoken) + 4 * rate // 5)
+    band = scipy.signal.butter(8, 12_000, "highpass", fs=rate, output="sos")
+    ours, theirs = (
+        scipy.signal.sosfilt(band, samples)[part] for samples in (made, np.concatenate([spoken, hissed, spoken]))
+    )
+    assert np.mean((ours - theirs) ** 2) < 0.01 * np.mean(theirs**2)
+    assert not voice.convert(np.full(rate, 1e-6, np.float32), rate, mark=False).any()
+
+
+@pytest.mark.parametrize("n_channels", [2, 6, 8])
+def test_what_is_in_one_channel_alone_stays_as_loud(n_channels):
+    samples = np.zeros((22_050, n_channels), np.float32)
+    samples[:, 0] = np.random.default_rng(0).normal(0, 0.1, 22_050)
+    signs = np.ones(n_channels, np.float32)
+    shares = stream.channel_shares(samples, signs, 22_050)
+    np.testing.assert_allclose(shares[:, 0] * audio.mono(samples, signs), samples[:, 0], atol=1e-5)

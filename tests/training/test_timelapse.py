@@ -1,0 +1,206 @@
+"""What is kept of a training as it goes: the timelapse, its metrics, TensorBoard's files; and that it changes nothing."""
+
+import importlib.util
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+
+import voiceswap
+from conftest import TINY, save
+from voiceswap.audio import read as audio
+from voiceswap.errors import UsageError
+from voiceswap.events import Note, Progress
+from voiceswap.signal import synthetic
+from voiceswap.training import loop, timelapse
+from voiceswap.training import tensorboard as board
+
+F = TINY.features
+LONGEST = timelapse.BLOCK_FRAMES * F.hop_samples
+
+
+def weights(path):
+    return (path / "weights.safetensors").read_bytes()
+
+
+def frames(voices, name="speakerA"):
+    return timelapse.frames(voices / ".runs" / name / "timelapse")
+
+
+def lines(voices, name="speakerA"):
+    text = (voices / ".runs" / name / loop.METRICS).read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def two(recordings, home):
+    """Recordings of two people."""
+    for take in range(3):
+        save(home / "speakerB" / f"take{take}.wav", synthetic.speech(synthetic.BORIS, 14.0, seed=take).samples)
+    return recordings, home / "speakerB"
+
+
+def test_it_changes_no_bit_of_the_voice(recordings, use_tiny, home, monkeypatch):
+    """R1, R27: with and without, stopped in between or not."""
+    monkeypatch.setattr(timelapse, "MAX_SHARE", math.inf)
+    (without,) = voiceswap.train(recordings, voices=home / "without", timelapse=False)
+    (with_it,) = voiceswap.train(recordings, voices=home / "with")
+    asked = iter(range(100))
+    voiceswap.train(recordings, voices=home / "stopped", stopped=lambda: next(asked) >= 6)
+    (resumed,) = voiceswap.train(recordings, voices=home / "stopped")
+    assert weights(without.path) == weights(with_it.path) == weights(resumed.path)
+    assert not (home / "without" / ".runs" / "speakerA" / "timelapse").exists()
+    voice = voiceswap.load("speakerA", voices=home / "with")
+    assert sorted(path.name for path in voice.path.iterdir()) == sorted(
+        [*voice._folder.manifest["files"], "manifest.json"]
+    )
+    kept = [
+        [(step, audio.read(path, F.mel_rate_hz).tobytes()) for step, path in frames(home / v)]
+        for v in ("with", "stopped")
+    ]
+    assert kept[0] == kept[1] and len(kept[0]) > 1
+
+
+def test_each_says_a_sentence_of_the_other_whenever_it_is_the_best(two, use_tiny, home, monkeypatch):
+    monkeypatch.setattr(timelapse, "MAX_SHARE", math.inf)
+    voices = home / "voices"
+    results = voiceswap.train(*two)
+    for result, other in zip(results, reversed(two), strict=True):
+        folder = voices / ".runs" / result.name / "timelapse"
+        bests = sorted({0, *(line["best_step"] for line in lines(voices, result.name))})
+        assert [step for step, _ in frames(voices, result.name)] == bests and bests[-1] == result.best_step
+        assert audio.probe(folder / "source.flac").title == other.name
+        said = audio.read(folder / "source.flac", F.mel_rate_hz)
+        assert np.allclose(said, timelapse.sentence(sorted(other.iterdir()), F), atol=1e-4)
+        assert F.mel_rate_hz < len(said) <= LONGEST
+        for _, path in frames(voices, result.name):
+            made = audio.read(path, F.mel_rate_hz)
+            assert len(said) - len(made) < F.hop_samples and np.abs(made).max() < 1
+        assert sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000
+        # The last frame says of itself which voice it is.
+        made_by = json.loads(
+            audio.tags(frames(voices, result.name)[-1][1])["comment"]
+            .split("marked ")[-1]
+            .partition("{")[2]
+            .join(["{", ""])
+        )
+        assert made_by["voice_id"] == voiceswap.load(result.name).id
+
+
+def test_alone_it_borrows_a_sentence_or_says_its_own(two, use_tiny, home):
+    first, second = two
+    voiceswap.train(first)
+    own = home / "voices" / ".runs" / "speakerA" / "timelapse"
+    assert audio.probe(own / "source.flac").title == "speakerA"
+    assert (audio.read(own / "source.flac", 22050) == audio.read(own / "real.flac", 22050)).all()
+    voiceswap.train(second)
+    lent = home / "voices" / ".runs" / "speakerB" / "timelapse" / "source.flac"
+    assert audio.probe(lent).title == "speakerA"
+    assert (audio.read(lent, 22050) == audio.read(own / "real.flac", 22050)).all()
+
+
+def test_the_sentence_is_one_that_is_kept_apart(recordings, use_tiny):
+    """The tenth clip that is long enough, found without the features of the others."""
+    files = sorted(recordings.iterdir())
+    clips = list(timelapse._clips(files, F))
+    chosen = timelapse.sentence(files, F)
+    apart = [c for i, c in enumerate(clips) if i % 10 == 9] or clips[-1:]
+    inner = slice(1000, 20000)
+    assert any((chosen[inner] == clip[inner]).all() for clip in apart)
+    assert abs(chosen[0]) == abs(chosen[-1]) == 0
+
+
+def test_no_speech_no_sentence(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"nothing")
+    save(tmp_path / "b.wav", np.zeros(22050))
+    assert timelapse.sentence([tmp_path / "a.wav", tmp_path / "b.wav", tmp_path / "gone.wav"], F) is None
+
+
+def test_frames_stay_few_and_those_of_a_lost_training_go(recordings, use_tiny, home, monkeypatch):
+    folder = home / "voices" / ".runs" / "speakerA" / "timelapse"
+    asked = iter(range(100))
+    voiceswap.train(recordings, stopped=lambda: next(asked) >= 6)
+    for step in range(100, 140):
+        shutil.copy(folder / "source.flac", folder / f"step-{step:08d}.flac")
+    monkeypatch.setattr(timelapse, "MAX_FRAMES", 2)
+    (result,) = voiceswap.train(recordings)
+    kept = [step for step, _ in frames(home / "voices")]
+    assert len(kept) <= 2 and kept[0] == 0 and kept[-1] == result.best_step
+
+
+def test_a_damaged_sentence_does_not_hold_the_training_up(recordings, use_tiny, home):
+    asked = iter(range(100))
+    voiceswap.train(recordings, stopped=lambda: next(asked) >= 6)
+    source = home / "voices" / ".runs" / "speakerA" / "timelapse" / "source.flac"
+    source.write_bytes(b"torn")
+    (resumed,) = voiceswap.train(recordings)
+    assert resumed.status == "trained" and audio.probe(source).title == "speakerA"
+
+
+def test_it_takes_no_more_than_its_share(recordings, use_tiny, home, monkeypatch):
+    """Once its first frames have taken more than that, only that of the voice itself comes yet."""
+    monkeypatch.setattr(timelapse, "MAX_SHARE", 0.0)
+    (result,) = voiceswap.train(recordings)
+    assert [step for step, _ in frames(home / "voices")] == sorted({0, result.best_step})
+
+
+def test_metrics_and_the_end_are_told(recordings, use_tiny, home):
+    events = []
+    (result,) = voiceswap.train(recordings, report=events.append)
+    found = lines(home / "voices")
+    assert [line["step"] for line in found] == [4, 8, 12]
+    assert found[-1]["best_step"] == result.best_step
+    assert min(line["held_out"] for line in found) == pytest.approx(result.scores["best"], abs=1e-4)
+    assert all(line["times_real_time"] is None or line["times_real_time"] > 0 for line in found)
+    last = [e for e in events if isinstance(e, Progress) and e.stage == "training"][-1]
+    assert all(map(math.isfinite, (last.loss, last.held_out, last.times_real_time, last.left_s)))
+    end = f"speakerA: ended at step 12 of 12, all are done; kept step {result.best_step}, held-out error "
+    assert any(isinstance(e, Note) and e.text.startswith(end) for e in events)
+
+
+def test_a_training_that_no_longer_gets_better_says_so(recordings, use_tiny, home, monkeypatch):
+    from voiceswap.training.learner import Learner
+
+    monkeypatch.setattr(Learner, "score", lambda self, batch: 1.0)
+    monkeypatch.setattr("voiceswap.jobs.train.decoder.single_speaker", patient(1))
+    events = []
+    (result,) = voiceswap.train(recordings, report=events.append)
+    assert (result.steps, result.best_step) == (4, 0)
+    end = "speakerA: ended at step 4 of 12, no better for 4 steps; kept step 0, held-out error 1.000"
+    assert end in [e.text for e in events if isinstance(e, Note)]
+
+
+def patient(patience):
+    from voiceswap.model.decoder import single_speaker
+
+    def single(config):
+        made = single_speaker(config)
+        return made.model_copy(update={"train": made.train.model_copy(update={"patience": patience})})
+
+    return single
+
+
+def test_tensorboard_gets_curves_sound_and_pictures(recordings, use_tiny, home, monkeypatch):
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed: pip install voiceswap[tensorboard]")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monkeypatch.setattr(timelapse, "MAX_SHARE", math.inf)
+    (result,) = voiceswap.train(recordings, tensorboard=True)
+    events = EventAccumulator(str(home / "voices" / ".runs" / "speakerA" / "tensorboard"), {"tensors": 0}).Reload()
+    written = {tag: [event.step for event in events.Tensors(tag)] for tag in events.Tags()["tensors"]}
+    assert written["held-out error"] == [0, 4, 8, 12] and written["loss"] == [4, 8, 12]
+    assert (
+        written["timelapse/sound"] == written["timelapse/spectrogram"] == [step for step, _ in frames(home / "voices")]
+    )
+    (without,) = voiceswap.train(recordings, voices=home / "without")
+    assert weights(result.path) == weights(without.path)
+
+
+def test_tensorboard_that_is_missing_is_one_clear_line(recordings, use_tiny, home, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(board, "find_spec", lambda name: None if name == "tensorboard" else found(name))
+    with pytest.raises(UsageError, match="TensorBoard is not installed") as caught:
+        voiceswap.train(recordings, tensorboard=True)
+    assert caught.value.hint == 'pip install "voiceswap[tensorboard]"' and not (home / "voices").exists()

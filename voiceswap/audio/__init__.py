@@ -1,0 +1,1 @@
+"""Files and devices to blocks of samples, and back."""

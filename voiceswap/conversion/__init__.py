@@ -1,0 +1,1 @@
+"""One voice, one source, samples out."""

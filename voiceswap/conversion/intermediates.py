@@ -1,0 +1,129 @@
+"""What a recording is on its way through the networks, as files: melody, content, mel, the converted voice alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+from voiceswap.arrays import Array
+from voiceswap.audio import read as audio
+from voiceswap.config import Config
+from voiceswap.conversion import f0_curve as curve
+from voiceswap.conversion.stream import Survey
+from voiceswap.storage import atomic
+from voiceswap.storage import png as picture
+
+FILES = ("f0.csv", "content.npy", "mel.npy", "vocal.wav", "f0.png", "content.png", "mel.png")
+
+
+class Stages:
+    """Files of one conversion's stages, which grow as it goes on.
+
+    Args:
+        paths: Where each of `FILES` is to be written.
+        config: Framing and sizes.
+        kind: The recording's rate and channels.
+        n_samples: How many samples a channel it has.
+        stack: Closes what is opened.
+    """
+
+    def __init__(
+        self, paths: dict[str, Path], config: Config, kind: audio.AudioInfo, n_samples: int, stack: ExitStack
+    ) -> None:
+        self._paths, self._config = paths, config
+        self._content = stack.enter_context(growing(paths["content.npy"], config.encoder.content_dim))
+        self._mel = stack.enter_context(growing(paths["mel.npy"], config.features.n_mels))
+        wav = audio.AudioInfo(kind.sample_rate_hz, kind.n_channels, "WAV", "FLOAT")
+        self._vocal = stack.enter_context(audio.Writer(paths["vocal.wav"], wav, n_samples=n_samples))
+
+    def surveyed(self, found: Survey) -> None:
+        """Keep the source's melody."""
+        f = self._config.features
+        curve.write_curve(self._paths["f0.csv"], found.f0_hz, f)
+        picture.write_curve(self._paths["f0.png"], found.f0_hz, f.f0_min_hz, f.f0_max_hz)
+
+    def window(self, content: Array, mel: Array) -> None:
+        """Keep a window's own content (n_vectors, content_dim) and mel (n_frames, n_mels)."""
+        self._content.add(content)
+        self._mel.add(mel)
+
+    def sung(self, blocks: Iterator[Array]) -> Iterator[Array]:
+        """The converted voice, kept while it passes by."""
+        for block in blocks:
+            self._vocal.write(block)
+            yield block
+
+    def draw(self) -> None:
+        """Draw what was kept."""
+        self._content.draw(self._paths["content.png"])
+        self._mel.draw(self._paths["mel.png"])
+
+
+@contextmanager
+def kept(folder: Path, config: Config, kind: audio.AudioInfo, n_samples: int) -> Iterator[Stages]:
+    """Keep stages in a folder; the files appear when the block ends well, in place of former ones.
+
+    Args:
+        folder: Made if it is missing.
+        config: Framing and sizes.
+        kind: The recording's rate and channels.
+        n_samples: How many samples a channel it has.
+
+    Yields:
+        What takes the stages.
+
+    Raises:
+        WriteError: They cannot be written.
+    """
+    atomic.make_folder(folder)
+    with ExitStack() as finished:
+        paths = {name: finished.enter_context(atomic.replacing(folder / name)) for name in FILES}
+        with ExitStack() as stack:
+            stages = Stages(paths, config, kind, n_samples, stack)
+            yield stages
+            stages.draw()
+
+
+class _Growing:
+    def __init__(self, path: Path, n_columns: int) -> None:
+        self._n_rows, self._n_columns = 0, n_columns
+        self._path, self._file = path, path.open("w+b")
+        self._begin()
+
+    def _begin(self) -> None:
+        # numpy leaves room in a header for its first size to grow, so that it may be written anew.
+        shape = (self._n_rows, self._n_columns)
+        npy.write_array_header_1_0(self._file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+
+    def add(self, rows: Array) -> None:
+        self._file.write(np.ascontiguousarray(rows, dtype="<f4").tobytes())
+        self._n_rows += len(rows)
+
+    def finish(self) -> None:
+        self._file.seek(0)
+        self._begin()
+        self._file.seek(0, 2)
+        self._file.flush()
+
+    def draw(self, path: Path) -> None:
+        self.finish()
+        rows = np.load(self._path, mmap_mode="r") if self._n_rows else np.zeros((0, self._n_columns))
+        picture.write_heat(path, rows)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+@contextmanager
+def growing(path: Path, n_columns: int) -> Iterator[_Growing]:
+    """A .npy file of float32 rows whose number is not known yet: they are written as they come."""
+    growing = _Growing(path, n_columns)
+    try:
+        yield growing
+        growing.finish()
+    finally:
+        growing.close()

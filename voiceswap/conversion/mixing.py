@@ -1,0 +1,126 @@
+"""A song put together again: the converted voice over its accompaniment, as loud as the song was."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from voiceswap.arrays import Array
+from voiceswap.audio import read as audio
+from voiceswap.audio.prefetch import ahead
+from voiceswap.conversion.songs import STEMS, Song, SongOptions
+from voiceswap.conversion.stream import Source, bent
+from voiceswap.conversion.windows import Queue
+from voiceswap.events import Note, Report
+from voiceswap.signal.lufs import Balance
+from voiceswap.storage import atomic
+
+# Of a song taken apart the mark lies where somebody sings; throughout, if that is less than detection hears at once.
+SPARSE_S = 8.0
+# A mix is louder than a voice alone and was limited when it was made: only what exceeds this is bent.
+MIX_KNEE, MIX_CEILING = 0.97, 0.999
+
+
+@contextmanager
+def put_together(
+    converted: Iterator[Array],
+    song: Song,
+    options: SongOptions,
+    rate_like: audio.AudioInfo,
+    n_samples: int,
+    told: Callable[[int], None],
+    report: Report,
+) -> Iterator[Iterator[tuple[Array, Array | None]]]:
+    """The converted voice over its accompaniment, as loud as the song was, each stem kept where that is wanted.
+
+    Of a song all is converted before anything can be mixed.
+
+    Args:
+        converted: The converted voice in blocks (n, n_channels).
+        song: What it came from.
+        options: Gains, and where stems go.
+        rate_like: The recording's kind.
+        n_samples: How many samples a channel it has.
+        told: How many samples are converted, while nothing can be mixed yet.
+        report: Told which gain keeps the song's loudness.
+
+    Yields:
+        What gives blocks (n, n_channels) float32, |sample| < 1, and where they hold what was converted, (n,) bool; None
+        for all.
+
+    Raises:
+        UsageError: A stem exists.
+        WriteError: A stem cannot be written.
+    """
+    channels = rate_like.n_channels
+    with ExitStack() as stack:
+        writers = _stem_writers(stack, options.stems, rate_like, n_samples)
+        if song.backing is None:
+            backing = None
+        else:
+            converted = stack.enter_context(_balanced(converted, song.voice, song.backing, told, report))
+            backing = Queue(song.backing(), channels)
+        yield stack.enter_context(closing(ahead(_mixed(converted, backing, song, options, writers))))
+
+
+def _mixed(
+    converted: Iterator[Array], backing: Queue | None, song: Song, options: SongOptions, writers: list[audio.Writer]
+) -> Iterator[tuple[Array, Array | None]]:
+    """As `put_together` gives them; the stems are written on the way."""
+    vocal_gain, backing_gain = (
+        np.float32(10 ** (gain_db / 20)) for gain_db in (options.vocal_gain_db, options.backing_gain_db)
+    )
+    vocals = Queue(song.voice.open(), song.voice.n_channels) if writers else None
+    for block in converted:
+        rest = backing.take(len(block)) if backing is not None else np.zeros_like(block)
+        if vocals is not None:
+            for writer, stem in zip(writers, (vocals.take(len(block)), block, rest), strict=True):
+                writer.write(stem)
+        if backing is None:
+            yield bent(block * vocal_gain), None
+        else:
+            made = np.any(block, axis=1) if song.sung_s >= SPARSE_S else None
+            yield bent(block * vocal_gain + rest * backing_gain, MIX_KNEE, MIX_CEILING), made
+
+
+@contextmanager
+def _balanced(
+    converted: Iterator[Array],
+    voice: Source,
+    backing: Callable[[], Iterator[Array]],
+    told: Callable[[int], None],
+    report: Report,
+) -> Iterator[Iterator[Array]]:
+    """The converted voice with the gain that keeps the song's loudness; it lies in a temporary file meanwhile.
+
+    A voice is less loud to a listener than another one of the same power, and adds up with what the separator left of
+    the singer in the accompaniment otherwise. The accompaniment stays as it is.
+    """
+    balance, n_done = Balance(voice.sample_rate_hz, voice.n_channels), 0
+    singer, rest = (Queue(blocks, voice.n_channels) for blocks in (voice.open(), backing()))
+    with tempfile.TemporaryDirectory(prefix="voiceswap-") as folder:
+        path = Path(folder) / "converted.w64"
+        with audio.Writer(path, audio.AudioInfo(voice.sample_rate_hz, voice.n_channels, "W64", "FLOAT")) as writer:
+            for block in converted:
+                writer.write(block)
+                behind = rest.take(len(block))
+                balance.push(block, behind, behind + singer.take(len(block)))
+                n_done += len(block)
+                told(n_done)
+        gain_db = balance.gain_db()
+        report(Note(f"{voice.label}: the voice is put back with {gain_db:+.1f} dB: as loud a song as before"))
+        gain = np.float32(10 ** (gain_db / 20))
+        yield (block * gain for block in audio.blocks(path))
+
+
+def _stem_writers(stack: ExitStack, folder: Path | None, like: audio.AudioInfo, n_samples: int) -> list[audio.Writer]:
+    if folder is None:
+        return []
+    atomic.make_folder(folder)
+    paths = [folder / f"{stem}.wav" for stem in STEMS]
+    kind = audio.AudioInfo(like.sample_rate_hz, like.n_channels, "WAV", "FLOAT")
+    return [stack.enter_context(audio.Writer(path, kind, n_samples=n_samples)) for path in paths]

@@ -1,0 +1,337 @@
+"""Songs: is there accompaniment, what is voice and what is not, and both put together again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
+
+from voiceswap.arrays import Array
+from voiceswap.audio import read as audio
+from voiceswap.conversion.stream import SILENT_DB, Source
+from voiceswap.conversion.windows import Queue
+from voiceswap.errors import AudioError, UsageError
+from voiceswap.events import Note, Progress, Report
+from voiceswap.model.separator import SAMPLE_RATE_HZ, Separator, load_separator
+from voiceswap.signal import loudness
+
+MODES = ("auto", "dry", "song")
+# Accompaniment that is louder than this against the voice is music, not room or noise; but where a quarter of the
+# recording lies so far below its loud parts, nothing fills the pauses between phrases (docs/design.md).
+ACCOMPANIED_DB = -4.0
+PAUSED_PERCENT, LOUD_PERCENT, PAUSE_DB = 25, 90, 45.0
+# It is looked for around each of these shares of the recording, for as long as one window of the separator serves.
+NO_ACCOMPANIMENT_DB = -99.0
+EXCERPT_S, EXCERPTS_AT = 8.8, (0.2, 0.5, 0.8)
+# Somebody sings where the melody holds for so long (docs/separation.md),
+NOTE_S = 0.1
+# ... and, over so long, what was separated is no further below its loud notes, and no further below the mix;
+PROMINENT_S, SOFTEST_DB, FAINTEST_DB = 0.2, -14.0, -14.0
+# so long before and after it, too, and longer where, over a tenth of a second, it is no further below its loud notes.
+CONSONANT_S, BREATH_S, BREATH_DB = 0.12, 0.6, -18.0
+MIN_SUNG_S = 0.5
+# An accompaniment may end so much earlier or later than the song.
+BACKING_SLACK_S = 0.1
+STEMS = ("vocals", "converted", "accompaniment")
+
+
+@dataclass(frozen=True)
+class SongOptions:
+    """How accompaniment is dealt with.
+
+    Attributes:
+        mode: "song" separates the singing, "dry" takes the whole for a voice, "auto" looks.
+        stems: Folder for vocals.wav, converted.wav and accompaniment.wav; None for nowhere.
+        backing: An accompaniment of the user's own instead of separating.
+        vocal_gain_db: Gain of the converted voice.
+        backing_gain_db: Gain of the accompaniment.
+    """
+
+    mode: str = "auto"
+    stems: Path | None = None
+    backing: Path | None = None
+    vocal_gain_db: float = 0.0
+    backing_gain_db: float = 0.0
+
+
+@dataclass(frozen=True)
+class Song:
+    """A recording taken apart.
+
+    Attributes:
+        voice: What is to be converted.
+        backing: Gives the accompaniment in blocks (n, n_channels) at the voice's rate; None for a dry voice.
+        separated: Whether both came out of a mix, and add up to it.
+        levels_db: How loud what was separated and the mix are in each 20 ms, (2, n), dBFS; None if nothing was.
+        sung_s: For how long what was separated is converted; 0 if nothing was.
+    """
+
+    voice: Source
+    backing: Callable[[], Iterator[Array]] | None
+    separated: bool = False
+    levels_db: Array | None = None
+    sung_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """How many samples a channel there are, and how loud each 20 ms is, all channels together, in dBFS."""
+
+    n_samples: int
+    each_db: Array
+
+    @property
+    def active_db(self) -> float:
+        """How loud it is where it sounds, dBFS."""
+        return loudness.active_level_db(self.each_db)
+
+
+@lru_cache(maxsize=1)
+def _separator() -> Separator:
+    return load_separator()
+
+
+def check_options(options: SongOptions) -> None:
+    """Raise UsageError for song options that are wrong or exclude each other."""
+    if options.mode not in MODES:
+        raise UsageError(f"unknown mode {options.mode!r}", f"wanted one of {', '.join(MODES)}")
+    if options.backing is not None and options.mode == "song":
+        raise UsageError("--backing and --song exclude each other", "--backing takes the recording for a dry voice")
+    for name, gain_db in (("vocal", options.vocal_gain_db), ("backing", options.backing_gain_db)):
+        if not abs(gain_db) <= 40:
+            raise UsageError(f"the {name} gain is {gain_db} dB, wanted -40 to 40", "2 or -3 is heard already")
+
+
+@contextmanager
+def opened(mix: Source, options: SongOptions, report: Report) -> Iterator[Song]:
+    """Take a recording apart, if there is accompaniment; its voice lies in a temporary file meanwhile.
+
+    Args:
+        mix: The recording.
+        options: What is wanted.
+        report: Told of what was found, and of the progress.
+
+    Yields:
+        The voice and the accompaniment.
+
+    Raises:
+        AudioError: There is no voice in it, or the accompaniment does not fit.
+    """
+    if options.mode == "dry" and options.backing is None:
+        yield Song(mix, None)
+        return
+    levels = _levels(mix)
+    wanted = options.backing is not None or options.mode == "song"
+    if wanted and levels.each_db.max(initial=SILENT_DB) <= SILENT_DB:
+        raise AudioError(f"{mix.label} is silent: there is no singing in it", "give a recording with a voice")
+    if options.backing is not None:
+        yield Song(mix, _fitting(options.backing, mix))
+        return
+    if options.mode == "auto":
+        # What is too short for half a second of singing is no song.
+        if levels.n_samples < MIN_SUNG_S * mix.sample_rate_hz:
+            yield Song(mix, None)
+            return
+        found_db = _accompaniment_db(mix, levels, _separator())
+        accompanied = found_db > ACCOMPANIED_DB
+        what = "accompaniment found" if accompanied else "no accompaniment found"
+        done = "the singing is separated" if accompanied else "all of it is converted"
+        other = "--dry takes all for voice" if accompanied else "--song separates nevertheless"
+        report(Note(f"{mix.label}: {what} ({found_db:+.0f} dB against the voice): {done}; {other}"))
+        if not accompanied:
+            yield Song(mix, None)
+            return
+    with tempfile.TemporaryDirectory(prefix="voiceswap-") as folder:
+        yield _separated(mix, levels, Path(folder) / "vocals.w64", report)
+
+
+def accompaniment_db(mix: Source, separator: Separator) -> float:
+    """How loud what is not voice is against what is, in dB, in excerpts; -99 if pauses are silent, or all is."""
+    return _accompaniment_db(mix, _levels(mix), separator)
+
+
+def _accompaniment_db(mix: Source, levels: _Levels, separator: Separator) -> float:
+    n_samples = levels.n_samples
+    if not n_samples:
+        return NO_ACCOMPANIMENT_DB
+    paused_db, loud_db = np.percentile(levels.each_db, [PAUSED_PERCENT, LOUD_PERCENT])
+    if paused_db < loud_db - PAUSE_DB:
+        return NO_ACCOMPANIMENT_DB
+    half = round(EXCERPT_S * mix.sample_rate_hz / 2)
+    spans = [(round(share * n_samples) - half, round(share * n_samples) + half) for share in EXCERPTS_AT]
+    if n_samples <= 2 * half * len(spans):
+        spans = [(0, n_samples)]
+    voice = rest = 1e-12
+    for part in _excerpts(mix, spans):
+        excerpt = part - part.mean(axis=0)
+        alone = replace(mix, open=partial(_one_block, excerpt))
+        vocals = np.concatenate(list(_vocals(alone, separator, levels.active_db, roughly=True)))
+        n = min(len(vocals), len(excerpt))
+        voice += float(np.square(vocals[:n], dtype=np.float64).sum())
+        rest += float(np.square(excerpt[:n] - vocals[:n], dtype=np.float64).sum())
+    return 10 * float(np.log10(rest / voice)) if max(voice, rest) > 1e-9 * n_samples else NO_ACCOMPANIMENT_DB
+
+
+def _levels(mix: Source) -> _Levels:
+    levels = loudness.Levels(mix.sample_rate_hz, mix.n_channels)
+    for block in loudness.without_offset(mix.open(), mix.sample_rate_hz):
+        levels.push(block)
+    return _Levels(levels.n_samples, levels.finish())
+
+
+def _one_block(samples: Array) -> Iterator[Array]:
+    yield samples
+
+
+def _excerpts(source: Source, spans: list[tuple[int, int]]) -> list[Array]:
+    """The samples of each span [first, last), (n, n_channels); they are in order."""
+    parts: list[list[Array]] = [[] for _ in spans]
+    position = 0
+    for block in source.open():
+        for held, (first, last) in zip(parts, spans, strict=True):
+            held.append(block[max(0, first - position) : max(0, last - position)])
+        position += len(block)
+        if position >= spans[-1][1]:
+            break
+    return [np.concatenate(held) for held in parts]
+
+
+def _vocals(
+    mix: Source, separator: Separator, level_db: float, *, roughly: bool = False
+) -> Generator[Array, None, None]:
+    """The singing at the mix's rate, to a sample or two as long as the mix."""
+    there = audio.Resampler(mix.sample_rate_hz, SAMPLE_RATE_HZ, mix.n_channels)
+    back = audio.Resampler(SAMPLE_RATE_HZ, mix.sample_rate_hz, mix.n_channels)
+
+    def at_its_rate() -> Iterator[Array]:
+        for block in mix.open():
+            yield there.push(block)
+        yield there.finish()
+
+    for block in separator.vocals(at_its_rate(), level_db, roughly=roughly):
+        yield back.push(block)
+    yield back.finish()
+
+
+def _separated(mix: Source, levels: _Levels, path: Path, report: Report) -> Song:
+    kind = audio.AudioInfo(mix.sample_rate_hz, mix.n_channels, "W64", "FLOAT")
+    n_samples = levels.n_samples
+    n_done, voice_levels = 0, loudness.Levels(mix.sample_rate_hz, mix.n_channels)
+    with (
+        closing(_vocals(mix, _separator(), levels.active_db)) as vocals_of_it,
+        audio.Writer(path, kind, n_samples=n_samples) as writer,
+    ):
+        queue = Queue(vocals_of_it, mix.n_channels)
+        while n_done < n_samples:
+            report(Progress(Path(mix.label).name, "separating", n_done, n_samples))
+            block = queue.take(min(audio.BLOCK_SAMPLES, n_samples - n_done))
+            writer.write(block)
+            voice_levels.push(block)
+            n_done += len(block)
+    voice = replace(mix, open=lambda: audio.blocks(path))
+
+    def backing() -> Iterator[Array]:
+        vocals = Queue(voice.open(), mix.n_channels)
+        for block in mix.open():
+            yield block - vocals.take(len(block))
+
+    return Song(voice, backing, separated=True, levels_db=np.stack([voice_levels.finish(), levels.each_db]))
+
+
+def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
+    """A separated song whose voice is silent where nobody sings; what was there goes back to the accompaniment.
+
+    Between phrases, what is taken for voice is accompaniment, and would come out as someone humming to it.
+
+    Args:
+        song: A recording taken apart.
+        f0_hz: Shape (n_frames,), the melody of its voice, 0.0 = unvoiced.
+        frames_per_s: Their rate.
+
+    Returns:
+        Voice and accompaniment, which still add up to the mix; the song itself if it was not separated.
+
+    Raises:
+        AudioError: There is an accompaniment, but less than half a second of singing.
+    """
+    if song.backing is None:
+        return song
+    note, close, around = (2 * round(s * frames_per_s / 2) + 1 for s in (NOTE_S, 2 * CONSONANT_S, 2 * BREATH_S))
+    prominent, audible = _loud_enough(song, f0_hz > 0, frames_per_s)
+    heard = ((f0_hz > 0) & prominent).astype(np.float32)
+    notes = maximum_filter1d(minimum_filter1d(heard, note, mode="constant"), note)
+    if notes.sum() < MIN_SUNG_S * frames_per_s:
+        raise AudioError(
+            f"{song.voice.label} has {notes.sum() / frames_per_s:.1f} s of singing, wanted at least {MIN_SUNG_S} s",
+            "--dry takes all of it for a voice" if song.separated else "give a longer recording of the voice",
+        )
+    if not song.separated:
+        return song
+    breaths = maximum_filter1d(notes, around) * maximum_filter1d(audible.astype(np.float32), note)
+    share = uniform_filter1d(np.maximum(maximum_filter1d(notes, close), breaths), note)
+    per_frame = song.voice.sample_rate_hz / frames_per_s
+
+    def parts(of_voice: bool) -> Iterator[Array]:
+        position = 0
+        for block in filter(len, song.voice.open()):
+            at = np.clip((position + np.arange(len(block))) / per_frame - 0.5, 0, len(share) - 1)
+            # Of a long song only the frames that the block lies between.
+            begin = int(at[0])
+            near = share[begin : int(at[-1]) + 2]
+            gain = np.interp(at - begin, np.arange(len(near)), near)[:, None].astype(np.float32)
+            position += len(block)
+            yield block * (gain if of_voice else 1 - gain)
+
+    def backing(rest: Callable[[], Iterator[Array]] = song.backing) -> Iterator[Array]:
+        given_back = Queue(parts(of_voice=False), song.voice.n_channels)
+        for block in rest():
+            yield block + given_back.take(len(block))
+
+    voice = replace(song.voice, open=partial(parts, True))
+    return replace(song, voice=voice, backing=backing, sung_s=float(share.sum()) / frames_per_s)
+
+
+def _loud_enough(song: Song, voiced: Array, frames_per_s: float) -> tuple[Array, Array]:
+    """Where what was separated is as loud as a singer's notes, beside its loud ones and the mix; and as a breath."""
+    if song.levels_db is None or not voiced.any():
+        return np.ones(len(voiced), bool), np.ones(len(voiced), bool)
+    power = 10 ** (song.levels_db / 10)
+    at = (np.arange(len(voiced)) + 0.5) / frames_per_s / loudness.LEVEL_FRAME_S
+    at = np.minimum(at, power.shape[1] - 1).astype(int)
+
+    def level_db(of: Array, over_s: float) -> Array:
+        mean = uniform_filter1d(of, round(over_s / loudness.LEVEL_FRAME_S))
+        return np.asarray(10 * np.log10(np.maximum(mean, 1e-12))[at])
+
+    voice_db, mix_db = (level_db(of, PROMINENT_S) for of in power)
+    loud_db = np.percentile(voice_db[voiced], 95)
+    prominent = (voice_db > loud_db + SOFTEST_DB) & (voice_db > mix_db + FAINTEST_DB)
+    return prominent, level_db(power[0], NOTE_S) > loud_db + BREATH_DB
+
+
+def _fitting(path: Path, song: Source) -> Callable[[], Iterator[Array]]:
+    kind = audio.probe(path)
+    if kind.sample_rate_hz != song.sample_rate_hz or kind.n_channels not in (1, song.n_channels):
+        raise AudioError(
+            f"{path} has {kind.sample_rate_hz} Hz and {kind.n_channels} channels, {song.label} has "
+            f"{song.sample_rate_hz} Hz and {song.n_channels}",
+            "give an accompaniment of the same rate and channels",
+        )
+    ours, theirs = (sum(len(b) for b in blocks) for blocks in (song.open(), audio.blocks(path)))
+    if abs(ours - theirs) > BACKING_SLACK_S * song.sample_rate_hz:
+        raise AudioError(
+            f"{path} is {theirs / song.sample_rate_hz:.2f} s long, {song.label} is {ours / song.sample_rate_hz:.2f} s",
+            "give an accompaniment that begins and ends with the song",
+        )
+
+    def backing() -> Iterator[Array]:
+        for block in audio.blocks(path):
+            yield np.broadcast_to(block, (len(block), song.n_channels))
+
+    return backing

@@ -1,0 +1,351 @@
+"""The way of a recording through the networks, in windows: a ten-hour file takes the memory of a short one.
+
+A source is read four times, one of several channels five times: once more, before all else, to see whether they cancel
+each other. The survey finds its melody, level and length. Then windows of it go through the networks, at two rates, and
+beside the result the source itself runs once more, to lend each channel its loudness and its silence.
+
+    content   |--before--|------------- core -------------|----after----|
+    next                                      |--before---|------------- core ------ ...
+    blended   from the window before ................... fading ........ from this one
+
+Whisper's encoder hears a window as a whole, so that two windows say slightly different things of the same moment; the
+content fades from one to the next over `after`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import tee
+from threading import Event
+
+import numpy as np
+from scipy.ndimage import maximum_filter1d
+
+from voiceswap.arrays import Array
+from voiceswap.audio import read as audio
+from voiceswap.audio.prefetch import ahead
+from voiceswap.config import Config, FeatureConfig
+from voiceswap.conversion.windows import FOLLOW_FRAMES, Grid, Queue, faded, repeated, resampled, windows
+from voiceswap.errors import AudioError, ModelError
+from voiceswap.model.encoder import ContentEncoder
+from voiceswap.model.vocoders.hifigan import Vocoder
+from voiceswap.provenance.watermark import AUDIBLE_DB
+from voiceswap.signal import breath, features, formants, loudness
+from voiceswap.signal import f0 as pitch
+
+MIN_DURATION_S = 0.05
+SURVEY_S, SURVEY_MARGIN_S = 20.0, 1.0
+SILENT_DB = -90.0
+# Above the knee peaks are bent, so that nothing clips: no memory, hence no seams.
+KNEE, CEILING = 0.8, 0.985
+CHANNEL_BLOCK_S, CHANNEL_MARGIN_S = 2.0, 0.1
+MAX_CHANNEL_SHARE = 4.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recording that can be read from its beginning as often as needed.
+
+    Attributes:
+        open: Gives its blocks (n, n_channels), float32, finite.
+        sample_rate_hz: Its rate.
+        n_channels: Its channels.
+        label: What to call it in messages.
+    """
+
+    open: Callable[[], Iterator[Array]]
+    sample_rate_hz: int
+    n_channels: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the survey found.
+
+    Attributes:
+        n_samples: Samples a channel at the source's rate, counted.
+        f0_hz: Shape (n_frames,), 0.0 = unvoiced.
+        f0_range: The range of the melody; None if hardly anything is voiced.
+        level_db: Level of the sounding parts, dBFS; `SILENT_DB` or less means silence.
+        signs: Shape (n_channels,): with which signs its channels are mixed.
+        sounding_s: How much of it is loud enough to bear a mark.
+    """
+
+    n_samples: int
+    f0_hz: Array
+    f0_range: pitch.F0Range | None
+    level_db: float
+    signs: Array
+    sounding_s: float
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What a window goes through.
+
+    Attributes:
+        encoder: Listens to what is said.
+        decode: From frames of content and conditions to a mel of as many frames.
+        vocoder_of: Gives the vocoder "best" or "fast".
+        config: The settings of all.
+    """
+
+    encoder: ContentEncoder
+    decode: Callable[[Array, Array], Array]
+    vocoder_of: Callable[[str], Vocoder]
+    config: Config
+
+    def prepare(self, vocoder: str) -> None:
+        """Build what the first window needs, which takes seconds; nothing the second time."""
+        self.encoder.prepare()
+        self.vocoder_of(vocoder).prepare()
+
+
+@dataclass(frozen=True)
+class Shaping:
+    """How the source is carried over.
+
+    Attributes:
+        pitch_semitones: How far the melody moves.
+        formant_semitones: How far the voice's formants move.
+        protect: 0 to 1: how much of the source's own breaths, plosives and sibilants stays; a breath that the voice
+            does not draw stays in any case.
+        vocoder: "fast" or "best".
+    """
+
+    pitch_semitones: float = 0.0
+    formant_semitones: float = 0.0
+    protect: float = 0.0
+    vocoder: str = "fast"
+
+
+def array_source(samples: Array, sample_rate_hz: int, block_samples: int = 1 << 16) -> Source:
+    """A source of samples in memory, (n_samples, n_channels) float32."""
+
+    def blocks() -> Iterator[Array]:
+        for first in range(0, len(samples), block_samples):
+            yield samples[first : first + block_samples]
+
+    return Source(blocks, sample_rate_hz, samples.shape[1], "the samples")
+
+
+def survey(source: Source, config: Config, f0_method: str = pitch.METHODS[0]) -> Survey:
+    """Read a source, once, or twice if it has several channels.
+
+    Args:
+        source: Of any length.
+        config: Framing.
+        f0_method: How the melody is found: pitch.METHODS.
+
+    Returns:
+        Its length, melody and level.
+
+    Raises:
+        AudioError: It is shorter than 50 ms, or unreadable.
+    """
+    f = config.features
+    hop = f.hop_samples
+    core, margin = (round(s * f.frames_per_s) * hop for s in (SURVEY_S, SURVEY_MARGIN_S))
+    signs = audio.channel_signs(source.open(), source.n_channels)
+    counted = _Counted(source)
+    f0, levels = [], []
+    mono = resampled(counted.blocks(), signs, source.sample_rate_hz, f.mel_rate_hz)
+    with closing(ahead(windows(mono, core, margin, margin))) as cut:
+        for window in cut:
+            first, last = margin // hop, -(-(margin + window.n_core) // hop)
+            f0.append(pitch.f0_hz(window.samples, f, f0_method)[first:last])
+            levels.append(loudness.frame_levels_db(window.samples[margin : margin + window.n_core], f.mel_rate_hz))
+    if counted.n_samples < MIN_DURATION_S * source.sample_rate_hz:
+        raise AudioError(
+            f"{source.label} is {1000 * counted.n_samples / source.sample_rate_hz:.0f} ms long, wanted at least "
+            f"{1000 * MIN_DURATION_S:.0f} ms",
+            "give a longer recording",
+        )
+    melody = np.concatenate(f0)
+    each_db = np.concatenate(levels)
+    level_db = loudness.active_level_db(each_db)
+    sounding_s = float(np.sum(each_db > AUDIBLE_DB)) * loudness.LEVEL_FRAME_S
+    return Survey(counted.n_samples, melody, pitch.f0_range(melody), level_db, signs, sounding_s)
+
+
+class _Counted:
+    def __init__(self, source: Source) -> None:
+        self._source, self.n_samples = source, 0
+
+    def blocks(self) -> Iterator[Array]:
+        for block in self._source.open():
+            self.n_samples += len(block)
+            yield block
+
+
+Watch = Callable[[Array, Array], None]
+
+
+def converted(
+    source: Source, found: Survey, networks: Networks, shaping: Shaping, watch: Watch | None = None
+) -> Generator[Array, None, None]:
+    """Convert a source; to be closed by who does not take all of it, which ends its threads.
+
+    Args:
+        source: The same that was surveyed.
+        found: Its survey.
+        networks: The voice's.
+        shaping: How the source is carried over.
+        watch: Told each window's own content and the mel that is made of it.
+
+    Yields:
+        Blocks (n, n_channels) float32 at the source's rate, |sample| < 1; in all as many samples as the source has.
+
+    Raises:
+        ModelError: The voice's weights lead to samples that are not finite.
+    """
+    rate = source.sample_rate_hz
+    margin = round(CHANNEL_MARGIN_S * rate)
+    first, voiced, f = -margin, found.f0_hz > 0, networks.config.features
+    # What is digitally silent shows in the source as it is: without its offset, each sound has a tail.
+    plain, steady = tee(source.open())
+    both = (
+        windows(blocks, round(CHANNEL_BLOCK_S * rate), margin, margin)
+        for blocks in (plain, loudness.without_offset(steady, rate))
+    )
+    left = Event()
+    with closing(ahead(_made(source, found, networks, shaping, watch, left), left)) as blocks:
+        made = Queue(blocks)
+        for given, window in zip(*both, strict=True):
+            core = slice(margin, margin + window.n_core)
+            mono = made.take(window.n_core)
+            if found.level_db > SILENT_DB:
+                mono = mono + breath.hiss(audio.mono(window.samples, found.signs), rate, first, voiced, f)[core]
+            first += window.n_core
+            silence = np.stack([loudness.digital_silence_gain(c, rate)[core] for c in given.samples.T], axis=-1)
+            yield bent(mono[:, None] * channel_shares(window.samples, found.signs, rate)[core] * silence)
+
+
+def channel_shares(samples: Array, signs: Array, sample_rate_hz: int) -> Array:
+    """How loud each channel of (n, n_channels) is against their mix, moment by moment; ones for a single channel."""
+    if samples.shape[1] == 1:
+        return np.ones_like(samples)
+    power = loudness.smoothed(np.square(np.column_stack([samples, audio.mono(samples, signs)])), sample_rate_hz)
+    # Where only one sounds, it is so many times as loud as their mean.
+    most = max(MAX_CHANNEL_SHARE, samples.shape[1])
+    return np.asarray(np.sqrt(np.clip(power[:, :-1] / np.maximum(power[:, -1:], 1e-9), 0.0, most**2)))
+
+
+def bent(samples: Array, knee: float = KNEE, ceiling: float = CEILING) -> Array:
+    """Samples whose peaks above the knee are bent below the ceiling."""
+    over = np.maximum(np.abs(samples) - knee, 0.0)
+    room = ceiling - knee
+    bend = np.sign(samples) * (knee + room * np.tanh(over / room))
+    return np.where(over > 0, bend, samples).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """A window as the decoder gives it.
+
+    Attributes:
+        mel: Shape (n_frames, n_mels), what the voice says.
+        source: Shape (n_frames * hop_samples,), the source at that moment, at the level the networks know.
+        voiced: Shape (n_frames,), bool.
+        sounding: Shape (n_frames,), bool: where the source is not silent.
+        n_core: How many samples are this window's own.
+    """
+
+    mel: Array
+    source: Array
+    voiced: Array
+    sounding: Array
+    n_core: int
+
+
+def _made(
+    source: Source, found: Survey, networks: Networks, shaping: Shaping, watch: Watch | None, left: Event
+) -> Iterator[Array]:
+    """The mono result at the source's rate."""
+    if found.level_db <= SILENT_DB:
+        return
+    f = networks.config.features
+    resampler = audio.Resampler(f.mel_rate_hz, source.sample_rate_hz)
+    vocoder, gain = networks.vocoder_of(shaping.vocoder), _gain(found, f)
+    spare = Grid.of(networks.config).vocoded_frames * f.hop_samples
+    with closing(ahead(_decoded(source, found, networks, shaping, watch))) as windows_of_it:
+        for decoded in windows_of_it:
+            made = vocoder(decoded.mel, decoded.sounding, left.is_set)
+            followed = made * loudness.follow_gain(made, decoded.source, f.mel_rate_hz)
+            kept = shaping.protect * _unvoiced_share(decoded.voiced, f.hop_samples)
+            mixed = (followed * (1 - kept) + decoded.source * kept) / gain
+            if not np.isfinite(mixed).all():
+                raise ModelError("the voice gives samples that are no numbers", "get it anew, or train it again")
+            yield resampler.push(mixed[spare : spare + decoded.n_core])
+    yield resampler.finish()
+
+
+def _gain(found: Survey, f: FeatureConfig) -> np.float32:
+    """What brings the source to the level that the networks know."""
+    return np.float32(10 ** ((f.speech_level_db - found.level_db) / 20))
+
+
+def _decoded(
+    source: Source, found: Survey, networks: Networks, shaping: Shaping, watch: Watch | None
+) -> Iterator[_Decoded]:
+    """What the voice says, a window at a time; of each as much as the vocoder needs."""
+    config, f = networks.config, networks.config.features
+    grid, gain = Grid.of(config), _gain(found, f)
+    hop, vector = f.hop_samples, 2 * f.content_hop_samples
+    beyond = (grid.margin_frames, 2 * grid.core_frames + grid.margin_frames)
+    melody = pitch.transposed(pitch.carried_on(found.f0_hz, f.frames_per_s), shaping.pitch_semitones, f)
+    melody = np.pad(melody, beyond, mode="edge")
+    voiced = np.pad(found.f0_hz > 0, beyond)
+    heard = windows(
+        resampled(source.open(), found.signs, source.sample_rate_hz, f.content_rate_hz),
+        grid.core_vectors * vector,
+        grid.before_vectors * vector,
+        grid.after_vectors * vector,
+    )
+    margin = grid.margin_frames * hop
+    seen = windows(
+        resampled(source.open(), found.signs, source.sample_rate_hz, f.mel_rate_hz),
+        grid.core_frames * hop,
+        margin,
+        margin,
+    )
+    n_frames = grid.core_frames + 2 * grid.margin_frames
+    previous: Array | None = None
+    for i, (listened, looked) in enumerate(zip(heard, seen, strict=False)):
+        filled = repeated(listened, grid, f, is_first=i == 0)
+        content = faded(previous, networks.encoder.window(features.encoder_mel(filled * gain, f)), grid)
+        previous = content
+        at_frames = features.content_at_frames(content, -grid.margin_frames, n_frames, f, -grid.before_vectors)
+        first = i * grid.core_frames
+        samples = looked.samples * gain
+        frames = slice(first, first + n_frames)
+        source_mel = features.decoder_mel(samples, f)
+        around = features.conditions(source_mel, melody[frames], voiced[frames], f)
+        mel = formants.moved(networks.decode(at_frames, around), shaping.formant_semitones, f)
+        mel = breath.kept(mel, source_mel, samples, voiced[frames], f)
+        if watch is not None:
+            n_vectors, n_own = -(-listened.n_core // vector), -(-looked.n_core // hop)
+            own = content[grid.before_vectors : grid.before_vectors + n_vectors]
+            watch(own, mel[grid.margin_frames : grid.margin_frames + n_own])
+        # Only so much goes through the vocoder, the slowest part, as this window's core needs.
+        inner, spare = grid.decoded_frames, grid.vocoded_frames
+        vocoded = slice(inner, inner + -(-looked.n_core // hop) + 2 * spare)
+        sound = slice(vocoded.start * hop, vocoded.stop * hop)
+        sounding = _sounding(looked.samples[sound], hop)
+        yield _Decoded(mel[vocoded], samples[sound], voiced[frames][vocoded], sounding, looked.n_core)
+
+
+def _sounding(samples: Array, hop_samples: int) -> Array:
+    """Which frames of (n_frames * hop_samples,) are not digitally silent, nor near one that is not: (n_frames,)."""
+    loudest = np.abs(samples).reshape(-1, hop_samples).max(axis=1)
+    return np.asarray(maximum_filter1d(loudest > loudness.DIGITAL_SILENCE, 2 * FOLLOW_FRAMES + 1))
+
+
+def _unvoiced_share(voiced: Array, hop_samples: int) -> Array:
+    """At each sample how unvoiced its surroundings are, 0 to 1, from frames (n_frames,): (n_frames * hop_samples,)."""
+    centres = (np.arange(len(voiced)) + 0.5) * hop_samples
+    share = np.interp(np.arange(len(voiced) * hop_samples), centres, np.where(voiced, 0.0, 1.0))
+    return np.asarray(share, dtype=np.float32)

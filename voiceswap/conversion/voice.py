@@ -1,0 +1,246 @@
+"""A trained voice: its folder, and what it does to samples."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from voiceswap.arrays import Arrays
+from voiceswap.audio import read as audio
+from voiceswap.config import Config
+from voiceswap.conversion.stream import Networks, Shaping, Survey, array_source, converted, survey
+from voiceswap.errors import AudioError, ModelError, UsageError
+from voiceswap.model import decoder
+from voiceswap.model.base import VOCODERS, Base, load_base
+from voiceswap.model.networks.layers import expected_arrays, load_arrays
+from voiceswap.provenance.consent import consent_line
+from voiceswap.provenance.watermark import Marker
+from voiceswap.signal.f0 import F0Range, is_sung, transposition
+from voiceswap.storage import paths
+from voiceswap.storage.folder import Folder, open_folder, packed, write_folder
+
+VOICE_KIND = "voice"
+VOICE_MAX_BYTES = 10_000_000
+MAX_SEMITONES, MAX_FORMANT = 48.0, 12.0
+# How much of the source's unvoiced sound stays if nobody says: docs/measurements.md.
+PROTECT = 0.0
+# Which vocoder if nobody says.
+VOCODER = "fast"
+
+
+class Voice:
+    """One person's voice, ready to convert any recording into it; two of one unchanged folder are equal.
+
+    Args:
+        folder: Its folder, opened and verified.
+
+    Attributes:
+        name: Its name.
+        path: Its folder.
+        card: Who, from how much speech, F0 range, scores.
+        config: The settings it was trained with.
+        f0_range: The voice's own range.
+        id: The sha256 of its weights, in hexadecimal.
+        tag: 0 to 65535: what the mark in its conversions says, the first four digits of `id`.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self.path = folder.path
+        self.config = Config.from_json(folder.document("config"), str(folder.path / "config.json"))
+        self.card: dict[str, Any] = folder.document("card")
+        try:
+            self.name = paths.check_voice_name(self.card["name"])
+            self.base_id = str(self.card["base"])
+            ranges = self.card["f0_range"]
+            self.f0_range = F0Range(*(float(ranges[key]) for key in ("low_hz", "mid_hz", "high_hz")))
+        except UsageError as error:
+            raise ModelError(f"{self.path / 'card.json'}: {error.message}", "train the voice again") from error
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
+            raise ModelError(f"{self.path / 'card.json'} lacks a sound {error}", "train the voice again") from error
+        f, found = self.config.features, self.f0_range
+        if not f.f0_min_hz <= found.low_hz <= found.mid_hz <= found.high_hz <= f.f0_max_hz:
+            raise ModelError(f"{self.path / 'card.json'} has the F0 range {found}", "train the voice again")
+        self._folder = folder
+        self.id = folder.sum_of("weights.safetensors")
+        self.tag = int(self.id[:4], 16)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Voice) and self._folder == other._folder
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def consent_line(self) -> str:
+        """What its card says of consent, or that it says nothing."""
+        return consent_line(self.card)
+
+    @cached_property
+    def networks(self) -> Networks:
+        """Encoder, decoder and vocoder, loaded when first needed; raises ModelError if the base is another one."""
+        return _networks(self)
+
+    def arrays(self, model: keras.Model) -> Arrays:
+        """Its weights as they are stored, for the decoder `model`; raises ModelError if they do not fit."""
+        return self._folder.arrays("weights", expected_arrays(model))
+
+    def convert(
+        self,
+        samples: np.ndarray,
+        sample_rate_hz: int,
+        pitch: float | None = None,
+        *,
+        formant: float = 0.0,
+        protect: float = PROTECT,
+        vocoder: str = VOCODER,
+        mark: bool = True,
+    ) -> np.ndarray:
+        """Convert samples into this voice.
+
+        Args:
+            samples: Shape (n_samples,) or (n_samples, n_channels), float in [-1, 1], finite, at least 50 ms.
+            sample_rate_hz: Their rate, 4,000 to 384,000.
+            pitch: Semitones to move the melody by, -48 to 48; found from both ranges if not given.
+            formant: Semitones to move the voice's formants by, -12 to 12.
+            protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1; a breath that the voice
+                does not draw stays in any case.
+            vocoder: "fast", or "best", in full precision.
+            mark: Whether the result is marked as made with voiceswap, inaudibly.
+
+        Returns:
+            The same shape, float32, between -1 and 1.
+
+        Raises:
+            AudioError: Samples of another shape, not finite, or too few.
+            UsageError: A pitch, formant or protect out of range, an unknown vocoder.
+            ModelError: The voice belongs to another base, or is damaged.
+
+        Example:
+            >>> import voiceswap
+            >>> speaker_b = voiceswap.load("speakerB")  # doctest: +SKIP
+            >>> converted = speaker_b.convert(samples, 44_100)  # doctest: +SKIP
+        """
+        check_shaping(pitch, formant, protect, vocoder)
+        if samples.ndim not in (1, 2):
+            raise AudioError(f"the samples have shape {samples.shape}", "wanted (n,) or (n, n_channels) in [-1, 1]")
+        audio.check_kind("the samples", sample_rate_hz, 1 if samples.ndim == 1 else samples.shape[1])
+        block = samples.astype(np.float32).reshape(samples.shape if samples.ndim == 2 else (-1, 1))
+        audio.check_samples("the samples", block, 0, sample_rate_hz)
+        source, networks = array_source(block, sample_rate_hz), self.networks
+        found = survey(source, self.config)
+        shaping = self.shaping(found, pitch, formant, protect, vocoder)
+        made = np.concatenate(list(converted(source, found, networks, shaping)))
+        if mark:
+            marker = Marker(sample_rate_hz, made.shape[1], self.tag)
+            made = np.concatenate([marker.push(made), marker.finish()])
+        return made.reshape(samples.shape)
+
+    def shaping(
+        self,
+        found: Survey,
+        pitch: float | None,
+        formant: float,
+        protect: float,
+        vocoder: str = VOCODER,
+        *,
+        in_key: bool = False,
+    ) -> Shaping:
+        """How a surveyed source is carried over into this voice.
+
+        Without a `pitch`, the middles of both ranges meet, of singing the whole ranges as well as they can; `in_key`,
+        over an accompaniment, as near as whole octaves bring them.
+        """
+        if pitch is None:
+            sung = is_sung(found.f0_hz, self.config.features.frames_per_s)
+            pitch = transposition(found.f0_range, self.f0_range, sung=sung)
+            pitch = 12.0 * round(pitch / 12) if in_key else pitch
+        return Shaping(pitch, formant, protect, vocoder)
+
+
+# Who converts many recordings one by one opens the voice for each: it is read anew, but built only if it has changed.
+@lru_cache(maxsize=1)
+def _networks(voice: Voice) -> Networks:
+    base = load_base()
+    if base.id != voice.base_id:
+        raise ModelError(
+            f"the voice {voice.name} was made with base {voice.base_id}, this voiceswap has base {base.id}",
+            f"train it again: voiceswap train FOLDER_OF_{voice.name} --fresh",
+        )
+    # A network is as large as its settings say: only those of the base are built.
+    for section in ("features", "encoder", "decoder", "vocoder"):
+        if getattr(voice.config, section) != getattr(decoder.single_speaker(base.config), section):
+            raise ModelError(f"{voice.path / 'config.json'}: {section} is not as in its base", "train the voice again")
+    model = decoder.build(voice.config)
+    load_arrays(model, voice.arrays(model))
+    return with_decoder(base, model)
+
+
+def with_decoder(base: Base, model: keras.Model) -> Networks:
+    """The base's encoder and vocoder around the decoder of one speaker."""
+    nobody = np.zeros(1, np.int32)
+
+    def decode(content: np.ndarray, conditions: np.ndarray) -> np.ndarray:
+        return np.asarray(model.predict_on_batch([content[None], conditions[None], nobody])[0])
+
+    return Networks(base.encoder, decode, base.vocoder_of, base.config)
+
+
+def check_shaping(pitch: float | None, formant: float, protect: float, vocoder: str = VOCODER) -> None:
+    """Raise UsageError for a pitch, formant or protect out of range, or an unknown vocoder."""
+    if vocoder not in VOCODERS:
+        raise UsageError(f"unknown vocoder {vocoder!r}", f"wanted one of {', '.join(VOCODERS)}")
+    if pitch is not None and not abs(pitch) <= MAX_SEMITONES:
+        raise UsageError(
+            f"pitch is {pitch} semitones, wanted {-MAX_SEMITONES:.0f} to {MAX_SEMITONES:.0f}",
+            "12 are an octave; leave it out to have it found",
+        )
+    if not abs(formant) <= MAX_FORMANT:
+        raise UsageError(
+            f"formant is {formant} semitones, wanted {-MAX_FORMANT:.0f} to {MAX_FORMANT:.0f}",
+            "1 or -1 is heard already; 0 leaves the voice as it is",
+        )
+    if not 0 <= protect <= 1:
+        raise UsageError(f"protect is {protect}, wanted 0 to 1", "0.5 keeps half of the source's own consonants")
+
+
+def load(name_or_folder: str | Path, voices: str | Path | None = None) -> Voice:
+    """Open a voice.
+
+    Args:
+        name_or_folder: Its name, or the path of its folder.
+        voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
+
+    Returns:
+        The voice, its files verified.
+
+    Raises:
+        ModelError: There is no such voice, or it is damaged.
+    """
+    folder = paths.voices_folder(Path(voices) if voices is not None else None)
+    return Voice(open_folder(paths.find_voice(name_or_folder, folder), kind=VOICE_KIND, max_bytes=VOICE_MAX_BYTES))
+
+
+def with_card(voice: Voice, card: dict[str, Any]) -> Voice:
+    """Write a voice anew with another card, and open it; raises WriteError."""
+    write_voice(voice.path, voice.config, card, voice.arrays(decoder.build(voice.config)))
+    return load(voice.path)
+
+
+def write_voice(path: Path, config: Config, card: dict[str, Any], arrays: Arrays) -> None:
+    """Write a voice whole, in half precision, in place of a former one; raises WriteError."""
+    documents = {"config": config.to_json(), "card": card}
+    write_folder(path, kind=VOICE_KIND, documents=documents, arrays={"weights": _halved(arrays)})
+
+
+def weights_sha256(arrays: Arrays) -> str:
+    """The `id` that a voice of these weights has."""
+    return hashlib.sha256(packed(_halved(arrays))).hexdigest()
+
+
+def _halved(arrays: Arrays) -> Arrays:
+    return {k: v.astype(np.float16) for k, v in arrays.items()}

@@ -1,0 +1,112 @@
+"""Was it made with voiceswap? Recordings looked through for the mark, and for what they say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from voiceswap.arrays import Array
+from voiceswap.audio import read as audio
+from voiceswap.errors import StoppedError
+from voiceswap.events import Note, Progress, Report, silent
+from voiceswap.provenance import c2pa as credentials
+from voiceswap.provenance.c2pa import Credentials
+from voiceswap.provenance.detector import Detection
+from voiceswap.provenance.detector import detect as look
+from voiceswap.provenance.record import Record, from_tags, read_sidecar
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found in one recording."""
+
+    path: Path
+    detection: Detection
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a recording says of itself. None of it is proof but a valid signature, of who signed it.
+
+    Attributes:
+        path: The recording.
+        kind: Rate, channels, format, title and artist.
+        tags: All its tags, as they are: data from anyone.
+        record: How it was made, if it says so.
+        sidecar: What is to be said of the record beside it; empty if there is none.
+        credentials: Its Content Credentials; None if it has none.
+        faults: What contradicts what it says; empty if nothing does.
+    """
+
+    path: Path
+    kind: audio.AudioInfo
+    tags: dict[str, str]
+    record: Record | None
+    sidecar: str
+    credentials: Credentials | None
+    faults: tuple[str, ...]
+
+
+def account(path: Path) -> Account:
+    """Read what a recording says of itself; its sound is not listened to.
+
+    Args:
+        path: A recording of any format that `convert` reads.
+
+    Returns:
+        What it says, and what contradicts it.
+
+    Raises:
+        UsageError: No such file.
+        AudioError: It is no recording.
+    """
+    kind, found = audio.probe(path), audio.tags(path)
+    own = from_tags(found)
+    beside, sidecar = read_sidecar(path)
+    signature = credentials.read(path, kind.format)
+    faults = []
+    if sidecar and beside is None:
+        faults.append(f"the record beside it {sidecar}")
+    if signature is not None and signature.state == "broken":
+        faults.append(f"changed since it was signed: {', '.join(signature.problems) or 'unsound'}")
+    if own is not None and own.signed and signature is None:
+        faults.append("it was signed, but its signature is gone")
+    return Account(path, kind, found, own or beside, sidecar, signature, tuple(faults))
+
+
+def detect(*inputs: str | Path, report: Report = silent, stopped: Callable[[], bool] = lambda: False) -> list[Finding]:
+    """Look for the mark that conversions bear.
+
+    Args:
+        *inputs: Recordings of any format that `convert` reads, of any length.
+        report: Told of the progress.
+        stopped: Asked after each block; True ends it.
+
+    Returns:
+        One finding a recording, in their order.
+
+    Raises:
+        UsageError: A recording is missing.
+        AudioError: A recording cannot be read.
+        StoppedError: `stopped` said so.
+
+    Example:
+        >>> import voiceswap
+        >>> voiceswap.detect("song.speakerB.wav")[0].detection.decision  # doctest: +SKIP
+        'yes'
+    """
+    findings = []
+    for i, path in enumerate(map(Path, inputs)):
+        report(Progress(path.name, "detecting", i, len(inputs)))
+        kind = audio.probe(path)
+        blocks = audio.blocks(path, damaged=lambda text: report(Note(text, warning=True)))
+        findings.append(Finding(path, look(_interruptible(blocks, stopped), kind.sample_rate_hz)))
+    return findings
+
+
+def _interruptible(blocks: Iterator[Array], stopped: Callable[[], bool]) -> Iterator[Array]:
+    for block in blocks:
+        if stopped():
+            raise StoppedError("stopped")
+        yield block

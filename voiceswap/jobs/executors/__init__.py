@@ -1,0 +1,1 @@
+"""Where many recordings are worked on."""

@@ -1,0 +1,1 @@
+"""Networks as Keras models, with fresh weights, and nothing else."""

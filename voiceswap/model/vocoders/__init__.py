@@ -1,0 +1,1 @@
+"""Vocoders: mels in, samples out."""

@@ -1,0 +1,1 @@
+"""Who made it, may they, and how to tell."""

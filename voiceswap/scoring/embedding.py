@@ -1,0 +1,110 @@
+"""Whose voice it is: a direction from real recordings, kept on a voice's card from its training on."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voiceswap.arrays import Array
+from voiceswap.audio import read as audio
+from voiceswap.errors import AudioError, ModelError, UsageError
+from voiceswap.model.speaker import SAMPLE_RATE_HZ, WIDTH, SpeakerEncoder, direction, load_speaker_encoder
+
+# So many recordings, evenly picked, and so much of them altogether say who speaks.
+MOST_RECORDINGS, MOST_S = 40, 240.0
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a person is by the speaker encoder.
+
+    Attributes:
+        vector: Shape (WIDTH,), of length 1.
+        own: How similar the person's recordings are to it, on average; nan for a single one.
+        n_recordings: From how many.
+    """
+
+    vector: Array
+    own: float
+    n_recordings: int
+
+
+@lru_cache(maxsize=1)
+def speaker_encoder() -> SpeakerEncoder:
+    """The shipped speaker encoder, opened once."""
+    return load_speaker_encoder()
+
+
+def of_recordings(files: Sequence[Path]) -> Identity | None:
+    """Who speaks in recordings of one person.
+
+    Args:
+        files: Recordings; those that cannot be read, or hold no speech, are left out.
+
+    Returns:
+        The person's identity; None if no speech was heard.
+    """
+    chosen = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, MOST_RECORDINGS).astype(int))]
+    each_s = MOST_S / len(chosen)
+    heard = [direction(p) for p in speaker_encoder().each([_read(file, each_s) for file in chosen]) if len(p)]
+    if not heard:
+        return None
+    together = np.stack(heard)
+    vector = direction(together)
+    # Each against the others: a recording is always like itself.
+    others = together.sum(axis=0) - together
+    own = np.sum(together * others, axis=1) / np.maximum(np.linalg.norm(others, axis=1), 1e-9)
+    return Identity(vector, float(own.mean()) if len(heard) > 1 else float("nan"), len(heard))
+
+
+def _read(file: Path, most_s: float) -> Array:
+    """The beginning of a recording; nothing if it cannot be read."""
+    try:
+        return audio.read(file, SAMPLE_RATE_HZ, max_s=most_s)
+    except (AudioError, UsageError):
+        return np.zeros(0, np.float32)
+
+
+def to_card(found: Identity | None) -> dict[str, Any] | None:
+    """An identity as a voice's card keeps it: plain JSON values, under a kilobyte."""
+    if found is None:
+        return None
+    vector = base64.b64encode(found.vector.astype("<f2").tobytes()).decode()
+    own = round(found.own, 4) if np.isfinite(found.own) else None
+    return {"encoder": speaker_encoder().name, "vector": vector, "own": own, "n_recordings": found.n_recordings}
+
+
+def from_card(card: dict[str, Any], where: str) -> Identity | None:
+    """The identity on a card.
+
+    Args:
+        card: A voice's.
+        where: Its file, for the message.
+
+    Returns:
+        The identity; None if there is none, or one of another encoder.
+
+    Raises:
+        ModelError: It is none that `to_card` makes.
+    """
+    kept = card.get("speaker")
+    if kept is None:
+        return None
+    try:
+        if kept["encoder"] != speaker_encoder().name:
+            return None
+        vector = np.frombuffer(base64.b64decode(kept["vector"], validate=True), "<f2").astype(np.float64)
+        own = float("nan") if kept["own"] is None else float(kept["own"])
+        n_recordings = int(kept["n_recordings"])
+        length = float(np.linalg.norm(vector))
+        if vector.shape != (WIDTH,) or not abs(length - 1) < 0.01:
+            raise ValueError(f"{vector.shape} numbers of length {length}")
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
+        raise ModelError(f"{where} lacks a sound speaker: {str(error)[:80]}", "train the voice again") from error
+    return Identity(vector / length, own, n_recordings)

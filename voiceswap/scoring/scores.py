@@ -1,0 +1,348 @@
+"""What a conversion is worth: as whom it sounds, whether melody, loudness and silence stayed, and how natural it is.
+
+Source and conversion are read side by side in stretches of a minute, cut where the source is quiet, so that an hour
+takes the memory of a minute. What is kept of each stretch are contours and sums.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from voiceswap.arrays import Array
+from voiceswap.audio import read as audio
+from voiceswap.config import FeatureConfig
+from voiceswap.conversion.stream import Source
+from voiceswap.conversion.windows import Queue, resampled
+from voiceswap.errors import AudioError
+from voiceswap.model.speaker import WIDTH
+from voiceswap.scoring import external as instruments
+from voiceswap.scoring.embedding import Identity, speaker_encoder
+from voiceswap.signal import f0 as pitch
+from voiceswap.signal import loudness
+
+NAN = float("nan")
+STRETCH_S, CUT_WITHIN_S = 60.0, 10.0
+CLIPPED = 0.999
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one conversion; nan where there was nothing to measure, or nothing to measure it with.
+
+    Attributes:
+        source: What was converted.
+        duration_s: Its length.
+        to_target: Similarity to the target's real recordings, -1 to 1: the same person's have .87 on average, two
+            people's .53.
+        to_source: Similarity to the source.
+        f0_correlation: Correlation of log F0 over the frames that both voice.
+        f0_rmse_cents: Root mean square distance of both melodies, once the transposition is taken out.
+        shift_cents: The transposition: the median distance.
+        voicing_error: Share of the frames that only one of both voices.
+        loudness_rmse_db: Root mean square distance of both loudness contours, the change of level taken out.
+        level_change_db: How much louder the conversion is: the median distance.
+        pause_db: Level of the conversion where the source pauses, dBFS; nan where it never does.
+        source_pause_db: Level of the source there.
+        clipped_share: Share of the conversion's samples at full scale.
+        dnsmos_ovrl: Naturalness as DNSMOS predicts it, 1 to 5.
+        dnsmos_p808: The same by its second network.
+        words: How many words a recogniser hears in the source.
+        word_errors: How many of them it hears otherwise in the conversion.
+    """
+
+    source: Path
+    duration_s: float = 0.0
+    to_target: float = NAN
+    to_source: float = NAN
+    f0_correlation: float = NAN
+    f0_rmse_cents: float = NAN
+    shift_cents: float = NAN
+    voicing_error: float = NAN
+    loudness_rmse_db: float = NAN
+    level_change_db: float = NAN
+    pause_db: float = NAN
+    source_pause_db: float = NAN
+    clipped_share: float = 0.0
+    dnsmos_ovrl: float = NAN
+    dnsmos_p808: float = NAN
+    words: int = 0
+    word_errors: int = 0
+
+    @property
+    def nearer_to_source(self) -> bool:
+        """Whether it sounds rather like the source than like the target."""
+        return self.to_source > self.to_target
+
+    def verdict(self, name: str) -> str:
+        """Whom it sounds like, as a sentence; `name` is the voice's."""
+        return verdict(name, self.to_target, self.to_source)
+
+
+def verdict(name: str, to_target: float, to_source: float, n_nearer: int = 0, n_clips: int = 1) -> str:
+    """Whom conversions sound like, as a sentence.
+
+    Args:
+        name: The voice's.
+        to_target: Similarity to it, nan if it is not known.
+        to_source: Similarity to the source, nan if it is not known.
+        n_nearer: How many of the conversions are nearer to their source.
+        n_clips: How many there are.
+
+    Returns:
+        The sentence, without a full stop.
+    """
+    both = f"similarity {to_target:.2f} to {name}, {to_source:.2f} to the source"
+    if math.isnan(to_target) or math.isnan(to_source):
+        return f"whether the result is nearer to {name} or to the source is not known"
+    if to_source > to_target:
+        return f"the result is nearer to the source than to {name}: {both}"
+    if n_nearer:
+        return (
+            f"on the whole nearer to {name} than to the source ({both}), but not in {n_nearer} of {n_clips} recordings"
+        )
+    return f"nearer to {name} than to the source: {both}"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What scores a conversion.
+
+    Attributes:
+        config: Framing.
+        target: Whom conversions are to sound like; None if nothing says so.
+        mos: Says how natural something sounds; None without.
+        words: Hears words; None without.
+    """
+
+    config: FeatureConfig
+    target: Identity | None
+    mos: instruments.Mos | None
+    words: instruments.Words | None = None
+
+    def missing(self, without_words: str) -> list[str]:
+        """What is not measured, and what to do about it: a line for each.
+
+        Args:
+            without_words: What to say if there is no recogniser; "" for nothing.
+
+        Returns:
+            The lines.
+        """
+        lines = []
+        if self.target is None:
+            lines.append("similarity to the target is not measured: its card holds no speaker; give --target FOLDER")
+        if self.mos is None:
+            lines.append(f"DNSMOS is not measured: {instruments.EXTRA}")
+        if self.words is None and without_words:
+            lines.append(without_words)
+        return lines
+
+    def scores(self, path: Path, source: Source, made: Source) -> Scores:
+        """Score a conversion.
+
+        Args:
+            path: What to call the source.
+            source: The voice that was converted.
+            made: What became of it, as long as the source.
+
+        Returns:
+            The scores.
+
+        Raises:
+            AudioError: One of both cannot be read.
+        """
+        seen = _Seen(made)
+        found = _Found()
+        for said, done in stretches(source, seen.source(), self.config):
+            self._hear(found, said, done)
+        rate = self.config.mel_rate_hz
+        a, b = (np.concatenate(parts) for parts in zip(*found.f0, strict=True))
+        c, d = (np.concatenate(parts) for parts in zip(*found.levels, strict=True))
+        duration_s = found.n_samples / rate
+        target = self.target.vector if self.target is not None else np.full(WIDTH, NAN)
+        heard = found.directions[1]
+        mos = found.mos / duration_s if self.mos is not None and duration_s else np.full(2, NAN)
+        return Scores(
+            path,
+            round(duration_s, 3),
+            _cosine(heard, target),
+            _cosine(heard, found.directions[0]),
+            **melody_scores(a, b),
+            **loudness_scores(c, d),
+            clipped_share=seen.n_clipped / max(1, seen.n_samples),
+            dnsmos_ovrl=float(mos[0]),
+            dnsmos_p808=float(mos[1]),
+            words=found.n_words,
+            word_errors=found.n_word_errors,
+        )
+
+    def _hear(self, found: _Found, said: Array, done: Array) -> None:
+        f = self.config
+        found.n_samples += len(said)
+        found.f0.append((pitch.f0_hz(said, f), pitch.f0_hz(done, f)))
+        levels = partial(loudness.frame_levels_db, sample_rate_hz=f.mel_rate_hz)
+        found.levels.append((levels(said), levels(done)))
+        at_16k = [audio.resample(x, f.mel_rate_hz, instruments.SAMPLE_RATE_HZ) for x in (said, done)]
+        for summed, samples in zip(found.directions, at_16k, strict=True):
+            summed += speaker_encoder().pieces(samples).sum(axis=0)
+        if self.mos is not None:
+            answer = self.mos(at_16k[1])
+            found.mos += np.array([answer["ovrl_mos"], answer["p808_mos"]]) * len(said) / f.mel_rate_hz
+        if self.words is not None:
+            wanted, heard = (self.words(samples) for samples in at_16k)
+            found.n_words += len(wanted)
+            found.n_word_errors += instruments.word_errors(wanted, heard)
+
+
+@dataclass
+class _Found:
+    """What has been found so far: pairs are of source and conversion."""
+
+    n_samples: int = 0
+    f0: list[tuple[Array, Array]] = field(default_factory=list)
+    levels: list[tuple[Array, Array]] = field(default_factory=list)
+    directions: tuple[Array, Array] = field(default_factory=lambda: (np.zeros(WIDTH), np.zeros(WIDTH)))
+    mos: Array = field(default_factory=lambda: np.zeros(2))
+    n_words: int = 0
+    n_word_errors: int = 0
+
+
+class _Seen:
+    """Counts what clips in a recording while it is read."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self.n_samples, self.n_clipped = source, 0, 0
+
+    def source(self) -> Source:
+        return Source(self._blocks, self._source.sample_rate_hz, self._source.n_channels, self._source.label)
+
+    def _blocks(self) -> Iterator[Array]:
+        self.n_samples = self.n_clipped = 0
+        for block in self._source.open():
+            self.n_samples += block.size
+            self.n_clipped += int(np.count_nonzero(np.abs(block) >= CLIPPED))
+            yield block
+
+
+def file_source(path: Path) -> Source:
+    """A recording as a source; raises UsageError or AudioError."""
+    kind = audio.probe(path)
+    return Source(lambda: audio.blocks(path), kind.sample_rate_hz, kind.n_channels, str(path))
+
+
+@contextmanager
+def tapped(blocks: Iterator[Array], kind: audio.AudioInfo) -> Iterator[tuple[Iterator[Array], Callable[[], Source]]]:
+    """Keep what passes by in a temporary file.
+
+    Args:
+        blocks: Blocks (n, n_channels).
+        kind: Their rate and channels.
+
+    Yields:
+        The same blocks, and what gives them again as a source once they have all passed.
+    """
+    with tempfile.TemporaryDirectory(prefix="voiceswap-") as folder:
+        path = Path(folder) / "kept.w64"
+
+        def passing() -> Iterator[Array]:
+            with audio.Writer(path, audio.AudioInfo(kind.sample_rate_hz, kind.n_channels, "W64", "FLOAT")) as writer:
+                for block in blocks:
+                    writer.write(block)
+                    yield block
+
+        yield passing(), lambda: file_source(path)
+
+
+def stretches(source: Source, made: Source, config: FeatureConfig) -> Iterator[tuple[Array, Array]]:
+    """Both recordings side by side, mono (n,) at `mel_rate_hz`, cut at quiet moments of the source.
+
+    Args:
+        source: What was converted.
+        made: What became of it; silence where it ends before the source.
+        config: The rate.
+
+    Yields:
+        Stretches of at most a minute, of equal length.
+
+    Raises:
+        AudioError: The source is empty, or one of both cannot be read.
+    """
+    rate = config.mel_rate_hz
+    mixed = []
+    for each in (source, made):
+        signs = audio.channel_signs(each.open(), each.n_channels)
+        mixed.append(resampled(each.open(), signs, each.sample_rate_hz, rate))
+    ours, theirs = mixed[0], Queue(mixed[1])
+    longest, within = round(STRETCH_S * rate), round(CUT_WITHIN_S * rate)
+    held, n_all = np.zeros(0, np.float32), 0
+    for block in ours:
+        held = np.concatenate([held, block])
+        n_all += len(block)
+        while len(held) >= longest:
+            levels_db = loudness.frame_levels_db(held[longest - within : longest], rate)
+            cut = longest - within + round(float(np.argmin(levels_db) + 0.5) * loudness.LEVEL_FRAME_S * rate)
+            yield held[:cut], theirs.take(cut)
+            held = held[cut:]
+    if not n_all:
+        raise AudioError(f"{source.label} is empty", "give a longer recording")
+    if len(held):
+        yield held, theirs.take(len(held))
+
+
+def melody_scores(source: Array, made: Array) -> dict[str, float]:
+    """How well one melody follows another.
+
+    Args:
+        source: Shape (n_frames,), Hz, 0.0 = unvoiced.
+        made: The same, of its conversion.
+
+    Returns:
+        voicing_error, and f0_correlation, f0_rmse_cents and shift_cents where enough is voiced in both: see Scores.
+    """
+    found = {"voicing_error": float(np.mean((source > 0) != (made > 0))) if len(source) else NAN}
+    both = (source > 0) & (made > 0)
+    if both.sum() < pitch.MIN_VOICED_FRAMES:
+        return found
+    a, b = np.log2(source[both].astype(np.float64)), np.log2(made[both].astype(np.float64))
+    cents = 1200 * (b - a)
+    shift = float(np.median(cents))
+    flat = min(a.std(), b.std()) < 1e-6
+    found["f0_correlation"] = NAN if flat else float(np.corrcoef(a, b)[0, 1])
+    return found | {"f0_rmse_cents": float(np.sqrt(np.mean((cents - shift) ** 2))), "shift_cents": shift}
+
+
+def loudness_scores(source_db: Array, made_db: Array) -> dict[str, float]:
+    """How well one loudness follows another.
+
+    Args:
+        source_db: Shape (n_frames,), the levels of frames of 20 ms, dBFS.
+        made_db: The same, of its conversion.
+
+    Returns:
+        pause_db and source_pause_db; loudness_rmse_db and level_change_db where there is sound: see Scores.
+    """
+    active_db = loudness.active_level_db(source_db)
+    sounding = source_db > max(active_db - loudness.ACTIVE_RANGE_DB, loudness.SILENT_DB)
+    found = {"pause_db": _mean_db(made_db[~sounding]), "source_pause_db": _mean_db(source_db[~sounding])}
+    if not sounding.any():
+        return found
+    distance = (made_db - source_db)[sounding]
+    change = float(np.median(distance))
+    return found | {"loudness_rmse_db": float(np.sqrt(np.mean((distance - change) ** 2))), "level_change_db": change}
+
+
+def _mean_db(levels_db: Array) -> float:
+    return float(10 * np.log10(np.mean(10 ** (levels_db / 10)))) if len(levels_db) else NAN
+
+
+def _cosine(a: Array, b: Array) -> float:
+    length = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / length if length > 0 else NAN

@@ -1,0 +1,1 @@
+"""The parts of a base, and how each is made."""

@@ -1,0 +1,332 @@
+"""Recordings to features to seeded batches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from voiceswap.arrays import Array
+from voiceswap.audio import read as audio
+from voiceswap.audio.decode import CONTAINERS
+from voiceswap.config import Config, FeatureConfig, TrainConfig
+from voiceswap.errors import AudioError, UsageError
+from voiceswap.events import Note, Progress, Report
+from voiceswap.model.encoder import ContentEncoder
+from voiceswap.signal import f0 as pitch
+from voiceswap.signal import features, loudness, world
+from voiceswap.signal.perturb import perturbed
+from voiceswap.storage import atomic, paths
+
+SUFFIXES = CONTAINERS | set(audio.FORMATS) | {".wave", ".oga", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64"}
+# Changes whenever the same recording would give other features.
+CACHE_VERSION = 6
+HELD_OUT_EVERY = 10
+MAX_SPEECH_S = 3600.0
+# Long recordings are heard in parts of ten minutes, so that ten hours take the memory of one.
+PART_S = 600.0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Features of one stretch of speech.
+
+    Attributes:
+        contents: Content of the recording and of its perturbed copies, each (n_vectors, content_dim), float16.
+        mel: Shape (n_frames, n_mels), natural log, float16.
+        f0_hz: Shape (n_frames,), float32.
+        source: The recording that it was heard in.
+    """
+
+    contents: tuple[Array, ...]
+    mel: Array
+    f0_hz: Array
+    source: Path
+
+
+@dataclass(frozen=True)
+class Speech:
+    """One person's clips, and what was found on the way."""
+
+    clips: tuple[Clip, ...]
+    n_files: int
+    skipped: tuple[tuple[Path, str], ...]
+    speech_s: float
+    total_s: float
+    data_sha256: str
+
+    @property
+    def training(self) -> tuple[Clip, ...]:
+        """The clips to learn from."""
+        return tuple(c for i, c in enumerate(self.clips) if not self._kept_apart(i))
+
+    @property
+    def held_out(self) -> tuple[Clip, ...]:
+        """The tenth that is kept apart to judge by."""
+        return tuple(c for i, c in enumerate(self.clips) if self._kept_apart(i))
+
+    def _kept_apart(self, i: int) -> bool:
+        # Few clips: the last one; else every tenth, spread over the recordings.
+        every = min(HELD_OUT_EVERY, len(self.clips))
+        return i % every == every - 1 and len(self.clips) > 1
+
+
+def recordings(source: Path) -> list[Path]:
+    """The recordings of one person: a folder's, recursively and sorted, hidden ones left out, or the one file itself.
+
+    Args:
+        source: A folder or a file.
+
+    Returns:
+        At least one path.
+
+    Raises:
+        UsageError: It does not exist, or the folder holds no file with a known ending, or one in it may not be looked
+            into.
+    """
+    if os.path.isfile(source):
+        return [source]
+    files = list(_below(source))
+    if not os.path.isdir(source):
+        raise UsageError(f"no such folder or recording: {source}", "give a folder of recordings, or one long recording")
+    if not files:
+        kinds = ", ".join(sorted(s[1:] for s in SUFFIXES))
+        raise UsageError(f"{source} holds no recording", f"wanted files ending in {kinds}")
+    return files
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for path in paths.inside(folder):
+        if path.name.startswith("."):
+            continue
+        # A link to a folder may lead back.
+        if os.path.isdir(path) and not path.is_symlink():
+            yield from _below(path)
+        elif path.suffix.lower() in SUFFIXES and os.path.isfile(path):
+            yield path
+
+
+def prepare(
+    name: str,
+    files: Sequence[Path],
+    encoder: ContentEncoder,
+    encoder_id: str,
+    config: Config,
+    cache: Path,
+    report: Report,
+) -> Speech:
+    """Features of one person's recordings, out of the cache where these very recordings were seen before.
+
+    Args:
+        name: Who, for the report.
+        files: Recordings; those that cannot be read are skipped with their reason.
+        encoder: The content encoder.
+        encoder_id: What names the encoder's weights in the cache.
+        config: Framing, and how many perturbed copies.
+        cache: Folder of the feature cache.
+        report: Told of the progress.
+
+    Returns:
+        The clips in the order of the files.
+
+    Raises:
+        WriteError: The cache cannot be written.
+    """
+    digests = {path: _digest(path) for path in files}
+    fingerprint = {
+        "version": CACHE_VERSION,
+        "features": config.features.model_dump(mode="json"),
+        "encoder": encoder_id,
+        "copies": config.train.perturbed_copies,
+        "rooms": config.train.perturbed_rooms,
+        "files": list(digests.values()),
+    }
+    data_sha256 = hashlib.sha256(json.dumps(sorted(digests.values())).encode()).hexdigest()
+    entry = cache / f"{hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()}.safetensors"
+    arrays = _cached(entry)
+    if arrays is None:
+        atomic.make_folder(cache)
+        atomic.sweep(cache)
+        arrays, reasons = _extract(name, files, encoder, config, report)
+        arrays["skipped"] = np.frombuffer(json.dumps(reasons).encode(), dtype=np.uint8)
+        atomic.write_bytes(entry, save(arrays))
+    reasons = json.loads(arrays["skipped"].tobytes())
+    clips = _unpack(arrays, config.train.perturbed_copies, files)
+    return Speech(
+        clips=clips,
+        n_files=len(files),
+        skipped=tuple((files[int(i)], reason) for i, reason in reasons.items()),
+        speech_s=sum(len(c.mel) for c in clips) / config.features.frames_per_s,
+        total_s=float(arrays["total_s"][0]),
+        data_sha256=data_sha256,
+    )
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+
+
+def _cached(entry: Path) -> dict[str, Array] | None:
+    try:
+        return load(entry.read_bytes())
+    except (OSError, SafetensorError):
+        return None
+
+
+def _extract(
+    name: str, files: Sequence[Path], encoder: ContentEncoder, config: Config, report: Report
+) -> tuple[dict[str, Array], dict[str, str]]:
+    found = _Extraction(config)
+    reasons: dict[str, str] = {}
+    for i, path in enumerate(files):
+        report(Progress(name, "reading", i, len(files)))
+        try:
+            if not found.add(path, i):
+                reasons[str(i)] = "no speech found"
+        except (AudioError, UsageError) as error:
+            reasons[str(i)] = error.message
+        if found.speech_s > MAX_SPEECH_S:
+            report(Note(f"{name}: only the first {MAX_SPEECH_S / 60:.0f} minutes of speech are used", warning=True))
+            break
+    contents = []
+    for copy, mels in enumerate(found.encoder_mels):
+        report(Progress(name, "listening", copy, len(found.encoder_mels)))
+        contents.append(heard(encoder, mels, backwards=copy % 2 == 1))
+    arrays: dict[str, Array] = {"total_s": np.array([found.total_s]), "sources": np.array(found.sources, np.int64)}
+    for j, (mel, f0) in enumerate(zip(found.mels, found.f0s, strict=True)):
+        arrays[f"mel_{j}"], arrays[f"f0_{j}"] = mel, f0
+        for copy, of_copy in enumerate(contents):
+            arrays[f"content_{j}_{copy}"] = np.ascontiguousarray(of_copy[j].astype(np.float16))
+    return arrays, reasons
+
+
+class _Extraction:
+    """What has been heard of one person so far, clip by clip."""
+
+    def __init__(self, config: Config) -> None:
+        self._features, self._train = config.features, config.train
+        self.mels: list[Array] = []
+        self.f0s: list[Array] = []
+        self.sources: list[int] = []
+        self.encoder_mels: list[list[Array]] = [[] for _ in range(1 + self._train.perturbed_copies)]
+        self.total_s = self.speech_s = 0.0
+
+    def add(self, path: Path, index: int) -> int:
+        """Hear one recording, up to the most that is used; the number of clips found. Of a damaged one nothing is."""
+        n_before, total_s, speech_s = len(self.mels), self.total_s, self.speech_s
+        try:
+            return self._hear(path, index)
+        except (AudioError, UsageError):
+            per_clip: tuple[list[Any], ...] = (self.mels, self.f0s, self.sources, *self.encoder_mels)
+            for of_clips in per_clip:
+                del of_clips[n_before:]
+            self.total_s, self.speech_s = total_s, speech_s
+            raise
+
+    def _hear(self, path: Path, index: int) -> int:
+        f, n_clips = self._features, 0
+        for samples in parts(path, f):
+            self.total_s += len(samples) / f.mel_rate_hz
+            for piece in clips_of_speech(samples, f):
+                self.speech_s += len(piece) / f.mel_rate_hz
+                self.mels.append(features.decoder_mel(piece, f).astype(np.float16))
+                self.f0s.append(pitch.f0_hz(piece, f))
+                self.sources.append(index)
+                copies = copies_of(piece, f, self._train, seed=[index, n_clips])
+                for mels, said in zip(self.encoder_mels, [piece, *copies], strict=True):
+                    mels.append(encoder_mel(said, f))
+                n_clips += 1
+            if self.speech_s > MAX_SPEECH_S:
+                break
+        return n_clips
+
+
+def parts(path: Path, config: FeatureConfig) -> Iterator[Array]:
+    """A recording at `mel_rate_hz`, without its offset, in parts (n_samples,); raises UsageError or AudioError."""
+    return loudness.without_offset(audio.parts(path, config.mel_rate_hz, PART_S), config.mel_rate_hz)
+
+
+def clips_of_speech(samples: Array, config: FeatureConfig) -> list[Array]:
+    """Speech cut at its pauses, silence left out, each clip at the same level.
+
+    Args:
+        samples: Shape (n_samples,), float32, at `mel_rate_hz`.
+        config: Rate and level.
+
+    Returns:
+        Clips of shape (n,), float32, about 0.6 to 14 s each.
+    """
+    segments = loudness.speech_segments(samples, config.mel_rate_hz)
+    return [levelled(samples[start:stop], config) for start, stop in segments]
+
+
+def levelled(samples: Array, config: FeatureConfig) -> Array:
+    """The samples with their speech at `speech_level_db`, unclipped."""
+    level_db = loudness.active_level_db(loudness.frame_levels_db(samples, config.mel_rate_hz))
+    return loudness.limit(samples * np.float32(10 ** ((config.speech_level_db - level_db) / 20)))
+
+
+def encoder_mel(samples: Array, config: FeatureConfig) -> Array:
+    """The encoder's mel of samples (n,) at `mel_rate_hz`."""
+    return features.encoder_mel(audio.resample(samples, config.mel_rate_hz, config.content_rate_hz), config)
+
+
+def heard(encoder: ContentEncoder, mels: Sequence[Array], *, backwards: bool) -> list[Array]:
+    """Content of many pieces, packed into windows in their order or, `backwards`, in the opposite one.
+
+    What a moment sounds like to the encoder hangs on its place in the window and on its neighbours; a copy that lies
+    elsewhere, beside others, tells how much.
+    """
+    return encoder.pieces(mels[::-1])[::-1] if backwards else encoder.pieces(mels)
+
+
+def copies_of(piece: Array, config: FeatureConfig, train: TrainConfig, seed: list[int]) -> list[Array]:
+    """Perturbed copies of one clip: formants up and down in turn.
+
+    Args:
+        piece: Shape (n_samples,), float32, at `mel_rate_hz`.
+        config: Rate, frame length and F0 range.
+        train: How many, and whether through other microphones and rooms, too.
+        seed: What the copies are drawn by.
+
+    Returns:
+        `perturbed_copies` arrays of the piece's shape, float32.
+    """
+    if not train.perturbed_copies:
+        return []
+    said = world.analysed(piece, config)
+    return [
+        perturbed(
+            said,
+            np.random.default_rng([*seed, copy]),
+            up=(sum(seed) + copy) % 2 == 1,
+            rooms=train.perturbed_rooms,
+        )
+        for copy in range(train.perturbed_copies)
+    ]
+
+
+def _unpack(arrays: dict[str, Array], n_copies: int, files: Sequence[Path]) -> tuple[Clip, ...]:
+    n_clips = sum(key.startswith("mel_") for key in arrays)
+    return tuple(
+        Clip(
+            tuple(arrays[f"content_{j}_{copy}"] for copy in range(1 + n_copies)),
+            arrays[f"mel_{j}"],
+            arrays[f"f0_{j}"],
+            files[arrays["sources"][j]],
+        )
+        for j in range(n_clips)
+        if len(arrays[f"content_{j}_0"])
+    )

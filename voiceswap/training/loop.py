@@ -1,0 +1,363 @@
+"""The one training loop: steps, scores, checkpoints, and an end that the held-out score decides."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from voiceswap.arrays import Arrays
+from voiceswap.config import Config, TrainConfig
+from voiceswap.errors import ModelError, UsageError, VoiceswapError
+from voiceswap.events import Note, Plan, Progress, Report
+from voiceswap.storage import atomic, folder
+from voiceswap.training.eta import Pace
+from voiceswap.version import __version__
+
+METRICS = "metrics.jsonl"
+CHECKPOINT_KIND = "checkpoint"
+CHECKPOINT_MAX_BYTES = 2 << 30
+MAX_MINUTES = 10_000
+# A score must fall by this share to count as better: less is noise.
+BETTER = 0.0005
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Where a run stands; kept beside the weights of each checkpoint.
+
+    One that goes on after its end counts its steps, its time and its patience from `more_from_step` and `more_from_s`.
+    """
+
+    step: int
+    n_steps: int
+    best_step: int
+    best_score: float
+    first_score: float
+    last_score: float
+    trained_s: float
+    more_from_step: int = 0
+    more_from_s: float = 0.0
+
+    def ended(self, train: TrainConfig) -> bool:
+        """Whether its steps are done, or it has not become better for long."""
+        waited = self.step - max(self.best_step, self.more_from_step)
+        return self.step >= self.n_steps or waited >= train.patience * train.evaluate_every
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: the weights with the best held-out score, and whether it came to its own end."""
+
+    state: RunState
+    best: Arrays
+    finished: bool
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check on the held-out recordings found: where the run stands, and whether it is the best so far.
+
+    `loss` is the mean since the last check, and nan at the beginning; `times_real_time` how fast the training is.
+    """
+
+    state: RunState
+    is_best: bool
+    loss: float = math.nan
+    times_real_time: float = math.nan
+
+
+class Learns(Protocol):
+    """What can be trained: see `learner.Learner`."""
+
+    config: Config
+
+    def step(self, batch: Any, step: int, n_steps: int) -> float:
+        """Learn from a batch; the loss, or something that is not finite."""
+        ...
+
+    def score(self, batch: Any) -> float:
+        """How far it is from what it should be, on what it has not seen."""
+        ...
+
+    def weights(self) -> Arrays:
+        """What it has learnt."""
+        ...
+
+    def state(self) -> Arrays:
+        """Everything that changes while learning."""
+        ...
+
+    def restore(self, state: Arrays) -> None:
+        """Go on from what `state` gave."""
+        ...
+
+    def expected_state(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Names, shapes and types of `state`."""
+        ...
+
+
+class Draws(Protocol):
+    """What gives the batch of each step: see `batches.Crops`."""
+
+    def batch(self, step: int) -> Any:
+        """The batch of one step."""
+        ...
+
+    def sources(self, step: int) -> list[Path]:
+        """The recordings in it."""
+        ...
+
+
+Watch = Callable[[Checked, Arrays], None]
+
+
+def _unwatched(found: Checked, weights: Arrays) -> None:
+    """The watch of a run that nobody watches."""
+
+
+def _unrehearsed() -> None:
+    """The rehearsal of a run that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is trained on what, and where its checkpoints lie.
+
+    Attributes:
+        name: For the report.
+        learner: What learns.
+        crops: Gives the batch of each step.
+        held_out: What the score is taken on.
+        folder: Holds the checkpoints; a run found there goes on if it has the same identity.
+        identity: What makes two runs the same: settings, data, base.
+        n_steps: How many steps at most.
+        minutes: Time for the steps, or None; the number of steps is fitted to it on the speed measured.
+        watch: Told of each check, and given the best weights so far; it must not change what is learnt.
+        rehearse: Does what `watch` does at a check, and keeps nothing: for how long that takes.
+        more: Whether a run found there came to its end, so that it goes on by as many steps and minutes again.
+        begin_anew: What the user does to begin anew.
+    """
+
+    name: str
+    learner: Learns
+    crops: Draws
+    held_out: Any
+    folder: Path
+    identity: dict[str, object]
+    n_steps: int
+    minutes: float | None = None
+    watch: Watch = _unwatched
+    rehearse: Callable[[], None] = _unrehearsed
+    more: bool = False
+    begin_anew: str = "begin anew with --fresh"
+
+
+def check_minutes(minutes: float | None) -> None:
+    """Raise UsageError for a time that no training can be given."""
+    if minutes is not None and not 0 < minutes <= MAX_MINUTES:
+        raise UsageError(
+            f"minutes is {minutes}, wanted more than 0 and at most {MAX_MINUTES}",
+            "leave it out: training ends by itself",
+        )
+
+
+def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -> Outcome:
+    """Train until the held-out score no longer falls, the steps are done, the time is over, or someone stops it.
+
+    Args:
+        job: What to train.
+        report: Told of the plan and the progress.
+        stopped: Asked after each step; True ends the run with a checkpoint.
+
+    Returns:
+        The best weights and where the run stands.
+
+    Raises:
+        ModelError: The checkpoints belong to another run.
+        WriteError: A checkpoint cannot be written.
+        VoiceswapError: The loss, its gradient or the weights are not finite any more; names the recordings of that
+            step; the last good checkpoint is kept.
+    """
+    t = job.learner.config.train
+    atomic.make_folder(job.folder)
+    state, best = _resumed(job, report) or _begun(job, report)
+    crops_s = t.crop_frames * t.batch / job.learner.config.features.frames_per_s
+    pace, losses = Pace(t.evaluate_every, t.checkpoint_every_s), list[float]()
+    began = saved = last = time.monotonic()
+    before_s = state.trained_s
+    while not state.ended(t):
+        before_step = time.monotonic()
+        losses.append(job.learner.step(job.crops.batch(state.step), state.step, state.n_steps))
+        if not math.isfinite(losses[-1]):
+            raise _broke_down(job, state.step, f"its loss or gradient is {losses[-1]}")
+        now = time.monotonic()
+        pace.stepped(now - before_step)
+        state = replace(state, step=state.step + 1, trained_s=before_s + now - began)
+        if pace.is_known:
+            # The check before the first step built what later ones use again: what one takes shows only now.
+            job.learner.score(job.held_out)
+            job.rehearse()
+            pace.checked(time.monotonic() - now)
+            state = _fitted(state, pace, job)
+            report(Plan(job.name, state.n_steps, _left_s(state, pace, job)))
+        if state.step % t.evaluate_every == 0 or state.step == state.n_steps:
+            before_check = time.monotonic()
+            score = job.learner.score(job.held_out)
+            state = replace(state, last_score=score, trained_s=before_s + time.monotonic() - began)
+            state = _fitted(state, pace, job)
+            if is_best := state.last_score < state.best_score * (1 - BETTER):
+                state, best = replace(state, best_score=state.last_score, best_step=state.step), job.learner.weights()
+            found = Checked(state, is_best, sum(losses) / len(losses), crops_s / pace.in_all_s)
+            _log(job.folder, found)
+            job.watch(found, best)
+            pace.checked(time.monotonic() - before_check)
+            losses = losses[-1:]
+        left_s, speed = _left_s(state, pace, job), crops_s / pace.in_all_s
+        report(Progress(job.name, "training", state.step, state.n_steps, losses[-1], state.last_score, speed, left_s))
+        if stopped():
+            _save(job, state, best)
+            return Outcome(state, best, finished=False)
+        # Not from `now`: the check takes time, too. As long a step again shall not be too long.
+        last, step_began = time.monotonic(), last
+        if (last - saved) + (last - step_began) > t.checkpoint_every_s:
+            _save(job, state, best)
+            saved = time.monotonic()
+            pace.saved(saved - last)
+            last = saved
+    _save(job, state, best)
+    report(Note(_ending(job, state)))
+    return Outcome(state, best, finished=True)
+
+
+def _ending(job: Run, state: RunState) -> str:
+    most = _most(job, state)
+    if state.step < state.n_steps:
+        why = f"no better for {state.step - state.best_step} steps"
+    else:
+        why = "all are done" if state.n_steps >= most else "its time is over"
+    return (
+        f"{job.name}: ended at step {state.step} of {max(state.n_steps, most)}, {why}; "
+        f"kept step {state.best_step}, held-out error {state.best_score:.3f}"
+    )
+
+
+def _broke_down(job: Run, step: int, what: str) -> VoiceswapError:
+    heard = ", ".join(map(str, job.crops.sources(step)))
+    return VoiceswapError(
+        f"training of {job.name} broke down at step {step}, on {heard}: {what}",
+        f"the last sound checkpoint is kept in {job.folder}; look for odd recordings among them, or {job.begin_anew}",
+    )
+
+
+def _begun(job: Run, report: Report) -> tuple[RunState, Arrays]:
+    if job.more:
+        report(Note(f"{job.name}: its checkpoints are gone; it is trained anew from the base", warning=True))
+    score, weights = job.learner.score(job.held_out), job.learner.weights()
+    state = RunState(0, job.n_steps, 0, score, score, score, 0.0)
+    job.watch(Checked(state, is_best=True), weights)
+    return state, weights
+
+
+def _fitted(state: RunState, pace: Pace, job: Run) -> RunState:
+    if job.minutes is None or math.isnan(pace.in_all_s):
+        return state
+    left = max(0, int((60 * job.minutes - (state.trained_s - state.more_from_s)) / pace.in_all_s))
+    return replace(state, n_steps=min(_most(job, state), state.step + left))
+
+
+def _most(job: Run, state: RunState) -> int:
+    """The step at which the run ends at the latest."""
+    return state.more_from_step + job.n_steps
+
+
+def _left_s(state: RunState, pace: Pace, job: Run) -> float:
+    every = job.learner.config.train.evaluate_every
+    # The last step is followed by a check, wherever it lies.
+    n_checks = -(-state.n_steps // every) - state.step // every if state.step < state.n_steps else 0
+    return pace.left_s(state.n_steps - state.step, n_checks)
+
+
+def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays] | None:
+    damaged: list[ModelError] = []
+    found = folder.latest(job.folder, kind=CHECKPOINT_KIND, max_bytes=CHECKPOINT_MAX_BYTES, skipped=damaged)
+    for error in damaged:
+        report(Note(f"{error.message}; an earlier checkpoint is taken", warning=True))
+    if found is None:
+        return None
+    step, checkpoint = found
+    run_json = checkpoint.document("run")
+    theirs, ours = run_json["identity"], _plain(job.identity)
+    if theirs != ours:
+        raise ModelError(
+            f"the training of {job.name} that was begun differs in {'; '.join(_differences(theirs, ours))}",
+            f"give the recordings and options it was begun with, or {job.begin_anew}",
+        )
+    if (made_by := checkpoint.manifest["voiceswap_version"]) != __version__:
+        report(Note(f"{job.name} was begun with voiceswap {made_by}", warning=True))
+    job.learner.restore(checkpoint.arrays("state", job.learner.expected_state()))
+    weights = job.learner.weights()
+    best = checkpoint.arrays("best", {name: (a.shape, "F32") for name, a in weights.items()})
+    report(Note(f"{job.name}: going on from step {step}"))
+    state = RunState(**run_json["state"])
+    if job.more:
+        return replace(
+            state, n_steps=state.step + job.n_steps, more_from_step=state.step, more_from_s=state.trained_s
+        ), best
+    # More steps than at first may be wanted now.
+    n_steps = max(state.n_steps, _most(job, state)) if job.minutes is None else state.n_steps
+    return replace(state, n_steps=n_steps), best
+
+
+def standing(run_folder: Path, identity: dict[str, object]) -> RunState | None:
+    """Where the run of this identity stands whose checkpoints lie there; None if there are none, or another's."""
+    newest = folder.latest(run_folder, kind=CHECKPOINT_KIND, max_bytes=CHECKPOINT_MAX_BYTES)
+    run_json = newest[1].document("run") if newest is not None else {}
+    return RunState(**run_json["state"]) if run_json.get("identity") == _plain(identity) else None
+
+
+def _plain(identity: dict[str, object]) -> Any:
+    return json.loads(json.dumps(identity))
+
+
+def _differences(theirs: Any, ours: Any, key: str = "") -> list[str]:
+    """What differs between two values of plain JSON, field by field."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        keys = sorted(theirs.keys() | ours.keys())
+        return [text for k in keys for text in _differences(theirs.get(k), ours.get(k), f"{key}.{k}" if key else k)]
+    return [] if theirs == ours else [f"{key} (then {str(theirs)[:40]}, now {str(ours)[:40]})"]
+
+
+def _save(job: Run, state: RunState, best: Arrays) -> None:
+    path = folder.step_path(job.folder, state.step)
+    if path.exists():
+        return
+    learnt = job.learner.state()
+    # The loss of a step is that before its update: the weights may have broken though it is finite.
+    if not all(np.isfinite(array).all() for array in learnt.values()):
+        raise _broke_down(job, state.step - 1, "some weights are not finite")
+    folder.write_folder(
+        path,
+        kind=CHECKPOINT_KIND,
+        documents={"run": {"state": asdict(state), "identity": job.identity}},
+        arrays={"state": learnt, "best": best},
+    )
+    folder.prune(job.folder)
+
+
+def _log(run_folder: Path, found: Checked) -> None:
+    state, speed = found.state, found.times_real_time
+    line: dict[str, float | None] = {
+        "step": state.step,
+        "loss": found.loss,
+        "held_out": state.last_score,
+        "best_step": state.best_step,
+    }
+    line |= {"trained_s": round(state.trained_s, 1), "times_real_time": None if math.isnan(speed) else round(speed, 2)}
+    atomic.append_line(run_folder / METRICS, json.dumps(line))
