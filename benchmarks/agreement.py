@@ -16,13 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from voiceswap.audio import read as audio
+from voiceswap.audio.find import find_recordings
+from voiceswap.audio.read import read_mono
+from voiceswap.audio.source import file_source
 from voiceswap.config import Config
 from voiceswap.model.speaker import SAMPLE_RATE_HZ, direction
 from voiceswap.scoring import external as instruments
 from voiceswap.scoring.embedding import Identity, of_recordings, speaker_encoder
-from voiceswap.scoring.scores import Judge, file_source
-from voiceswap.training.dataset import recordings
+from voiceswap.scoring.scores import Judge
 
 NAMES = (
     "to_target",
@@ -40,13 +41,13 @@ NAMES = (
 def centre(files, kept):
     for file in files:
         if file not in kept:
-            kept[file] = direction(speaker_encoder().pieces(audio.read(Path(file), SAMPLE_RATE_HZ)))
+            kept[file] = direction(speaker_encoder().pieces(read_mono(Path(file), SAMPLE_RATE_HZ)))
     return direction(np.stack([kept[file] for file in files]))
 
 
 @lru_cache
 def known(folder):
-    return of_recordings(recordings(folder))
+    return of_recordings(find_recordings(folder))
 
 
 def compared(rows):

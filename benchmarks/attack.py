@@ -97,7 +97,9 @@ def vocoder(y):
 
 def converted_again(y):
     """Converted by voiceswap without a mark, into the voice that training starts from."""
-    from voiceswap.conversion.stream import Shaping, array_source, converted, survey
+    from voiceswap.audio.source import array_source
+    from voiceswap.conversion.analysis import analyse
+    from voiceswap.conversion.stream import Shaping, converted
     from voiceswap.conversion.voice import with_decoder
     from voiceswap.model import decoder
     from voiceswap.model.base import load_base
@@ -107,7 +109,7 @@ def converted_again(y):
     model = decoder.build(decoder.single_speaker(base.config))
     load_arrays(model, decoder.start_of_voice(base.arrays("decoder")))
     source = array_source(y[:, None], RATE_HZ)
-    return np.concatenate(list(converted(source, survey(source, base.config), with_decoder(base, model), Shaping())))[
+    return np.concatenate(list(converted(source, analyse(source, base.config), with_decoder(base, model), Shaping())))[
         :, 0
     ]
 

@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import read_mono
 from voiceswap.config import Config
 from voiceswap.model.base import load_base
 from voiceswap.model.encoder import ContentEncoder
@@ -32,7 +32,7 @@ EVERY = 4
 
 
 def mel_of(path):
-    samples = audio.read(path, FEATURES.content_rate_hz)
+    samples = read_mono(path, FEATURES.content_rate_hz)
     level = float(np.sqrt(np.mean(samples**2))) + 1e-9
     return features.encoder_mel(samples * np.float32(10 ** (FEATURES.speech_level_db / 20) / level), FEATURES)
 

@@ -20,7 +20,7 @@ import numpy as np
 import soundfile
 
 import voiceswap
-from voiceswap.audio import read as audio
+from voiceswap.audio.resample import resample
 from voiceswap.config import Config
 from voiceswap.events import Progress
 from voiceswap.model.base import load_base
@@ -96,7 +96,7 @@ def train(data, work):
 
 def warped(samples, rate, voice):
     """The classical way: WORLD, F0 moved to the voice's, formants with it."""
-    at_rate = audio.resample(samples, rate, FEATURES.mel_rate_hz)
+    at_rate = resample(samples, rate, FEATURES.mel_rate_hz)
     semitones = pitch.transposition(pitch.f0_range(pitch.f0_hz(at_rate, FEATURES)), voice.f0_range)
     ratio = 2 ** (semitones / 12)
     formants = float(np.clip(ratio**FORMANT_POWER, *FORMANT_RANGE))
@@ -105,12 +105,12 @@ def warped(samples, rate, voice):
 
 
 def copied_by_vocoder(samples, rate, vocoder):
-    at_rate = levelled(audio.resample(samples, rate, FEATURES.mel_rate_hz), FEATURES)
+    at_rate = levelled(resample(samples, rate, FEATURES.mel_rate_hz), FEATURES)
     return vocoder(features.decoder_mel(at_rate, FEATURES)), FEATURES.mel_rate_hz
 
 
 def copied_by_world(samples, rate):
-    at_rate = audio.resample(samples, rate, FEATURES.mel_rate_hz)
+    at_rate = resample(samples, rate, FEATURES.mel_rate_hz)
     return world.warped(world.analysed(at_rate, FEATURES), f0_ratio=1.0, envelope_ratio=1.0), FEATURES.mel_rate_hz
 
 

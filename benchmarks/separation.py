@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from voiceswap.audio import read as audio
+from voiceswap.audio.resample import resample
 from voiceswap.model import separator
 from voiceswap.signal import loudness
 
@@ -33,7 +33,7 @@ def stems(song):
     pair = []
     for name in ("vocals", "accompaniment"):
         samples, rate_hz = soundfile.read(song / f"{name}.opus", dtype="float32", always_2d=True)
-        pair.append(np.stack([audio.resample(c, rate_hz, RATE_HZ) for c in samples.T], axis=1))
+        pair.append(np.stack([resample(c, rate_hz, RATE_HZ) for c in samples.T], axis=1))
     return pair
 
 

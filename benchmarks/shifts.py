@@ -17,7 +17,7 @@ import quality
 import soundfile
 
 import voiceswap
-from voiceswap.audio import read as audio
+from voiceswap.audio.resample import resample
 from voiceswap.signal import f0 as pitch
 
 SHIFTS = (0, -7, -3, 3, 7, 12)
@@ -27,7 +27,7 @@ FEATURES = quality.FEATURES
 
 
 def melody(samples, rate):
-    return pitch.f0_hz(audio.resample(samples, rate, FEATURES.mel_rate_hz), FEATURES)
+    return pitch.f0_hz(resample(samples, rate, FEATURES.mel_rate_hz), FEATURES)
 
 
 def off_cents(source, made, semitones):

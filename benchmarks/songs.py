@@ -19,7 +19,7 @@ import soundfile
 from swift_f0 import SwiftF0
 
 import voiceswap
-from voiceswap.audio import read as audio
+from voiceswap.audio.resample import resample
 from voiceswap.conversion.voice import load
 from voiceswap.model.speaker import SAMPLE_RATE_HZ as SPEAKER_RATE_HZ
 from voiceswap.model.speaker import direction
@@ -40,7 +40,7 @@ def tracker():
 
 
 def mono(samples, rate_hz, to_hz):
-    return audio.resample(samples.mean(axis=1).astype(np.float32), rate_hz, to_hz)
+    return resample(samples.mean(axis=1).astype(np.float32), rate_hz, to_hz)
 
 
 def melody(samples):

@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import read_mono
 from voiceswap.config import FeatureConfig
 from voiceswap.signal import f0 as pitch
 from voiceswap.signal import features
@@ -25,7 +25,7 @@ def main(work, target, speaker, out):
     rows = {"source": pair["source"], f"as {target}": pair["clip"], f"{target}, real": pair["reference"][0]}
     _, axes = plt.subplots(len(rows), 1, figsize=(9, 7), constrained_layout=True)
     for axis, (title, path) in zip(axes, rows.items(), strict=True):
-        samples = audio.read(Path(path), CONFIG.mel_rate_hz, max_s=SHOWN_S)
+        samples = read_mono(Path(path), CONFIG.mel_rate_hz, max_s=SHOWN_S)
         mel, f0 = features.decoder_mel(samples, CONFIG), pitch.f0_hz(samples, CONFIG)
         axis.imshow(mel.T, origin="lower", aspect="auto", extent=(0, len(samples) / CONFIG.mel_rate_hz, 0, 80), vmin=-9)
         axis.set(title=title, ylabel="mel band", xlim=(0, SHOWN_S))

@@ -23,8 +23,10 @@ import quality
 import soundfile
 
 import voiceswap
-from voiceswap.audio import read as audio
-from voiceswap.conversion.stream import Shaping, array_source, converted, survey
+from voiceswap.audio.resample import resample
+from voiceswap.audio.source import array_source
+from voiceswap.conversion.analysis import analyse
+from voiceswap.conversion.stream import Shaping, converted
 from voiceswap.model.base import VOCODERS
 
 TRAINED = ("en_kathleen", "nl_flemishguy")
@@ -56,7 +58,7 @@ def speech(data, seconds):
     rows = [r for target in quality.TARGETS for r in quality.split(data, target)[1][:20]]
     while total < seconds * RATE_HZ:
         for row in rows:
-            parts.append(audio.resample(*soundfile.read(data / row["path"], dtype="float32"), RATE_HZ))
+            parts.append(resample(*soundfile.read(data / row["path"], dtype="float32"), RATE_HZ))
             total += len(parts[-1])
     return np.concatenate(parts)[: round(seconds * RATE_HZ)]
 
@@ -90,14 +92,14 @@ def part_stages(data, work, folder):
     mute = replace(networks, vocoder_of=lambda _: lambda mel, *_: np.zeros(len(mel) * hop, np.float32))
 
     def whole(of, vocoder):
-        return list(converted(source, survey(source, voice.config), of, Shaping(vocoder=vocoder)))
+        return list(converted(source, analyse(source, voice.config), of, Shaping(vocoder=vocoder)))
 
     # Of the second vocoder encoder and decoder hear the same again.
     for vocoder in VOCODERS:
         given["encoder"], given["decoder"] = [], []
         whole(watched, vocoder)
     works = {name: partial(_all, stages[name], inputs) for name, inputs in given.items()}
-    works["survey"] = partial(survey, source, voice.config)
+    works["survey"] = partial(analyse, source, voice.config)
     works["all but the vocoder"] = partial(whole, mute, "fast")
     works |= {f"whole, {vocoder}": partial(whole, networks, vocoder) for vocoder in VOCODERS}
     return {name: round(SPEECH_S / min(_seconds(work) for _ in range(3)), 2) for name, work in works.items()}

@@ -16,7 +16,8 @@ import quality
 import scipy.signal
 import soundfile
 
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import read_mono
+from voiceswap.audio.resample import resample
 from voiceswap.jobs.check import check
 
 SPOILT = ("noise", "music", "speakers", "telephone", "clipping", "mp3")
@@ -38,14 +39,14 @@ def spoilt(kind, samples, rate, i, other, music, random):
     if kind == "noise":
         return under(samples, random.normal(size=len(samples)), BELOW_DB), rate
     if kind == "music":
-        played = audio.resample(music, MUSIC_HZ, rate)
+        played = resample(music, MUSIC_HZ, rate)
         start = random.integers(len(played) - len(samples))
         return under(samples, played[start : start + len(samples)], BELOW_DB), rate
     if kind == "speakers" and i % 2:
         return other[i % len(other)]
     if kind == "telephone":
         band = scipy.signal.butter(6, (300, 3400), "bandpass", fs=rate, output="sos")
-        return audio.resample(scipy.signal.sosfilt(band, samples).astype(np.float32), rate, 8_000), 8_000
+        return resample(scipy.signal.sosfilt(band, samples).astype(np.float32), rate, 8_000), 8_000
     if kind == "clipping" and i % 2:
         return samples * 10 ** (CLIPPED_DB / 20), rate
     if kind == "mp3":
@@ -68,7 +69,7 @@ def main(data, work, split):
         if row["split"] == split:
             counted[row["speaker"]] = counted.get(row["speaker"], 0.0) + float(row["seconds"])
     people = sorted(name for name, seconds in counted.items() if seconds > 60)
-    music = audio.read(data / "songs" / "dev" / "evfree_Lithium" / "accompaniment.opus", MUSIC_HZ)
+    music = read_mono(data / "songs" / "dev" / "evfree_Lithium" / "accompaniment.opus", MUSIC_HZ)
     rows = []
     for k, person in enumerate(people):
         clips = recordings(data, person, split)

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiceswap.audio import bext as broadcast
-from voiceswap.audio import read as audio
+from voiceswap.audio.bext import append_bext
+from voiceswap.audio.read import AudioInfo
+from voiceswap.audio.write import Writer
 from voiceswap.errors import WriteError
 
 SAID = broadcast.Broadcast("voiceswap 1", "0123456789abcdef" * 2, "2026-05-03T12:34:56+00:00", "made, for a test")
@@ -39,7 +41,7 @@ def test_sound_and_tags_stay_as_they_were(tmp_path_factory, n, subtype):
         file.title = "A song"
         file.write(samples)
     before = soundfile.read(path)[0]
-    broadcast.append(path, SAID)
+    append_bext(path, SAID)
     assert np.array_equal(soundfile.read(path)[0], before)
     assert chunks(path.read_bytes())[b"bext"][602:] == b"T=made; for a test\r\n"
     with soundfile.SoundFile(path) as file:
@@ -49,7 +51,7 @@ def test_sound_and_tags_stay_as_they_were(tmp_path_factory, n, subtype):
 def test_ffmpeg_reads_it(tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, np.zeros(801, np.float32), 8000)
-    broadcast.append(path, SAID)
+    append_bext(path, SAID)
     with av.open(str(path)) as container:
         said = {name: value.strip() for name, value in container.metadata.items()}
     assert {"voiceswap 1", SAID.reference, "2026-05-03", "12:34:56", "T=made; for a test"} <= set(said.values())
@@ -59,7 +61,7 @@ def test_ffmpeg_reads_it(tmp_path):
 def test_any_text_fits(tmp_path, text):
     path = tmp_path / "a.wav"
     soundfile.write(path, np.zeros(8, np.float32), 8000)
-    broadcast.append(path, broadcast.Broadcast(text, text, text, text))
+    append_bext(path, broadcast.Broadcast(text, text, text, text))
     content = chunks(path.read_bytes())[b"bext"]
     wanted = text.encode("ascii", "replace")
     assert content[256:288].rstrip(b"\0") == wanted[:32].rstrip(b"\0")
@@ -70,7 +72,7 @@ def test_any_text_fits(tmp_path, text):
 def test_what_is_no_wav_stays(tmp_path, data):
     path = tmp_path / "a.wav"
     path.write_bytes(data)
-    broadcast.append(path, SAID)
+    append_bext(path, SAID)
     assert path.read_bytes() == data
 
 
@@ -78,7 +80,7 @@ def test_what_riff_cannot_count_stays(tmp_path):
     path = tmp_path / "a.wav"
     path.write_bytes(b"RIFF\0\0\0\0WAVE")
     os.truncate(path, 2**32 - 300)
-    broadcast.append(path, SAID)
+    append_bext(path, SAID)
     assert path.stat().st_size == 2**32 - 300
 
 
@@ -86,10 +88,10 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     def full(path, said):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(broadcast, "append", full)
+    monkeypatch.setattr(broadcast, "append_bext", full)
     with (
         pytest.raises(WriteError, match=r"a\.wav"),
-        audio.Writer(tmp_path / "a.wav", audio.AudioInfo(8000, 1, "WAV", "PCM_16"), said=SAID) as writer,
+        Writer(tmp_path / "a.wav", AudioInfo(8000, 1, "WAV", "PCM_16"), said=SAID) as writer,
     ):
         writer.write(np.zeros((80, 1), np.float32))
     assert list(tmp_path.iterdir()) == []

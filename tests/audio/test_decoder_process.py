@@ -10,7 +10,7 @@ import pytest
 
 from conftest import save
 from voiceswap.audio import decoder_process as child
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import probe, read_blocks
 from voiceswap.errors import AudioError
 
 
@@ -25,34 +25,34 @@ def recording(tmp_path):
 
 
 def test_r18_a_crash_while_reading_is_that_files_failure_alone(recording, server):
-    blocks = audio.blocks(recording)
+    blocks = read_blocks(recording)
     next(blocks)
     server._process.send_signal(signal.SIGSEGV)
     server._process.wait()
     with pytest.raises(AudioError, match=r"x\.wav is damaged after 4\.1 s: .* crashed"):
         next(blocks)
-    assert sum(len(b) for b in audio.blocks(recording)) == 200_000
+    assert sum(len(b) for b in read_blocks(recording)) == 200_000
 
 
 def test_r18_a_crash_in_the_midst_of_an_answer_is_one_error(recording, server, monkeypatch):
-    audio.probe(recording)
+    probe(recording)
     monkeypatch.setattr(child, "ANSWER_S", 0.2)
     server._process.send_signal(signal.SIGSTOP)
     began = time.monotonic()
     with pytest.raises(AudioError, match="its decoder takes longer than"):
-        audio.probe(recording)
+        probe(recording)
     assert time.monotonic() - began < 10
     monkeypatch.undo()
-    assert audio.probe(recording).sample_rate_hz == 16_000
+    assert probe(recording).sample_rate_hz == 16_000
 
 
 def test_an_interrupted_request_does_not_answer_the_next(recording, server, monkeypatch):
-    audio.probe(recording)
+    probe(recording)
     monkeypatch.setattr(child, "_line", lambda stream: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        audio.probe(recording)
+        probe(recording)
     monkeypatch.undo()
-    assert audio.probe(recording).n_channels == 1
+    assert probe(recording).n_channels == 1
 
 
 def test_many_threads_read_many_files(tmp_path):
@@ -60,7 +60,7 @@ def test_many_threads_read_many_files(tmp_path):
     found = {}
 
     def read(i):
-        found[i] = np.concatenate(list(audio.blocks(paths[i], 1000)))
+        found[i] = np.concatenate(list(read_blocks(paths[i], 1000)))
 
     threads = [threading.Thread(target=read, args=(i,)) for i in range(8)]
     for thread in threads:
@@ -73,8 +73,8 @@ def test_many_threads_read_many_files(tmp_path):
 
 def test_files_are_closed_there(recording, server):
     for _ in range(20):
-        next(audio.blocks(recording))
-    audio.probe(recording)
+        next(read_blocks(recording))
+    probe(recording)
     open_files = f"/proc/{server._process.pid}/fd"
     if os.path.isdir(open_files):
         names = [os.readlink(f"{open_files}/{fd}") for fd in os.listdir(open_files)]
@@ -83,4 +83,4 @@ def test_files_are_closed_there(recording, server):
 
 def test_without_an_interpreter_it_is_read_here(recording, monkeypatch):
     monkeypatch.setattr(child.sys, "executable", "")
-    assert sum(len(b) for b in audio.blocks(recording)) == 200_000
+    assert sum(len(b) for b in read_blocks(recording)) == 200_000

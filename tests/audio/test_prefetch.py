@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceswap.audio.prefetch import ahead
+from voiceswap.audio.prefetch import prefetch
 
 WAIT_S = 30.0
 
@@ -15,7 +15,7 @@ WAIT_S = 30.0
 def test_the_same_items_come_in_the_same_order(items, depth):
     stages = iter(items)
     for _ in range(depth):
-        stages = ahead(stages)
+        stages = prefetch(stages)
     assert list(stages) == items
 
 
@@ -29,7 +29,7 @@ def test_the_next_is_made_while_one_is_used_and_no_more():
                 second.set()
             yield i, threading.get_ident()
 
-    stage = ahead(items())
+    stage = prefetch(items())
     (first, thread) = next(stage)
     assert second.wait(WAIT_S)
     assert (first, made) == (0, [0, 1]) and thread != threading.get_ident()
@@ -43,7 +43,7 @@ def test_what_an_item_raises_is_raised_in_its_place():
         yield 1
         raise ValueError("the second")
 
-    stage = ahead(items())
+    stage = prefetch(items())
     assert next(stage) == 1
     with pytest.raises(ValueError, match="the second"):
         next(stage)
@@ -61,7 +61,7 @@ def test_who_leaves_ends_the_thread_and_what_it_asks(n_used):
         finally:
             closed.append(left.is_set())
 
-    stage = ahead(items(), left)
+    stage = prefetch(items(), left)
     for _ in range(n_used):
         next(stage)
     assert threading.active_count() == before + 1 and not left.is_set()
@@ -77,7 +77,7 @@ def test_what_makes_an_item_may_give_up_when_nobody_waits():
         # As long as a window takes; who left must not wait for all of it.
         yield left.wait(WAIT_S)
 
-    stage = ahead(items(), left)
+    stage = prefetch(items(), left)
     assert next(stage) == 0
     stage.close()
     assert left.is_set()

@@ -7,7 +7,7 @@ import soundfile
 
 import voiceswap
 from conftest import save
-from voiceswap.audio import read as audio
+from voiceswap.audio.write import Writer
 from voiceswap.conversion import intermediates as stages
 from voiceswap.conversion.windows import Grid
 from voiceswap.errors import UsageError, WriteError
@@ -77,7 +77,7 @@ def test_nothing_is_replaced_unasked_and_nothing_half_written_stays(voice, home,
         raise WriteError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(audio.Writer, "write", broken)
+        patch.setattr(Writer, "write", broken)
         with pytest.raises(WriteError):
             voiceswap.convert(source, as_="speakerA", keep_stages=home / "t", mode="dry")
     assert list((home / "t").iterdir()) == []

@@ -10,8 +10,10 @@ import soundfile
 import voiceswap
 from conftest import save
 from voiceswap.audio import read as audio
+from voiceswap.audio import write
+from voiceswap.audio.read import AudioInfo
+from voiceswap.audio.source import array_source
 from voiceswap.conversion import mixing, songs
-from voiceswap.conversion.stream import array_source
 from voiceswap.errors import AudioError, StoppedError, UsageError
 from voiceswap.events import Note
 from voiceswap.signal import synthetic
@@ -193,7 +195,7 @@ def test_a_song_is_marked_where_it_is_converted_if_that_is_enough(sung_s, marked
     made, rest = np.zeros((RATE, 2), np.float32), np.full((RATE, 2), 0.1, np.float32)
     made[RATE // 2 :, 1] = 0.1
     song = songs.Song(array_source(made, RATE), array_source(rest, RATE, 1000).open, separated=True, sung_s=sung_s)
-    kind = audio.AudioInfo(RATE, 2, "WAV", "FLOAT")
+    kind = AudioInfo(RATE, 2, "WAV", "FLOAT")
     blocks = iter([made[:5000], made[5000:]])
     with mixing.put_together(blocks, song, songs.SongOptions(), kind, len(made), str, str) as parts:
         where = [where for _, where in parts]
@@ -204,9 +206,9 @@ def test_a_song_is_marked_where_it_is_converted_if_that_is_enough(sung_s, marked
 
 
 def test_stems_too_long_for_riff_are_rf64(tmp_path, monkeypatch):
-    monkeypatch.setattr(audio, "MAX_COUNTED_BYTES", 70_000)
+    monkeypatch.setattr(write, "MAX_COUNTED_BYTES", 70_000)
     made = np.zeros((9000, 2), np.float32)
-    kind, options = audio.AudioInfo(RATE, 2, "WAV", "PCM_16"), songs.SongOptions(stems=tmp_path)
+    kind, options = AudioInfo(RATE, 2, "WAV", "PCM_16"), songs.SongOptions(stems=tmp_path)
     song = songs.Song(array_source(made, RATE), None)
     with mixing.put_together(iter([made]), song, options, kind, len(made), str, str) as parts:
         assert list(parts)

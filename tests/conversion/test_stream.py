@@ -11,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import TINY
-from voiceswap.audio import read as audio
+from voiceswap.audio.channels import mix_to_mono
+from voiceswap.audio.resample import resample
+from voiceswap.audio.source import array_source
 from voiceswap.config import Config
 from voiceswap.conversion import stream, windows
+from voiceswap.conversion.analysis import analyse
 from voiceswap.model.vocoders import hifigan as vocoder
 from voiceswap.signal import features, formants, loudness, synthetic
 
@@ -83,8 +86,8 @@ def test_the_encoder_hears_a_short_recording_more_than_once(voice):
             return voice.networks.encoder.window(mel)
 
     spoken = synthetic.speech(synthetic.BORIS, 1.0, seed=0).samples.astype(np.float32)
-    source = stream.array_source(spoken[:, None], 22_050)
-    found = stream.survey(source, voice.config)
+    source = array_source(spoken[:, None], 22_050)
+    found = analyse(source, voice.config)
     networks = dataclasses.replace(voice.networks, encoder=Listening())
     list(stream.converted(source, found, networks, voice.shaping(found, 0.0, 0.0, 0.0)))
     (mel,) = heard
@@ -100,8 +103,8 @@ def test_the_encoder_hears_a_short_recording_more_than_once(voice):
 def test_the_melody_and_the_formants_move_by_what_is_told(voice):
     f = voice.config.features
     spoken = synthetic.speech(synthetic.BORIS, 3.0, seed=0).samples.astype(np.float32)
-    source = stream.array_source(spoken[:, None], 22_050)
-    found = stream.survey(source, voice.config)
+    source = array_source(spoken[:, None], 22_050)
+    found = analyse(source, voice.config)
     peaks = np.random.default_rng(0).normal(-5, 1, (1, f.n_mels)).astype(np.float32)
     told, mels = [], []
 
@@ -147,8 +150,8 @@ def test_digital_silence_costs_no_vocoder_and_changes_nothing(voice, monkeypatch
 
 def test_who_stops_listening_waits_for_a_block_not_for_a_window(voice, monkeypatch):
     spoken = synthetic.speech(synthetic.BORIS, 60.0, seed=0).samples.astype(np.float32)
-    source = stream.array_source(spoken[:, None], 22_050)
-    found, n_threads = stream.survey(source, voice.config), threading.active_count()
+    source = array_source(spoken[:, None], 22_050)
+    found, n_threads = analyse(source, voice.config), threading.active_count()
     sound, n_blocks, second = voice.networks.vocoder_of("fast"), [0], threading.Event()
     say = sound._say
 
@@ -187,8 +190,8 @@ def test_a_breath_that_the_voice_does_not_draw_is_the_sources(voice):
     spoken = synthetic.speech(synthetic.BORIS, 3.0, seed=0).samples.astype(np.float32)
     level = np.sqrt(np.mean(spoken**2))
     drawn = np.random.default_rng(0).normal(0, level * 10 ** (-30 / 20), 22_050).astype(np.float32)
-    source = stream.array_source(np.concatenate([spoken, drawn, spoken])[:, None], 22_050)
-    found = stream.survey(source, voice.config)
+    source = array_source(np.concatenate([spoken, drawn, spoken])[:, None], 22_050)
+    found = analyse(source, voice.config)
     shaping = voice.shaping(found, 0.0, 0.0, 0.0)
 
     def silent(content, conditions):
@@ -209,7 +212,7 @@ def test_a_breath_that_the_voice_does_not_draw_is_the_sources(voice):
 def test_a_hiss_above_any_voice_is_the_sources(voice):
     rate = 44_100
     spoken = synthetic.speech(synthetic.BORIS, 3.0, seed=0).samples.astype(np.float32)
-    spoken = audio.resample(spoken, 22_050, rate)
+    spoken = resample(spoken, 22_050, rate)
     hissed = np.random.default_rng(0).normal(0, np.sqrt(np.mean(spoken**2)) / 10, rate).astype(np.float32)
     made = voice.convert(np.concatenate([spoken, hissed, spoken]), rate, mark=False)
     part = slice(len(spoken) + rate // 5, len(spoken) + 4 * rate // 5)
@@ -227,4 +230,4 @@ def test_what_is_in_one_channel_alone_stays_as_loud(n_channels):
     samples[:, 0] = np.random.default_rng(0).normal(0, 0.1, 22_050)
     signs = np.ones(n_channels, np.float32)
     shares = stream.channel_shares(samples, signs, 22_050)
-    np.testing.assert_allclose(shares[:, 0] * audio.mono(samples, signs), samples[:, 0], atol=1e-5)
+    np.testing.assert_allclose(shares[:, 0] * mix_to_mono(samples, signs), samples[:, 0], atol=1e-5)

@@ -12,7 +12,9 @@ import pytest
 import soundfile
 
 import voiceswap
+from voiceswap.audio.source import array_source
 from voiceswap.conversion import stream
+from voiceswap.conversion.analysis import analyse
 from voiceswap.signal import synthetic
 
 MEASURED = textwrap.dedent(
@@ -123,12 +125,12 @@ def test_r16_features_of_a_long_file_take_the_memory_of_a_short_one(home, use_ti
 def test_r17_blocks_of_any_size_give_the_same(voice):
     spoken = np.concatenate([synthetic.speech(synthetic.BORIS, 8.0, seed=s).samples for s in range(2)])
     samples = spoken.astype(np.float32)[:, None]
-    found = stream.survey(stream.array_source(samples, 22_050), voice.config)
+    found = analyse(array_source(samples, 22_050), voice.config)
     shaping = voice.shaping(found, 0.0, 0.0, 0.0)
 
     def made(block_s):
-        source = stream.array_source(samples, 22_050, round(block_s * 22_050))
-        assert np.array_equal(stream.survey(source, voice.config).f0_hz, found.f0_hz)
+        source = array_source(samples, 22_050, round(block_s * 22_050))
+        assert np.array_equal(analyse(source, voice.config).f0_hz, found.f0_hz)
         return np.concatenate(list(stream.converted(source, found, voice.networks, shaping)))
 
     whole = made(30)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import TINY, save
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import read_mono
 from voiceswap.errors import ModelError, StoppedError, UsageError
 from voiceswap.events import Note, Progress, silent
 from voiceswap.jobs import check, pretrain
@@ -160,7 +160,7 @@ def test_a_base_knows_the_sounds_that_it_was_made_of(people, home, monkeypatch):
     made(people, home / "work")
     assert load_base(home / "work" / "base").units.shape == (base.N_UNITS, TINY.encoder.content_dim)
     monkeypatch.setattr(base, "SHIPPED", home / "work" / "base")
-    excerpts = [(audio.read(path, 22050, max_s=8.0), 22050) for path in sorted((people / "anna").iterdir())]
+    excerpts = [(read_mono(path, 22050, max_s=8.0), 22050) for path in sorted((people / "anna").iterdir())]
     some, all_of_it = check.units_heard(excerpts[:1]), check.units_heard(excerpts)
     assert 0 < some < all_of_it <= 1
     assert check.units_heard([]) == 0

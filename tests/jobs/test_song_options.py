@@ -10,7 +10,9 @@ import soundfile
 
 import voiceswap
 from conftest import encoded, save
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import AudioInfo, probe, read_blocks, read_tags
+from voiceswap.audio.resample import resample
+from voiceswap.audio.write import Writer
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.events import Note
 from voiceswap.signal import synthetic
@@ -122,18 +124,18 @@ def test_a_wrong_row_of_a_curve_is_named_and_nothing_is_written(mother, voice, h
 )
 def test_songs_of_each_kind_keep_it_with_title_and_artist(name, codec, voice, home, singing):
     rate = 48_000
-    both = np.stack([audio.resample(0.5 * singing + gain * chords(), RATE, rate) for gain in (1.0, 0.6)], axis=-1)
+    both = np.stack([resample(0.5 * singing + gain * chords(), RATE, rate) for gain in (1.0, 0.6)], axis=-1)
     if codec:
         encoded(home / name, both.astype(np.float32), codec, rate)
     else:
-        with audio.Writer(home / name, audio.AudioInfo(rate, 2, "WAV", "PCM_16", "A song", "Clara")) as writer:
+        with Writer(home / name, AudioInfo(rate, 2, "WAV", "PCM_16", "A song", "Clara")) as writer:
             writer.write(both.astype(np.float32))
     (made,) = voiceswap.convert(home / name, as_="speakerA", mode="song")
     assert made.output.name == f"s.speakerA.{'wav' if codec else name.split('.')[1]}"
-    kind, said = audio.probe(made.output), audio.tags(made.output)
+    kind, said = probe(made.output), read_tags(made.output)
     assert (kind.sample_rate_hz, kind.n_channels, kind.title) == (rate, 2, "A song")
     assert kind.artist == ("" if codec else "Clara") and "converted" in said["comment"]
-    n, n_source = (sum(len(b) for b in audio.blocks(path)) for path in (made.output, home / name))
+    n, n_source = (sum(len(b) for b in read_blocks(path)) for path in (made.output, home / name))
     # A frame of MP3 has 1,152 samples.
     assert abs(n - n_source) <= (1152 if name.endswith("mp3") else 1)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from voiceswap.audio import read as audio
+from voiceswap.audio.resample import resample
 from voiceswap.model import speaker
 from voiceswap.signal import synthetic
 
@@ -14,7 +14,7 @@ def encoder():
 
 
 def said(who, seed, duration_s=4.0):
-    return audio.resample(synthetic.speech(who, duration_s, seed=seed).samples, 22050, speaker.SAMPLE_RATE_HZ)
+    return resample(synthetic.speech(who, duration_s, seed=seed).samples, 22050, speaker.SAMPLE_RATE_HZ)
 
 
 def sigmoid(x):

@@ -11,7 +11,8 @@ import soundfile
 
 import voiceswap
 from conftest import save
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import AudioInfo, read_tags
+from voiceswap.audio.write import Writer
 from voiceswap.errors import UsageError
 from voiceswap.jobs.detect import account
 from voiceswap.provenance import record
@@ -129,9 +130,9 @@ def test_bytes_that_are_no_text_do_no_harm(home):
 @pytest.mark.parametrize("name", ["ж" * 100, "🎤" * 50], ids=["letters", "pictures"])
 def test_the_longest_names_are_read_back(home, name, ending):
     made = record.Record("1.0", name, "0" * 64, "2026-01-02T03:04:05+00:00", record.SOURCE_TYPE, "1" * 64, marked=True)
-    with audio.Writer(home / f"x.{ending}", audio.AudioInfo(24_000, 1, "WAV", "PCM_16"), record.tags(made)) as writer:
+    with Writer(home / f"x.{ending}", AudioInfo(24_000, 1, "WAV", "PCM_16"), record.tags(made)) as writer:
         writer.write(np.zeros((24_000, 1), np.float32))
-    assert record.from_tags(audio.tags(home / f"x.{ending}")) == made
+    assert record.from_tags(read_tags(home / f"x.{ending}")) == made
 
 
 def test_many_long_tags_are_no_crash(home):
@@ -143,7 +144,7 @@ def test_many_long_tags_are_no_crash(home):
         frame.rate = 24_000
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             container.mux(packet)
-    found = audio.tags(path.rename(home / "x.mkv"))
+    found = read_tags(path.rename(home / "x.mkv"))
     assert len(found) <= 50 and max(map(len, found.values())) >= 500
 
 

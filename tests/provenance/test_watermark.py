@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from voiceswap.audio import read as audio
+from voiceswap.audio.resample import resample
 from voiceswap.errors import UsageError
 from voiceswap.provenance import detector as detect
 from voiceswap.provenance import watermark as mark
@@ -138,12 +138,12 @@ ATTACKS = {
     "half as loud": lambda x, rng: x / 2,
     "noise": lambda x, rng: x + 0.1 * np.sqrt(np.mean(x**2)) * rng.standard_normal(len(x)).astype(np.float32),
     "8 bit": lambda x, rng: np.round(x * 128).astype(np.float32) / 128,
-    "8 kHz": lambda x, rng: audio.resample(audio.resample(x, RATE, 8000), 8000, RATE),
+    "8 kHz": lambda x, rng: resample(resample(x, RATE, 8000), 8000, RATE),
     "mp3": lambda x, rng: coded(x, "MP3", "MPEG_LAYER_III", 0.7),
     "opus": lambda x, rng: coded(x, "OGG", "OPUS", 0.9),
     "other speech": lambda x, rng: x + speech(BORIS, 6.0, sample_rate_hz=RATE, seed=5).samples,
-    "2 % faster": lambda x, rng: audio.resample(x, 102, 100),
-    "2 % slower": lambda x, rng: audio.resample(x, 98, 100),
+    "2 % faster": lambda x, rng: resample(x, 102, 100),
+    "2 % slower": lambda x, rng: resample(x, 98, 100),
 }
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from conftest import save
+from voiceswap.audio.source import array_source
 from voiceswap.config import Config
-from voiceswap.conversion.stream import array_source
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.scoring import embedding as identity
 from voiceswap.scoring import external as instruments

@@ -18,7 +18,9 @@ import conftest
 import voiceswap
 from conftest import peak_kb, save
 from voiceswap.audio import decoder_process as child
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import AudioInfo, probe, read_blocks, read_mono
+from voiceswap.audio.resample import resample
+from voiceswap.audio.write import Writer
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import AudioError, VoiceswapError
 from voiceswap.signal import f0 as pitch
@@ -56,7 +58,7 @@ def write(path, samples, rate, format_name, subtype):
 
 
 def n_read(path, damage=None):
-    return sum(len(block) for block in audio.blocks(path, damaged=None if damage is None else damage.append))
+    return sum(len(block) for block in read_blocks(path, damaged=None if damage is None else damage.append))
 
 
 # R11
@@ -175,7 +177,7 @@ def lying(kind, whole, tmp_path):
 )
 def test_r12_lying_headers_cost_no_memory(kind, whole, tmp_path):
     path = lying(kind, whole, tmp_path)
-    audio.probe(whole["wav"])
+    probe(whole["wav"])
     before_kb, there_kb = peak_kb(os.getpid(), anew=True), peak_kb(decoder_pid(), anew=True)
     if kind.startswith(("rate", "channels")):
         with pytest.raises(AudioError, match=re.escape(path.name)):
@@ -220,7 +222,7 @@ def test_r14_every_kind_is_read_at_its_length_and_pitch(tier, tmp_path):
     reference = sum(np.sin(k * phase) / k for k in range(1, 20)) * 0.15
     n_read_kinds, refused = 0, 0
     for suffix, format_name, subtype, rate, n_channels in kinds(tier(False, True)):
-        at_rate = audio.resample(reference.astype(np.float32), RATE, rate)[:, None].repeat(n_channels, axis=1)
+        at_rate = resample(reference.astype(np.float32), RATE, rate)[:, None].repeat(n_channels, axis=1)
         at_rate *= np.float32(0.9 / max(1.0, np.abs(at_rate).max()))
         path = tmp_path / f"x.{suffix}"
         label = (suffix, subtype, rate, n_channels)
@@ -232,13 +234,13 @@ def test_r14_every_kind_is_read_at_its_length_and_pitch(tier, tmp_path):
         except (soundfile.LibsndfileError, ValueError, OSError):
             refused += 1  # The writer's own limits: such files do not exist.
             continue
-        kind = audio.probe(path)
+        kind = probe(path)
         assert (kind.sample_rate_hz, kind.n_channels) == (48_000 if suffix == "webm" else rate, n_channels), label
         n = n_read(path)
         loose = {"mp3": 1152, "m4a": 1024, "mp4": 1024, "webm": rate // 50, "IMA_ADPCM": 4096, "MS_ADPCM": 4096}
         slack = max(loose.get(suffix, 0), loose.get(subtype, 0)) + 1
         assert abs(n / kind.sample_rate_hz * rate - len(at_rate)) <= slack, (*label, n, len(at_rate))
-        heard = audio.read(path, features.mel_rate_hz)
+        heard = read_mono(path, features.mel_rate_hz)
         f0 = pitch.f0_hz(heard, features, "dio")
         # DIO finds nothing in so regular a sound with the noise of some encodings; Harvest takes ten times as long.
         f0 = f0 if f0.any() else pitch.f0_hz(heard, features, "harvest")
@@ -266,9 +268,9 @@ def test_r14_every_kind_is_read_at_its_length_and_pitch(tier, tmp_path):
 def test_r15_each_format_is_read_back_as_it_was_written(suffix, subtype, least_db, tmp_path):
     samples = synthetic.speech(synthetic.ANNA, 3.0, sample_rate_hz=RATE, seed=1).samples[:, None].astype(np.float32)
     path = tmp_path / f"x{suffix}"
-    with audio.Writer(path, audio.AudioInfo(RATE, 1, "WAV", subtype)) as writer:
+    with Writer(path, AudioInfo(RATE, 1, "WAV", subtype)) as writer:
         writer.write(samples)
-    back = np.concatenate(list(audio.blocks(path)))
+    back = np.concatenate(list(read_blocks(path)))
     assert len(back) == len(samples)
     error = back - samples
     assert 10 * np.log10(np.square(samples).sum() / max(np.square(error).sum(), 1e-20)) >= least_db
@@ -277,7 +279,7 @@ def test_r15_each_format_is_read_back_as_it_was_written(suffix, subtype, least_d
 @pytest.mark.slow
 def test_r15_ten_minutes_of_vorbis(tmp_path):
     block = np.random.default_rng(0).normal(0, 0.05, (60 * 44_100, 1)).astype(np.float32)
-    with audio.Writer(tmp_path / "x.ogg", audio.AudioInfo(44_100, 1, "WAV", "PCM_16")) as writer:
+    with Writer(tmp_path / "x.ogg", AudioInfo(44_100, 1, "WAV", "PCM_16")) as writer:
         for _ in range(10):
             writer.write(block)
     assert n_read(tmp_path / "x.ogg") == 600 * 44_100
@@ -311,7 +313,7 @@ def test_r18_mutated_recordings_neither_crash_nor_hang_nor_raise_anything_else(w
     short = {kind: encoded(tmp_path / f"short.{kind}", SOUND[: RATE // 4]).read_bytes() for kind in whole}
     draw = random.Random(1)
     server = child._server(os.getpid())
-    audio.probe(whole["wav"])
+    probe(whole["wav"])
     generation = server.generation
     slowest_s, n_refused = 0.0, 0
     n = tier(500, 50_000, 5_000_000)
@@ -321,7 +323,7 @@ def test_r18_mutated_recordings_neither_crash_nor_hang_nor_raise_anything_else(w
         path.write_bytes(mutated(short[kind], draw))
         began = time.monotonic()
         try:
-            assert sum(len(b) for b in audio.blocks(path, damaged=lambda text: None)) >= 0
+            assert sum(len(b) for b in read_blocks(path, damaged=lambda text: None)) >= 0
         except VoiceswapError as error:
             n_refused += 1
             assert "crashed" not in error.message and "takes longer" not in error.message, (i, kind, error.message)
@@ -384,4 +386,4 @@ def test_r18_an_mp4_whose_track_says_nothing_of_its_codec_is_refused(whole, tmp_
     data[at : at + 4] = b"\xff" * 4
     (tmp_path / "x.mp4").write_bytes(data)
     with pytest.raises(AudioError, match="is not a recording that can be read"):
-        audio.probe(tmp_path / "x.mp4")
+        probe(tmp_path / "x.mp4")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from voiceswap.audio import read as audio
+from voiceswap.audio.resample import resample
 from voiceswap.signal import quality as condition
 from voiceswap.signal import synthetic
 
@@ -100,10 +100,10 @@ def test_clipping_is_noticed_on_either_side_and_after_resampling(speech):
 @pytest.mark.parametrize("rate", [8000, 16000, 44100])
 def test_bandwidth_is_that_of_the_sound_not_of_the_file(speech, random, rate):
     noisy = speech + random.normal(size=len(speech)) * 1e-3
-    narrow = audio.resample(noisy.astype(np.float32), RATE, rate)
+    narrow = resample(noisy.astype(np.float32), RATE, rate)
     wanted_hz = min(rate, RATE) / 2
     assert heard(narrow, rate=rate).bandwidth_hz == pytest.approx(wanted_hz, rel=0.07)
-    again = audio.resample(narrow, rate, 48000)
+    again = resample(narrow, rate, 48000)
     assert heard(again, rate=48000).bandwidth_hz == pytest.approx(wanted_hz, rel=0.07)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import TINY
+from voiceswap.audio.find import find_recordings
 from voiceswap.events import silent
 from voiceswap.model.base import load_base
 from voiceswap.training import batches, dataset
@@ -14,7 +15,7 @@ from voiceswap.training import batches, dataset
 @pytest.fixture
 def speech(recordings, use_tiny):
     """Reads the recordings, or what is kept of them, into a cache of its own."""
-    opened, files = load_base(), dataset.recordings(recordings)
+    opened, files = load_base(), find_recordings(recordings)
     cache = recordings.parent / "own cache"
     return lambda: dataset.prepare("speakerA", files, opened.encoder, opened.encoder_id, TINY, cache, silent)
 

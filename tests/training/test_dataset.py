@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import TINY, save
+from voiceswap.audio.find import find_recordings
 from voiceswap.errors import AudioError, UsageError, WriteError
 from voiceswap.events import silent
 from voiceswap.model import encoder
@@ -69,7 +70,7 @@ def test_what_lies_in_hidden_folders_is_no_recording(tmp_path):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_bytes(b"")
     (source / "folder.wav").mkdir()
-    assert dataset.recordings(source) == [source / "a.wav", source / "b" / "c.WAV"]
+    assert find_recordings(source) == [source / "a.wav", source / "b" / "c.WAV"]
 
 
 def test_recordings_are_in_the_order_of_their_places_and_links_are_not_followed(tmp_path):
@@ -78,7 +79,7 @@ def test_recordings_are_in_the_order_of_their_places_and_links_are_not_followed(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "b" / "again").symlink_to(tmp_path)
-    assert dataset.recordings(tmp_path) == sorted(tmp_path / name for name in names)
+    assert find_recordings(tmp_path) == sorted(tmp_path / name for name in names)
 
 
 def test_a_folder_below_that_may_not_be_looked_into_is_told(tmp_path, monkeypatch):
@@ -94,7 +95,7 @@ def test_a_folder_below_that_may_not_be_looked_into_is_told(tmp_path, monkeypatc
 
     monkeypatch.setattr(os, "listdir", refused)
     with pytest.raises(UsageError, match=f"cannot look into {shut}: permission denied"):
-        dataset.recordings(tmp_path / "anna")
+        find_recordings(tmp_path / "anna")
 
 
 def test_a_cache_that_cannot_be_written_to_is_told_before_the_work(tmp_path, monkeypatch):

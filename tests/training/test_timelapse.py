@@ -10,7 +10,7 @@ import pytest
 
 import voiceswap
 from conftest import TINY, save
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import probe, read_mono, read_tags
 from voiceswap.errors import UsageError
 from voiceswap.events import Note, Progress
 from voiceswap.signal import synthetic
@@ -57,7 +57,7 @@ def test_it_changes_no_bit_of_the_voice(recordings, use_tiny, home, monkeypatch)
         [*voice._folder.manifest["files"], "manifest.json"]
     )
     kept = [
-        [(step, audio.read(path, F.mel_rate_hz).tobytes()) for step, path in frames(home / v)]
+        [(step, read_mono(path, F.mel_rate_hz).tobytes()) for step, path in frames(home / v)]
         for v in ("with", "stopped")
     ]
     assert kept[0] == kept[1] and len(kept[0]) > 1
@@ -71,17 +71,17 @@ def test_each_says_a_sentence_of_the_other_whenever_it_is_the_best(two, use_tiny
         folder = voices / ".runs" / result.name / "timelapse"
         bests = sorted({0, *(line["best_step"] for line in lines(voices, result.name))})
         assert [step for step, _ in frames(voices, result.name)] == bests and bests[-1] == result.best_step
-        assert audio.probe(folder / "source.flac").title == other.name
-        said = audio.read(folder / "source.flac", F.mel_rate_hz)
+        assert probe(folder / "source.flac").title == other.name
+        said = read_mono(folder / "source.flac", F.mel_rate_hz)
         assert np.allclose(said, timelapse.sentence(sorted(other.iterdir()), F), atol=1e-4)
         assert F.mel_rate_hz < len(said) <= LONGEST
         for _, path in frames(voices, result.name):
-            made = audio.read(path, F.mel_rate_hz)
+            made = read_mono(path, F.mel_rate_hz)
             assert len(said) - len(made) < F.hop_samples and np.abs(made).max() < 1
         assert sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000
         # The last frame says of itself which voice it is.
         made_by = json.loads(
-            audio.tags(frames(voices, result.name)[-1][1])["comment"]
+            read_tags(frames(voices, result.name)[-1][1])["comment"]
             .split("marked ")[-1]
             .partition("{")[2]
             .join(["{", ""])
@@ -93,12 +93,12 @@ def test_alone_it_borrows_a_sentence_or_says_its_own(two, use_tiny, home):
     first, second = two
     voiceswap.train(first)
     own = home / "voices" / ".runs" / "speakerA" / "timelapse"
-    assert audio.probe(own / "source.flac").title == "speakerA"
-    assert (audio.read(own / "source.flac", 22050) == audio.read(own / "real.flac", 22050)).all()
+    assert probe(own / "source.flac").title == "speakerA"
+    assert (read_mono(own / "source.flac", 22050) == read_mono(own / "real.flac", 22050)).all()
     voiceswap.train(second)
     lent = home / "voices" / ".runs" / "speakerB" / "timelapse" / "source.flac"
-    assert audio.probe(lent).title == "speakerA"
-    assert (audio.read(lent, 22050) == audio.read(own / "real.flac", 22050)).all()
+    assert probe(lent).title == "speakerA"
+    assert (read_mono(lent, 22050) == read_mono(own / "real.flac", 22050)).all()
 
 
 def test_the_sentence_is_one_that_is_kept_apart(recordings, use_tiny):
@@ -136,7 +136,7 @@ def test_a_damaged_sentence_does_not_hold_the_training_up(recordings, use_tiny, 
     source = home / "voices" / ".runs" / "speakerA" / "timelapse" / "source.flac"
     source.write_bytes(b"torn")
     (resumed,) = voiceswap.train(recordings)
-    assert resumed.status == "trained" and audio.probe(source).title == "speakerA"
+    assert resumed.status == "trained" and probe(source).title == "speakerA"
 
 
 def test_it_takes_no_more_than_its_share(recordings, use_tiny, home, monkeypatch):

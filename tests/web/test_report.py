@@ -11,7 +11,8 @@ import pytest
 import browser
 import voiceswap
 from conftest import save
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import AudioInfo
+from voiceswap.audio.write import Writer
 from voiceswap.conversion.voice import with_card
 from voiceswap.errors import ModelError, StoppedError, UsageError, WriteError
 from voiceswap.scoring import external as instruments
@@ -33,8 +34,8 @@ def filmed(voice, trained, home):
     shutil.copytree(trained / ".runs" / "speakerA", home / "voices" / ".runs" / "speakerA")
     said = synthetic.speech(synthetic.BORIS, 2.0, seed=3)
     path = home / "voices" / ".runs" / "speakerA" / timelapse.FOLDER / timelapse.SOURCE
-    kind = audio.AudioInfo(said.sample_rate_hz, 1, "FLAC", "PCM_16")
-    with audio.Writer(path, kind, {"title": "speakerB"}) as writer:
+    kind = AudioInfo(said.sample_rate_hz, 1, "FLAC", "PCM_16")
+    with Writer(path, kind, {"title": "speakerB"}) as writer:
         writer.write(said.samples[:, None])
     return voice
 

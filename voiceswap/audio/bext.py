@@ -31,7 +31,7 @@ class Broadcast:
     history: str
 
 
-def append(path: Path, said: Broadcast) -> None:
+def append_bext(path: Path, said: Broadcast) -> None:
     """Put a bext chunk at the end of a finished wav file.
 
     A file of another kind, or one that would outgrow the 4 GiB that RIFF can count, is left as it is.

@@ -58,7 +58,7 @@ class Remote:
         self._server.closing.append((self._generation, self._id))
 
 
-def opened(path: Path) -> Track | Remote:
+def open_track(path: Path) -> Track | Remote:
     """Open a recording in the decoding process, or here where Python cannot start one; raises Refused."""
     return Remote(path) if sys.executable else Track(path)
 

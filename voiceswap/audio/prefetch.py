@@ -19,7 +19,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def ahead(items: Iterator[T], left: Event | None = None) -> Generator[T, None, None]:
+def prefetch(items: Iterator[T], left: Event | None = None) -> Generator[T, None, None]:
     """The same items, each made while the one before is used; no more than one waits.
 
     Args:

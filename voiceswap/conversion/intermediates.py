@@ -10,10 +10,11 @@ import numpy as np
 from numpy.lib import format as npy
 
 from voiceswap.arrays import Array
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import AudioInfo
+from voiceswap.audio.write import Writer
 from voiceswap.config import Config
 from voiceswap.conversion import f0_curve as curve
-from voiceswap.conversion.stream import Survey
+from voiceswap.conversion.analysis import Analysis
 from voiceswap.storage import atomic
 from voiceswap.storage import png as picture
 
@@ -32,15 +33,15 @@ class Stages:
     """
 
     def __init__(
-        self, paths: dict[str, Path], config: Config, kind: audio.AudioInfo, n_samples: int, stack: ExitStack
+        self, paths: dict[str, Path], config: Config, kind: AudioInfo, n_samples: int, stack: ExitStack
     ) -> None:
         self._paths, self._config = paths, config
         self._content = stack.enter_context(growing(paths["content.npy"], config.encoder.content_dim))
         self._mel = stack.enter_context(growing(paths["mel.npy"], config.features.n_mels))
-        wav = audio.AudioInfo(kind.sample_rate_hz, kind.n_channels, "WAV", "FLOAT")
-        self._vocal = stack.enter_context(audio.Writer(paths["vocal.wav"], wav, n_samples=n_samples))
+        wav = AudioInfo(kind.sample_rate_hz, kind.n_channels, "WAV", "FLOAT")
+        self._vocal = stack.enter_context(Writer(paths["vocal.wav"], wav, n_samples=n_samples))
 
-    def surveyed(self, found: Survey) -> None:
+    def surveyed(self, found: Analysis) -> None:
         """Keep the source's melody."""
         f = self._config.features
         curve.write_curve(self._paths["f0.csv"], found.f0_hz, f)
@@ -64,7 +65,7 @@ class Stages:
 
 
 @contextmanager
-def kept(folder: Path, config: Config, kind: audio.AudioInfo, n_samples: int) -> Iterator[Stages]:
+def kept(folder: Path, config: Config, kind: AudioInfo, n_samples: int) -> Iterator[Stages]:
     """Keep stages in a folder; the files appear when the block ends well, in place of former ones.
 
     Args:

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from voiceswap.arrays import Array
-from voiceswap.audio import read as audio
-from voiceswap.audio.prefetch import ahead
+from voiceswap.audio.prefetch import prefetch
+from voiceswap.audio.read import AudioInfo, read_blocks
+from voiceswap.audio.source import BlockReader, Source
+from voiceswap.audio.write import Writer
 from voiceswap.conversion.songs import STEMS, Song, SongOptions
-from voiceswap.conversion.stream import Source, bent
-from voiceswap.conversion.windows import Queue
+from voiceswap.conversion.stream import bent
 from voiceswap.events import Note, Report
 from voiceswap.signal.lufs import Balance
 from voiceswap.storage import atomic
@@ -30,7 +31,7 @@ def put_together(
     converted: Iterator[Array],
     song: Song,
     options: SongOptions,
-    rate_like: audio.AudioInfo,
+    rate_like: AudioInfo,
     n_samples: int,
     told: Callable[[int], None],
     report: Report,
@@ -63,18 +64,18 @@ def put_together(
             backing = None
         else:
             converted = stack.enter_context(_balanced(converted, song.voice, song.backing, told, report))
-            backing = Queue(song.backing(), channels)
-        yield stack.enter_context(closing(ahead(_mixed(converted, backing, song, options, writers))))
+            backing = BlockReader(song.backing(), channels)
+        yield stack.enter_context(closing(prefetch(_mixed(converted, backing, song, options, writers))))
 
 
 def _mixed(
-    converted: Iterator[Array], backing: Queue | None, song: Song, options: SongOptions, writers: list[audio.Writer]
+    converted: Iterator[Array], backing: BlockReader | None, song: Song, options: SongOptions, writers: list[Writer]
 ) -> Iterator[tuple[Array, Array | None]]:
     """As `put_together` gives them; the stems are written on the way."""
     vocal_gain, backing_gain = (
         np.float32(10 ** (gain_db / 20)) for gain_db in (options.vocal_gain_db, options.backing_gain_db)
     )
-    vocals = Queue(song.voice.open(), song.voice.n_channels) if writers else None
+    vocals = BlockReader(song.voice.open(), song.voice.n_channels) if writers else None
     for block in converted:
         rest = backing.take(len(block)) if backing is not None else np.zeros_like(block)
         if vocals is not None:
@@ -101,10 +102,10 @@ def _balanced(
     the singer in the accompaniment otherwise. The accompaniment stays as it is.
     """
     balance, n_done = Balance(voice.sample_rate_hz, voice.n_channels), 0
-    singer, rest = (Queue(blocks, voice.n_channels) for blocks in (voice.open(), backing()))
+    singer, rest = (BlockReader(blocks, voice.n_channels) for blocks in (voice.open(), backing()))
     with tempfile.TemporaryDirectory(prefix="voiceswap-") as folder:
         path = Path(folder) / "converted.w64"
-        with audio.Writer(path, audio.AudioInfo(voice.sample_rate_hz, voice.n_channels, "W64", "FLOAT")) as writer:
+        with Writer(path, AudioInfo(voice.sample_rate_hz, voice.n_channels, "W64", "FLOAT")) as writer:
             for block in converted:
                 writer.write(block)
                 behind = rest.take(len(block))
@@ -114,13 +115,13 @@ def _balanced(
         gain_db = balance.gain_db()
         report(Note(f"{voice.label}: the voice is put back with {gain_db:+.1f} dB: as loud a song as before"))
         gain = np.float32(10 ** (gain_db / 20))
-        yield (block * gain for block in audio.blocks(path))
+        yield (block * gain for block in read_blocks(path))
 
 
-def _stem_writers(stack: ExitStack, folder: Path | None, like: audio.AudioInfo, n_samples: int) -> list[audio.Writer]:
+def _stem_writers(stack: ExitStack, folder: Path | None, like: AudioInfo, n_samples: int) -> list[Writer]:
     if folder is None:
         return []
     atomic.make_folder(folder)
     paths = [folder / f"{stem}.wav" for stem in STEMS]
-    kind = audio.AudioInfo(like.sample_rate_hz, like.n_channels, "WAV", "FLOAT")
-    return [stack.enter_context(audio.Writer(path, kind, n_samples=n_samples)) for path in paths]
+    kind = AudioInfo(like.sample_rate_hz, like.n_channels, "WAV", "FLOAT")
+    return [stack.enter_context(Writer(path, kind, n_samples=n_samples)) for path in paths]

@@ -13,9 +13,11 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
 from voiceswap.arrays import Array
-from voiceswap.audio import read as audio
-from voiceswap.conversion.stream import SILENT_DB, Source
-from voiceswap.conversion.windows import Queue
+from voiceswap.audio.read import BLOCK_SAMPLES, AudioInfo, probe, read_blocks
+from voiceswap.audio.resample import Resampler
+from voiceswap.audio.source import BlockReader, Source
+from voiceswap.audio.write import Writer
+from voiceswap.conversion.analysis import SILENT_DB
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.events import Note, Progress, Report
 from voiceswap.model.separator import SAMPLE_RATE_HZ, Separator, load_separator
@@ -206,8 +208,8 @@ def _vocals(
     mix: Source, separator: Separator, level_db: float, *, roughly: bool = False
 ) -> Generator[Array, None, None]:
     """The singing at the mix's rate, to a sample or two as long as the mix."""
-    there = audio.Resampler(mix.sample_rate_hz, SAMPLE_RATE_HZ, mix.n_channels)
-    back = audio.Resampler(SAMPLE_RATE_HZ, mix.sample_rate_hz, mix.n_channels)
+    there = Resampler(mix.sample_rate_hz, SAMPLE_RATE_HZ, mix.n_channels)
+    back = Resampler(SAMPLE_RATE_HZ, mix.sample_rate_hz, mix.n_channels)
 
     def at_its_rate() -> Iterator[Array]:
         for block in mix.open():
@@ -220,24 +222,24 @@ def _vocals(
 
 
 def _separated(mix: Source, levels: _Levels, path: Path, report: Report) -> Song:
-    kind = audio.AudioInfo(mix.sample_rate_hz, mix.n_channels, "W64", "FLOAT")
+    kind = AudioInfo(mix.sample_rate_hz, mix.n_channels, "W64", "FLOAT")
     n_samples = levels.n_samples
     n_done, voice_levels = 0, loudness.Levels(mix.sample_rate_hz, mix.n_channels)
     with (
         closing(_vocals(mix, _separator(), levels.active_db)) as vocals_of_it,
-        audio.Writer(path, kind, n_samples=n_samples) as writer,
+        Writer(path, kind, n_samples=n_samples) as writer,
     ):
-        queue = Queue(vocals_of_it, mix.n_channels)
+        queue = BlockReader(vocals_of_it, mix.n_channels)
         while n_done < n_samples:
             report(Progress(Path(mix.label).name, "separating", n_done, n_samples))
-            block = queue.take(min(audio.BLOCK_SAMPLES, n_samples - n_done))
+            block = queue.take(min(BLOCK_SAMPLES, n_samples - n_done))
             writer.write(block)
             voice_levels.push(block)
             n_done += len(block)
-    voice = replace(mix, open=lambda: audio.blocks(path))
+    voice = replace(mix, open=lambda: read_blocks(path))
 
     def backing() -> Iterator[Array]:
-        vocals = Queue(voice.open(), mix.n_channels)
+        vocals = BlockReader(voice.open(), mix.n_channels)
         for block in mix.open():
             yield block - vocals.take(len(block))
 
@@ -289,7 +291,7 @@ def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
             yield block * (gain if of_voice else 1 - gain)
 
     def backing(rest: Callable[[], Iterator[Array]] = song.backing) -> Iterator[Array]:
-        given_back = Queue(parts(of_voice=False), song.voice.n_channels)
+        given_back = BlockReader(parts(of_voice=False), song.voice.n_channels)
         for block in rest():
             yield block + given_back.take(len(block))
 
@@ -316,14 +318,14 @@ def _loud_enough(song: Song, voiced: Array, frames_per_s: float) -> tuple[Array,
 
 
 def _fitting(path: Path, song: Source) -> Callable[[], Iterator[Array]]:
-    kind = audio.probe(path)
+    kind = probe(path)
     if kind.sample_rate_hz != song.sample_rate_hz or kind.n_channels not in (1, song.n_channels):
         raise AudioError(
             f"{path} has {kind.sample_rate_hz} Hz and {kind.n_channels} channels, {song.label} has "
             f"{song.sample_rate_hz} Hz and {song.n_channels}",
             "give an accompaniment of the same rate and channels",
         )
-    ours, theirs = (sum(len(b) for b in blocks) for blocks in (song.open(), audio.blocks(path)))
+    ours, theirs = (sum(len(b) for b in blocks) for blocks in (song.open(), read_blocks(path)))
     if abs(ours - theirs) > BACKING_SLACK_S * song.sample_rate_hz:
         raise AudioError(
             f"{path} is {theirs / song.sample_rate_hz:.2f} s long, {song.label} is {ours / song.sample_rate_hz:.2f} s",
@@ -331,7 +333,7 @@ def _fitting(path: Path, song: Source) -> Callable[[], Iterator[Array]]:
         )
 
     def backing() -> Iterator[Array]:
-        for block in audio.blocks(path):
+        for block in read_blocks(path):
             yield np.broadcast_to(block, (len(block), song.n_channels))
 
     return backing

@@ -24,62 +24,23 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d
 
 from voiceswap.arrays import Array
-from voiceswap.audio import read as audio
-from voiceswap.audio.prefetch import ahead
+from voiceswap.audio.channels import mix_to_mono
+from voiceswap.audio.prefetch import prefetch
+from voiceswap.audio.resample import Resampler
+from voiceswap.audio.source import BlockReader, Source
 from voiceswap.config import Config, FeatureConfig
-from voiceswap.conversion.windows import FOLLOW_FRAMES, Grid, Queue, faded, repeated, resampled, windows
-from voiceswap.errors import AudioError, ModelError
+from voiceswap.conversion.analysis import SILENT_DB, Analysis
+from voiceswap.conversion.windows import FOLLOW_FRAMES, Grid, faded, repeated, resampled, windows
+from voiceswap.errors import ModelError
 from voiceswap.model.encoder import ContentEncoder
 from voiceswap.model.vocoders.hifigan import Vocoder
-from voiceswap.provenance.watermark import AUDIBLE_DB
 from voiceswap.signal import breath, features, formants, loudness
 from voiceswap.signal import f0 as pitch
 
-MIN_DURATION_S = 0.05
-SURVEY_S, SURVEY_MARGIN_S = 20.0, 1.0
-SILENT_DB = -90.0
 # Above the knee peaks are bent, so that nothing clips: no memory, hence no seams.
 KNEE, CEILING = 0.8, 0.985
 CHANNEL_BLOCK_S, CHANNEL_MARGIN_S = 2.0, 0.1
 MAX_CHANNEL_SHARE = 4.0
-
-
-@dataclass(frozen=True)
-class Source:
-    """A recording that can be read from its beginning as often as needed.
-
-    Attributes:
-        open: Gives its blocks (n, n_channels), float32, finite.
-        sample_rate_hz: Its rate.
-        n_channels: Its channels.
-        label: What to call it in messages.
-    """
-
-    open: Callable[[], Iterator[Array]]
-    sample_rate_hz: int
-    n_channels: int
-    label: str
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What the survey found.
-
-    Attributes:
-        n_samples: Samples a channel at the source's rate, counted.
-        f0_hz: Shape (n_frames,), 0.0 = unvoiced.
-        f0_range: The range of the melody; None if hardly anything is voiced.
-        level_db: Level of the sounding parts, dBFS; `SILENT_DB` or less means silence.
-        signs: Shape (n_channels,): with which signs its channels are mixed.
-        sounding_s: How much of it is loud enough to bear a mark.
-    """
-
-    n_samples: int
-    f0_hz: Array
-    f0_range: pitch.F0Range | None
-    level_db: float
-    signs: Array
-    sounding_s: float
 
 
 @dataclass(frozen=True)
@@ -122,70 +83,11 @@ class Shaping:
     vocoder: str = "fast"
 
 
-def array_source(samples: Array, sample_rate_hz: int, block_samples: int = 1 << 16) -> Source:
-    """A source of samples in memory, (n_samples, n_channels) float32."""
-
-    def blocks() -> Iterator[Array]:
-        for first in range(0, len(samples), block_samples):
-            yield samples[first : first + block_samples]
-
-    return Source(blocks, sample_rate_hz, samples.shape[1], "the samples")
-
-
-def survey(source: Source, config: Config, f0_method: str = pitch.METHODS[0]) -> Survey:
-    """Read a source, once, or twice if it has several channels.
-
-    Args:
-        source: Of any length.
-        config: Framing.
-        f0_method: How the melody is found: pitch.METHODS.
-
-    Returns:
-        Its length, melody and level.
-
-    Raises:
-        AudioError: It is shorter than 50 ms, or unreadable.
-    """
-    f = config.features
-    hop = f.hop_samples
-    core, margin = (round(s * f.frames_per_s) * hop for s in (SURVEY_S, SURVEY_MARGIN_S))
-    signs = audio.channel_signs(source.open(), source.n_channels)
-    counted = _Counted(source)
-    f0, levels = [], []
-    mono = resampled(counted.blocks(), signs, source.sample_rate_hz, f.mel_rate_hz)
-    with closing(ahead(windows(mono, core, margin, margin))) as cut:
-        for window in cut:
-            first, last = margin // hop, -(-(margin + window.n_core) // hop)
-            f0.append(pitch.f0_hz(window.samples, f, f0_method)[first:last])
-            levels.append(loudness.frame_levels_db(window.samples[margin : margin + window.n_core], f.mel_rate_hz))
-    if counted.n_samples < MIN_DURATION_S * source.sample_rate_hz:
-        raise AudioError(
-            f"{source.label} is {1000 * counted.n_samples / source.sample_rate_hz:.0f} ms long, wanted at least "
-            f"{1000 * MIN_DURATION_S:.0f} ms",
-            "give a longer recording",
-        )
-    melody = np.concatenate(f0)
-    each_db = np.concatenate(levels)
-    level_db = loudness.active_level_db(each_db)
-    sounding_s = float(np.sum(each_db > AUDIBLE_DB)) * loudness.LEVEL_FRAME_S
-    return Survey(counted.n_samples, melody, pitch.f0_range(melody), level_db, signs, sounding_s)
-
-
-class _Counted:
-    def __init__(self, source: Source) -> None:
-        self._source, self.n_samples = source, 0
-
-    def blocks(self) -> Iterator[Array]:
-        for block in self._source.open():
-            self.n_samples += len(block)
-            yield block
-
-
 Watch = Callable[[Array, Array], None]
 
 
 def converted(
-    source: Source, found: Survey, networks: Networks, shaping: Shaping, watch: Watch | None = None
+    source: Source, found: Analysis, networks: Networks, shaping: Shaping, watch: Watch | None = None
 ) -> Generator[Array, None, None]:
     """Convert a source; to be closed by who does not take all of it, which ends its threads.
 
@@ -212,13 +114,13 @@ def converted(
         for blocks in (plain, loudness.without_offset(steady, rate))
     )
     left = Event()
-    with closing(ahead(_made(source, found, networks, shaping, watch, left), left)) as blocks:
-        made = Queue(blocks)
+    with closing(prefetch(_made(source, found, networks, shaping, watch, left), left)) as blocks:
+        made = BlockReader(blocks)
         for given, window in zip(*both, strict=True):
             core = slice(margin, margin + window.n_core)
             mono = made.take(window.n_core)
             if found.level_db > SILENT_DB:
-                mono = mono + breath.hiss(audio.mono(window.samples, found.signs), rate, first, voiced, f)[core]
+                mono = mono + breath.hiss(mix_to_mono(window.samples, found.signs), rate, first, voiced, f)[core]
             first += window.n_core
             silence = np.stack([loudness.digital_silence_gain(c, rate)[core] for c in given.samples.T], axis=-1)
             yield bent(mono[:, None] * channel_shares(window.samples, found.signs, rate)[core] * silence)
@@ -228,7 +130,7 @@ def channel_shares(samples: Array, signs: Array, sample_rate_hz: int) -> Array:
     """How loud each channel of (n, n_channels) is against their mix, moment by moment; ones for a single channel."""
     if samples.shape[1] == 1:
         return np.ones_like(samples)
-    power = loudness.smoothed(np.square(np.column_stack([samples, audio.mono(samples, signs)])), sample_rate_hz)
+    power = loudness.smoothed(np.square(np.column_stack([samples, mix_to_mono(samples, signs)])), sample_rate_hz)
     # Where only one sounds, it is so many times as loud as their mean.
     most = max(MAX_CHANNEL_SHARE, samples.shape[1])
     return np.asarray(np.sqrt(np.clip(power[:, :-1] / np.maximum(power[:, -1:], 1e-9), 0.0, most**2)))
@@ -262,16 +164,16 @@ class _Decoded:
 
 
 def _made(
-    source: Source, found: Survey, networks: Networks, shaping: Shaping, watch: Watch | None, left: Event
+    source: Source, found: Analysis, networks: Networks, shaping: Shaping, watch: Watch | None, left: Event
 ) -> Iterator[Array]:
     """The mono result at the source's rate."""
     if found.level_db <= SILENT_DB:
         return
     f = networks.config.features
-    resampler = audio.Resampler(f.mel_rate_hz, source.sample_rate_hz)
+    resampler = Resampler(f.mel_rate_hz, source.sample_rate_hz)
     vocoder, gain = networks.vocoder_of(shaping.vocoder), _gain(found, f)
     spare = Grid.of(networks.config).vocoded_frames * f.hop_samples
-    with closing(ahead(_decoded(source, found, networks, shaping, watch))) as windows_of_it:
+    with closing(prefetch(_decoded(source, found, networks, shaping, watch))) as windows_of_it:
         for decoded in windows_of_it:
             made = vocoder(decoded.mel, decoded.sounding, left.is_set)
             followed = made * loudness.follow_gain(made, decoded.source, f.mel_rate_hz)
@@ -283,13 +185,13 @@ def _made(
     yield resampler.finish()
 
 
-def _gain(found: Survey, f: FeatureConfig) -> np.float32:
+def _gain(found: Analysis, f: FeatureConfig) -> np.float32:
     """What brings the source to the level that the networks know."""
     return np.float32(10 ** ((f.speech_level_db - found.level_db) / 20))
 
 
 def _decoded(
-    source: Source, found: Survey, networks: Networks, shaping: Shaping, watch: Watch | None
+    source: Source, found: Analysis, networks: Networks, shaping: Shaping, watch: Watch | None
 ) -> Iterator[_Decoded]:
     """What the voice says, a window at a time; of each as much as the vocoder needs."""
     config, f = networks.config, networks.config.features

@@ -11,9 +11,11 @@ import keras
 import numpy as np
 
 from voiceswap.arrays import Arrays
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import check_kind, check_samples
+from voiceswap.audio.source import array_source
 from voiceswap.config import Config
-from voiceswap.conversion.stream import Networks, Shaping, Survey, array_source, converted, survey
+from voiceswap.conversion.analysis import Analysis, analyse
+from voiceswap.conversion.stream import Networks, Shaping, converted
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.model import decoder
 from voiceswap.model.base import VOCODERS, Base, load_base
@@ -128,11 +130,11 @@ class Voice:
         check_shaping(pitch, formant, protect, vocoder)
         if samples.ndim not in (1, 2):
             raise AudioError(f"the samples have shape {samples.shape}", "wanted (n,) or (n, n_channels) in [-1, 1]")
-        audio.check_kind("the samples", sample_rate_hz, 1 if samples.ndim == 1 else samples.shape[1])
+        check_kind("the samples", sample_rate_hz, 1 if samples.ndim == 1 else samples.shape[1])
         block = samples.astype(np.float32).reshape(samples.shape if samples.ndim == 2 else (-1, 1))
-        audio.check_samples("the samples", block, 0, sample_rate_hz)
+        check_samples("the samples", block, 0, sample_rate_hz)
         source, networks = array_source(block, sample_rate_hz), self.networks
-        found = survey(source, self.config)
+        found = analyse(source, self.config)
         shaping = self.shaping(found, pitch, formant, protect, vocoder)
         made = np.concatenate(list(converted(source, found, networks, shaping)))
         if mark:
@@ -142,7 +144,7 @@ class Voice:
 
     def shaping(
         self,
-        found: Survey,
+        found: Analysis,
         pitch: float | None,
         formant: float,
         protect: float,

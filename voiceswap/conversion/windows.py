@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from voiceswap.arrays import Array
-from voiceswap.audio import read as audio
+from voiceswap.audio.channels import mix_to_mono
+from voiceswap.audio.resample import Resampler
 from voiceswap.config import Config, FeatureConfig
 from voiceswap.signal import breath, features, loudness
 
@@ -31,9 +32,9 @@ class Window:
 
 def resampled(blocks: Iterator[Array], signs: Array, from_hz: int, to_hz: int) -> Iterator[Array]:
     """Blocks (n, n_channels) without their offset, mixed with `signs` to mono (n,) at another rate."""
-    resampler = audio.Resampler(from_hz, to_hz)
+    resampler = Resampler(from_hz, to_hz)
     for block in loudness.without_offset(blocks, from_hz):
-        yield resampler.push(audio.mono(block, signs))
+        yield resampler.push(mix_to_mono(block, signs))
     yield resampler.finish()
 
 
@@ -126,29 +127,3 @@ def faded(previous: Array | None, content: Array, grid: Grid) -> Array:
     blended = content.copy()
     blended[: len(known)] = known * (1 - share) + content[: len(known)] * share
     return blended
-
-
-class Queue:
-    """Takes as many samples at a time as asked from blocks of any size; zeros when they have run out.
-
-    Args:
-        blocks: Blocks (n,), or (n, n_channels) if `n_channels` is given.
-        n_channels: Their channels.
-    """
-
-    def __init__(self, blocks: Iterator[Array], n_channels: int | None = None) -> None:
-        self._shape = () if n_channels is None else (n_channels,)
-        self._blocks, self._held = blocks, np.zeros((0, *self._shape), np.float32)
-
-    def take(self, n_samples: int) -> Array:
-        """The next `n_samples`."""
-        held = [self._held]
-        n_held = len(self._held)
-        while n_held < n_samples:
-            block = next(self._blocks, None)
-            block = np.zeros((n_samples - n_held, *self._shape), np.float32) if block is None else block
-            held.append(block)
-            n_held += len(block)
-        joined = np.concatenate(held)
-        self._held = joined[n_samples:]
-        return joined[:n_samples]

@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from voiceswap.audio import read as audio
+from voiceswap.audio.find import find_recordings
+from voiceswap.audio.write import output_suffix
 from voiceswap.errors import ModelError, StoppedError, UsageError, WriteError
 from voiceswap.events import Note, Progress, Report
 from voiceswap.jobs.executors import local as workers
 from voiceswap.scoring.scores import Scores
 from voiceswap.signal.f0 import F0Range
 from voiceswap.storage import atomic, paths
-from voiceswap.training.dataset import recordings
 
 Places = list[tuple[Path, Path]]
 # Options whose folders are made where they are missing.
@@ -75,9 +75,9 @@ def places_of(
     for given in inputs:
         is_folder = os.path.isdir(given)
         # What an earlier call made of the same folder is no source.
-        found = recordings(given) if is_folder else [given]
+        found = find_recordings(given) if is_folder else [given]
         for source in (f for f in found if not (is_folder and f.stem.endswith(f".{voice_name}"))):
-            suffix = audio.written_suffix(source)
+            suffix = output_suffix(source)
             folder = out
             if out is not None and is_folder:
                 folder = out / source.parent.relative_to(given)

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from voiceswap.arrays import Array
-from voiceswap.audio import read as audio
+from voiceswap.audio.find import find_recordings
+from voiceswap.audio.read import probe, read_blocks, read_parts
+from voiceswap.audio.resample import resample
+from voiceswap.audio.source import array_source
 from voiceswap.config import FeatureConfig
 from voiceswap.conversion import songs
-from voiceswap.conversion.stream import array_source
 from voiceswap.errors import AudioError, StoppedError, UsageError
 from voiceswap.events import Progress, Report, silent
 from voiceswap.model.base import load_base
@@ -120,7 +122,7 @@ def check(
     """
     if not folders:
         raise UsageError("nothing to check", "name a folder of recordings")
-    found = [(Path(folder), dataset.recordings(Path(folder))) for folder in folders]
+    found = [(Path(folder), find_recordings(Path(folder))) for folder in folders]
     return tuple(checked(folder, files, report, stopped) for folder, files in found)
 
 
@@ -134,11 +136,11 @@ def checked(
             raise StoppedError(f"stopped while the recordings in {folder} were checked")
         report(Progress(str(folder), "listening", i, len(files)))
         try:
-            rate, speaks = audio.probe(path).sample_rate_hz, False
+            rate, speaks = probe(path).sample_rate_hz, False
             # To its end before any of it counts: what is damaged further on is left out as a whole.
-            for _ in audio.blocks(path):
+            for _ in read_blocks(path):
                 pass
-            for part in audio.parts(path, rate, PART_S):
+            for part in read_parts(path, rate, PART_S):
                 if spans := listener.hear(part, rate):
                     excerpts.add(part[spans[0][0] :], rate)
                     speaks = True
@@ -187,7 +189,7 @@ def accompaniment_db(excerpts: Sequence[tuple[Array, int]]) -> float:
     for samples, rate in excerpts:
         level = math.sqrt(float(np.mean(np.square(samples)))) if len(samples) else 0.0
         if level > 0 and n_samples < MUSIC_S * MUSIC_HZ:
-            parts.append(audio.resample(samples * np.float32(0.05 / level), rate, MUSIC_HZ))
+            parts.append(resample(samples * np.float32(0.05 / level), rate, MUSIC_HZ))
             n_samples += len(parts[-1])
     if not parts:
         return songs.NO_ACCOMPANIMENT_DB
@@ -201,7 +203,7 @@ def second_voice(excerpts: Sequence[tuple[Array, int]]) -> float:
     Two-means over the directions of the excerpts. One person's excerpts are cut in two as well: but then the halves
     touch, while between two persons there is a gap.
     """
-    pieces = identity.speaker_encoder().each([audio.resample(x, rate, SPEAKER_HZ) for x, rate in excerpts])
+    pieces = identity.speaker_encoder().each([resample(x, rate, SPEAKER_HZ) for x, rate in excerpts])
     heard = np.array([direction(p) for p in pieces if len(p)])
     if len(heard) < MIN_TO_COMPARE:
         return math.nan
@@ -224,7 +226,7 @@ def second_voice(excerpts: Sequence[tuple[Array, int]]) -> float:
 def f0_range(excerpts: Sequence[tuple[Array, int]]) -> pitch.F0Range | None:
     """The range of the voice in excerpts (samples, rate)."""
     f = FeatureConfig()
-    melodies = [pitch.f0_hz(audio.resample(x, rate, f.mel_rate_hz), f) for x, rate in excerpts]
+    melodies = [pitch.f0_hz(resample(x, rate, f.mel_rate_hz), f) for x, rate in excerpts]
     return pitch.f0_range(np.concatenate(melodies)) if melodies else None
 
 
@@ -234,7 +236,7 @@ def units_heard(excerpts: Sequence[tuple[Array, int]]) -> float:
     if known.units is None:
         return math.nan
     f = known.config.features
-    clips = [c for x, rate in excerpts for c in dataset.clips_of_speech(audio.resample(x, rate, f.mel_rate_hz), f)]
+    clips = [c for x, rate in excerpts for c in dataset.clips_of_speech(resample(x, rate, f.mel_rate_hz), f)]
     if not clips:
         return 0.0
     content = np.concatenate(known.encoder.pieces([dataset.encoder_mel(clip, f) for clip in clips]))

@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from voiceswap.arrays import Array
-from voiceswap.audio import read as audio
-from voiceswap.audio.prefetch import ahead
+from voiceswap.audio.prefetch import prefetch
+from voiceswap.audio.read import probe, read_blocks
+from voiceswap.audio.source import Source, file_source, record_passing
+from voiceswap.audio.write import Writer, output_format
 from voiceswap.conversion import intermediates as stages
+from voiceswap.conversion.analysis import SILENT_DB, Analysis, analyse
 from voiceswap.conversion.f0_curve import read_curve, write_curve
 from voiceswap.conversion.mixing import put_together
 from voiceswap.conversion.songs import STEMS, SongOptions, check_options, opened, sung
-from voiceswap.conversion.stream import SILENT_DB, Shaping, Source, Survey, converted, survey
+from voiceswap.conversion.stream import Shaping, converted
 from voiceswap.conversion.voice import PROTECT, VOCODER, Voice, check_shaping, load
 from voiceswap.errors import AudioError, StoppedError, UsageError, VoiceswapError, WriteError
 from voiceswap.events import Event, Note, Progress, Report, silent
@@ -32,7 +35,7 @@ from voiceswap.provenance.consent import is_recorded
 from voiceswap.provenance.watermark import MIN_MARKED_S, Marker
 from voiceswap.scoring import embedding as identity
 from voiceswap.scoring import external as instruments
-from voiceswap.scoring.scores import Judge, file_source, tapped
+from voiceswap.scoring.scores import Judge
 from voiceswap.signal.f0 import METHODS, f0_range
 from voiceswap.storage import atomic
 from voiceswap.version import __version__
@@ -156,7 +159,7 @@ def convert(
     if many and scored:
         raise UsageError("a report is of one recording", "voiceswap evaluate scores many")
     if not many:
-        audio.probe(Path(inputs[0]))
+        probe(Path(inputs[0]))
     signer = credentials.Signer(c2pa) if c2pa is not None else None
     voice = load(as_, voices)
     target = Path(out) if out is not None else None
@@ -172,11 +175,11 @@ def convert(
     consent = f"{voice.name}: {voice.consent_line}"
     report(Note(consent, warning=not is_recorded(voice.card)))
 
-    def shape(found: Survey, in_key: bool) -> Shaping:
+    def shape(found: Analysis, in_key: bool) -> Shaping:
         return voice.shaping(found, pitch, formant, protect, vocoder, in_key=in_key)
 
-    def look(source: Source) -> tuple[Survey, Array]:
-        found = survey(source, voice.config, f0_method)
+    def look(source: Source) -> tuple[Analysis, Array]:
+        found = analyse(source, voice.config, f0_method)
         heard = found.f0_hz
         if curve is not None:
             melody = read_curve(curve, len(heard), voice.config.features)
@@ -240,8 +243,8 @@ def _convert_one(
     voice: Voice,
     path: Path,
     output: Path,
-    look: Callable[[Source], tuple[Survey, Array]],
-    shape: Callable[[Survey, bool], Shaping],
+    look: Callable[[Source], tuple[Analysis, Array]],
+    shape: Callable[[Analysis, bool], Shaping],
     wanted: _Wanted,
     report: Report,
     stopped: Callable[[], bool],
@@ -249,7 +252,7 @@ def _convert_one(
     damage: list[str] = []
 
     def blocks() -> Iterator[Array]:
-        return audio.blocks(path, damaged=None if wanted.strict else damage.append)
+        return read_blocks(path, damaged=None if wanted.strict else damage.append)
 
     def asking(event: Event) -> None:
         # Taking a song apart takes a while, too.
@@ -258,12 +261,12 @@ def _convert_one(
         report(event)
 
     read = ((path, "the input"), (wanted.f0, "the file of --f0"), (wanted.options.backing, "the file of --backing"))
-    audio.written_format(output)
+    output_format(output)
     check_targets(list(_targets(output, wanted)), [(p, what) for p, what in read if p], force=wanted.force)
     # A pipe can be read but once.
     if wanted.f0 is not None and (os.path.isfile(wanted.f0) or not os.path.exists(wanted.f0)):
         read_curve(wanted.f0, 0, voice.config.features)
-    kind, networks = audio.probe(path), voice.networks
+    kind, networks = probe(path), voice.networks
     began = time.monotonic()
     report(Progress(path.name, "listening", 0, 1))
     n_done = 0
@@ -293,7 +296,7 @@ def _convert_one(
         voiced = kept.sung(said) if kept else said
         alone = None
         if wanted.judge is not None and in_key:
-            voiced, alone = stack.enter_context(tapped(voiced, kind))
+            voiced, alone = stack.enter_context(record_passing(voiced, kind))
 
         since: dict[str, tuple[float, int]] = {}
 
@@ -321,9 +324,9 @@ def _convert_one(
         )
         with (
             _signed(output, made, wanted.signer) as unsigned,
-            audio.Writer(unsigned, kind, record.tags(made), found.n_samples, record.broadcast(made)) as writer,
+            Writer(unsigned, kind, record.tags(made), found.n_samples, record.broadcast(made)) as writer,
             put_together(voiced, song, wanted.options, kind, found.n_samples, told, report) as mixed,
-            closing(ahead(_marked(mixed, marker))) as marked,
+            closing(prefetch(_marked(mixed, marker))) as marked,
         ):
             for block in filter(len, marked):
                 writer.write(block)
@@ -389,7 +392,7 @@ def _signed(output: Path, made: record.Record, signer: credentials.Signer | None
         signer.sign(unsigned, signed, output.name, made)
 
 
-def _doubts(path: Path, found: Survey, shaping: Shaping, in_key: bool) -> Iterator[str]:
+def _doubts(path: Path, found: Analysis, shaping: Shaping, in_key: bool) -> Iterator[str]:
     if found.level_db <= SILENT_DB:
         yield f"{path} is silent; so is the result"
     elif found.f0_range is None:

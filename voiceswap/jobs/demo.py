@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import AudioInfo, read_mono
+from voiceswap.audio.write import Writer
 from voiceswap.config import FeatureConfig
 from voiceswap.events import Report
 from voiceswap.jobs.convert import convert
@@ -70,15 +71,15 @@ def _recordings(folder: Path, speaker: synthetic.Speaker) -> Path:
 
 
 def _write(path: Path, samples: np.ndarray) -> None:
-    with audio.Writer(path, audio.AudioInfo(RATE_HZ, 1, "WAV", "PCM_16")) as writer:
+    with Writer(path, AudioInfo(RATE_HZ, 1, "WAV", "PCM_16")) as writer:
         writer.write(samples[:, None])
 
 
 def _scores(song: Path, made: Path, target: Path) -> dict[str, float]:
     config = FeatureConfig()
     rate = config.mel_rate_hz
-    source, result = audio.read(song, rate), audio.read(made, rate)
-    own = np.concatenate([audio.read(path, rate) for path in sorted(target.glob("*.wav"))])
+    source, result = read_mono(song, rate), read_mono(made, rate)
+    own = np.concatenate([read_mono(path, rate) for path in sorted(target.glob("*.wav"))])
     timbre = metrics.timbre(result, config)
     return {
         "melody_correlation": round(metrics.melody_correlation(source, result, config), 3),

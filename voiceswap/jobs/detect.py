@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceswap.arrays import Array
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import AudioInfo, probe, read_blocks, read_tags
 from voiceswap.errors import StoppedError
 from voiceswap.events import Note, Progress, Report, silent
 from voiceswap.provenance import c2pa as credentials
@@ -40,7 +40,7 @@ class Account:
     """
 
     path: Path
-    kind: audio.AudioInfo
+    kind: AudioInfo
     tags: dict[str, str]
     record: Record | None
     sidecar: str
@@ -61,7 +61,7 @@ def account(path: Path) -> Account:
         UsageError: No such file.
         AudioError: It is no recording.
     """
-    kind, found = audio.probe(path), audio.tags(path)
+    kind, found = probe(path), read_tags(path)
     own = from_tags(found)
     beside, sidecar = read_sidecar(path)
     signature = credentials.read(path, kind.format)
@@ -99,8 +99,8 @@ def detect(*inputs: str | Path, report: Report = silent, stopped: Callable[[], b
     findings = []
     for i, path in enumerate(map(Path, inputs)):
         report(Progress(path.name, "detecting", i, len(inputs)))
-        kind = audio.probe(path)
-        blocks = audio.blocks(path, damaged=lambda text: report(Note(text, warning=True)))
+        kind = probe(path)
+        blocks = read_blocks(path, damaged=lambda text: report(Note(text, warning=True)))
         findings.append(Finding(path, look(_interruptible(blocks, stopped), kind.sample_rate_hz)))
     return findings
 

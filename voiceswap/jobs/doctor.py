@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
+from voiceswap.audio.resample import resample
 from voiceswap.errors import VoiceswapError
 from voiceswap.storage import paths
 
@@ -130,8 +131,9 @@ def _stages() -> list[Check]:
         # Only now: where a package is missing these fail, and what is missing is to be named before.
         import numpy as np
 
-        from voiceswap.audio import read as audio
-        from voiceswap.conversion.stream import Shaping, array_source, converted, survey
+        from voiceswap.audio.source import array_source
+        from voiceswap.conversion.analysis import analyse
+        from voiceswap.conversion.stream import Shaping, converted
         from voiceswap.conversion.voice import with_decoder
         from voiceswap.model import decoder
         from voiceswap.model.base import load_base
@@ -159,12 +161,12 @@ def _stages() -> list[Check]:
 
     def content() -> str:
         config = made["base"].config.features
-        at_rate = audio.resample(samples, RATE_HZ, config.content_rate_hz)
+        at_rate = resample(samples, RATE_HZ, config.content_rate_hz)
         heard = made["base"].encoder.window(features.encoder_mel(at_rate, config))
         return _sound(bool(np.isfinite(heard).all()), f"{len(heard)} vectors")
 
     def conversion() -> str:
-        found = survey(array_source(samples[:, None], RATE_HZ), made["base"].config)
+        found = analyse(array_source(samples[:, None], RATE_HZ), made["base"].config)
         model = decoder.build(decoder.single_speaker(made["base"].config))
         load_arrays(model, decoder.start_of_voice(made["base"].arrays("decoder")))
         networks = with_decoder(made["base"], model)

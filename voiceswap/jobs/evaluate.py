@@ -11,15 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
+from voiceswap.audio.find import find_recordings
+from voiceswap.audio.source import file_source
 from voiceswap.conversion.voice import Voice, load
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.events import Note, Progress, Report, silent
 from voiceswap.jobs.convert import convert
 from voiceswap.scoring import embedding as identity
 from voiceswap.scoring import external as instruments
-from voiceswap.scoring.scores import Judge, Scores, file_source, verdict
+from voiceswap.scoring.scores import Judge, Scores, verdict
 from voiceswap.storage import atomic
-from voiceswap.training.dataset import recordings
 
 WITHOUT_WORDS = (
     f"word errors are not measured: give a folder of a faster-whisper model with --recogniser; {instruments.EXTRA}"
@@ -98,7 +99,7 @@ def evaluate(
         >>> import voiceswap
         >>> voiceswap.evaluate("speakerB", source="speakerA").verdict  # doctest: +SKIP
     """
-    files = recordings(Path(source))
+    files = find_recordings(Path(source))
     used = load(voice, voices)
     # Cut, so that none is too long even with the longest name of a voice.
     stems = [os.fsencode(file.stem)[:40].decode(errors="ignore") for file in files]
@@ -107,7 +108,7 @@ def evaluate(
         raise UsageError(f"{there[0]} exists", "give another folder with -o")
     hears = instruments.recogniser(Path(recogniser), language) if recogniser is not None else None
     if target is not None:
-        known, where = identity.of_recordings(recordings(Path(target))), str(target)
+        known, where = identity.of_recordings(find_recordings(Path(target))), str(target)
         if known is None:
             raise AudioError(f"no speech was heard in {target}", "give recordings of the voice's person")
     else:

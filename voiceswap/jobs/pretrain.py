@@ -17,7 +17,8 @@ import numpy as np
 from scipy.cluster.vq import kmeans2
 
 from voiceswap.arrays import Array, Arrays
-from voiceswap.audio import read as audio
+from voiceswap.audio.find import find_recordings
+from voiceswap.audio.read import read_mono
 from voiceswap.config import Config, DecoderConfig, TrainConfig
 from voiceswap.errors import ModelError, UsageError
 from voiceswap.events import Note, Progress, Report, silent, until
@@ -206,7 +207,7 @@ def _people(folders: Sequence[str | Path], leave_out: Sequence[str]) -> dict[str
         raise UsageError(f"nobody to leave out: {', '.join(sorted(unknown))}", f"give names of folders in {where}")
     if not places:
         raise UsageError(f"nobody found in {where}", "wanted one folder of recordings a person")
-    return {name: dataset.recordings(person) for name, person in places.items()}
+    return {name: find_recordings(person) for name, person in places.items()}
 
 
 def _make_encoder(begin: _Start, people: dict[str, list[Path]], work: Path, report: Report) -> None:
@@ -240,7 +241,7 @@ def _said(part: str, people: dict[str, list[Path]], config: Config, report: Repo
     """The encoder's mels of the beginning of each person's first recording."""
     for i, files in enumerate(people.values()):
         report(Progress(part, "listening", i, len(people)))
-        samples = audio.read(files[0], config.features.content_rate_hz, max_s=COMPONENTS_S_PER_SPEAKER)
+        samples = read_mono(files[0], config.features.content_rate_hz, max_s=COMPONENTS_S_PER_SPEAKER)
         if len(samples) > config.features.content_rate_hz:
             level = float(np.sqrt(np.mean(samples**2))) + 1e-9
             gain = 10 ** (config.features.speech_level_db / 20) / level
@@ -392,7 +393,7 @@ def _copied(sound: vocoder.Vocoder, people: dict[str, list[Path]], part: str, re
     config, errors = sound.config, []
     for i, files in enumerate(_some(people, COPIED_SPEAKERS)):
         report(Progress(part, "listening", i, COPIED_SPEAKERS))
-        samples = audio.read(files[0], config.features.mel_rate_hz, max_s=4.0)
+        samples = read_mono(files[0], config.features.mel_rate_hz, max_s=4.0)
         mel = features.decoder_mel(dataset.levelled(samples, config.features), config.features)
         if len(mel):
             errors.append(float(np.abs(features.decoder_mel(sound(mel), config.features) - mel).mean()))
@@ -478,7 +479,7 @@ def _played(path: Path, speed: float, config: Config) -> Array:
     """The mel of some of a recording that is played so fast, at most SAID_FRAMES of it."""
     f = config.features
     wanted_s = SAID_FROM_S + SAID_FRAMES / f.frames_per_s * speed
-    samples = audio.read(path, round(f.mel_rate_hz / speed), max_s=wanted_s + 0.1)
+    samples = read_mono(path, round(f.mel_rate_hz / speed), max_s=wanted_s + 0.1)
     return features.decoder_mel(dataset.levelled(samples, f), f)[-SAID_FRAMES:].astype(np.float32)
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from voiceswap.arrays import Arrays
-from voiceswap.audio import read as audio
+from voiceswap.audio.find import find_recordings
+from voiceswap.audio.read import read_mono
 from voiceswap.conversion.voice import VOICE_KIND, Voice, load, with_card, write_voice
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.events import Found, Note, Report, silent, until
@@ -131,7 +132,7 @@ def train(
         board.check()
     agreed = agreements.by_voice(consent, names)
     places = [
-        (name, paths.voice_path(folder, name), dataset.recordings(Path(source)))
+        (name, paths.voice_path(folder, name), find_recordings(Path(source)))
         for name, source in zip(names, sources, strict=True)
     ]
     for name, path, _ in places:
@@ -292,7 +293,7 @@ class _VoiceTraining:
         if path is None:
             return None
         with suppress(AudioError):
-            return path.parent.parent.name, audio.read(path, self.config.features.mel_rate_hz)
+            return path.parent.parent.name, read_mono(path, self.config.features.mel_rate_hz)
         return None
 
     def _ready(self) -> Voice | None:

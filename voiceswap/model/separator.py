@@ -27,7 +27,7 @@ from keras import layers, ops
 
 from voiceswap import weights
 from voiceswap.arrays import Array
-from voiceswap.audio.prefetch import ahead
+from voiceswap.audio.prefetch import prefetch
 from voiceswap.model.networks.layers import HALF, load_arrays, quick_dtype
 from voiceswap.storage.folder import Expected, open_folder
 
@@ -145,8 +145,8 @@ class Separator:
         tail = np.zeros((LEAD_SAMPLES, 1), np.float32)
         n_skipped = LEAD_SAMPLES
         with (
-            closing(ahead((_spectra(window), n_due) for window, n_due in _windows(blocks))) as seen,
-            closing(ahead(self._shared(seen, level_db, roughly))) as shared,
+            closing(prefetch((_spectra(window), n_due) for window, n_due in _windows(blocks))) as seen,
+            closing(prefetch(self._shared(seen, level_db, roughly))) as shared,
         ):
             for spectra, share, n_due in shared:
                 summed = _overlapped(spectra * _extended(share))
@@ -184,8 +184,8 @@ class Separator:
         levelled = np.stack([magnitudes * np.float32(10 ** ((shown_db - level_db) / 20)) for shown_db in levels_db])
         said, n_said = np.zeros_like(magnitudes), np.zeros((N_BINS, 1), np.float32)
         ratios = [2 ** (semitones / 12) for semitones in raised]
-        shown = ahead(_stretched(levelled, 1 / ratio) for ratio in ratios)
-        answers = ahead(np.mean(self._answers(each).numpy(), axis=0) for each in shown)
+        shown = prefetch(_stretched(levelled, 1 / ratio) for ratio in ratios)
+        answers = prefetch(np.mean(self._answers(each).numpy(), axis=0) for each in shown)
         for ratio, answer in zip(ratios, answers, strict=True):
             # What lies higher than this was raised out of its sight.
             n_seen = int((N_BINS - 1) / ratio) + 1

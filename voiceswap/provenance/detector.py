@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from voiceswap.arrays import Array
-from voiceswap.audio import read as audio
+from voiceswap.audio.resample import Resampler
 from voiceswap.provenance import watermark as mark
 
 YES_P, UNCERTAIN_P = 5e-5, 1e-3
@@ -270,9 +270,9 @@ def _pieces(blocks: Iterator[Array], sample_rate_hz: int) -> Iterator[tuple[floa
 
 
 def _resampled(blocks: Iterator[Array], sample_rate_hz: int) -> Iterator[Array]:
-    resamplers: list[audio.Resampler] = []
+    resamplers: list[Resampler] = []
     for block in blocks:
-        resamplers = resamplers or [audio.Resampler(sample_rate_hz, mark.ANALYSIS_HZ) for _ in block.T]
+        resamplers = resamplers or [Resampler(sample_rate_hz, mark.ANALYSIS_HZ) for _ in block.T]
         parts = [
             resampler.push(channel.astype(np.float32)) for resampler, channel in zip(resamplers, block.T, strict=True)
         ]

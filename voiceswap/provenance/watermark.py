@@ -21,7 +21,7 @@ from scipy.fft import irfft, rfft
 from scipy.ndimage import uniform_filter1d
 
 from voiceswap.arrays import Array
-from voiceswap.audio import read as audio
+from voiceswap.audio.resample import resample
 from voiceswap.errors import UsageError
 
 VERSION = 1
@@ -346,7 +346,7 @@ class Marker:
 
 def _folded_start(samples: Array, sample_rate_hz: int) -> Array:
     """Evidence of the beginning of a stream, as the detector will see it."""
-    mono = audio.resample(samples.mean(axis=1), sample_rate_hz, ANALYSIS_HZ)
+    mono = resample(samples.mean(axis=1), sample_rate_hz, ANALYSIS_HZ)
     margin = np.zeros(ANALYSIS_SIZE // 2, np.float32)
     roots = amplitudes(np.concatenate([margin, mono, margin])[:, None])
     values = evidence(roots, 1.0, sample_rate_hz / 2)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from voiceswap.arrays import Array
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import read_mono
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.model.speaker import SAMPLE_RATE_HZ, WIDTH, SpeakerEncoder, direction, load_speaker_encoder
 
@@ -66,7 +66,7 @@ def of_recordings(files: Sequence[Path]) -> Identity | None:
 def _read(file: Path, most_s: float) -> Array:
     """The beginning of a recording; nothing if it cannot be read."""
     try:
-        return audio.read(file, SAMPLE_RATE_HZ, max_s=most_s)
+        return read_mono(file, SAMPLE_RATE_HZ, max_s=most_s)
     except (AudioError, UsageError):
         return np.zeros(0, np.float32)
 

@@ -7,9 +7,7 @@ takes the memory of a minute. What is kept of each stretch are contours and sums
 from __future__ import annotations
 
 import math
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from voiceswap.arrays import Array
-from voiceswap.audio import read as audio
+from voiceswap.audio.channels import find_channel_signs
+from voiceswap.audio.resample import resample
+from voiceswap.audio.source import BlockReader, Source
 from voiceswap.config import FeatureConfig
-from voiceswap.conversion.stream import Source
-from voiceswap.conversion.windows import Queue, resampled
+from voiceswap.conversion.windows import resampled
 from voiceswap.errors import AudioError
 from voiceswap.model.speaker import WIDTH
 from voiceswap.scoring import external as instruments
@@ -190,7 +189,7 @@ class Judge:
         found.f0.append((pitch.f0_hz(said, f), pitch.f0_hz(done, f)))
         levels = partial(loudness.frame_levels_db, sample_rate_hz=f.mel_rate_hz)
         found.levels.append((levels(said), levels(done)))
-        at_16k = [audio.resample(x, f.mel_rate_hz, instruments.SAMPLE_RATE_HZ) for x in (said, done)]
+        at_16k = [resample(x, f.mel_rate_hz, instruments.SAMPLE_RATE_HZ) for x in (said, done)]
         for summed, samples in zip(found.directions, at_16k, strict=True):
             summed += speaker_encoder().pieces(samples).sum(axis=0)
         if self.mos is not None:
@@ -232,35 +231,6 @@ class _Seen:
             yield block
 
 
-def file_source(path: Path) -> Source:
-    """A recording as a source; raises UsageError or AudioError."""
-    kind = audio.probe(path)
-    return Source(lambda: audio.blocks(path), kind.sample_rate_hz, kind.n_channels, str(path))
-
-
-@contextmanager
-def tapped(blocks: Iterator[Array], kind: audio.AudioInfo) -> Iterator[tuple[Iterator[Array], Callable[[], Source]]]:
-    """Keep what passes by in a temporary file.
-
-    Args:
-        blocks: Blocks (n, n_channels).
-        kind: Their rate and channels.
-
-    Yields:
-        The same blocks, and what gives them again as a source once they have all passed.
-    """
-    with tempfile.TemporaryDirectory(prefix="voiceswap-") as folder:
-        path = Path(folder) / "kept.w64"
-
-        def passing() -> Iterator[Array]:
-            with audio.Writer(path, audio.AudioInfo(kind.sample_rate_hz, kind.n_channels, "W64", "FLOAT")) as writer:
-                for block in blocks:
-                    writer.write(block)
-                    yield block
-
-        yield passing(), lambda: file_source(path)
-
-
 def stretches(source: Source, made: Source, config: FeatureConfig) -> Iterator[tuple[Array, Array]]:
     """Both recordings side by side, mono (n,) at `mel_rate_hz`, cut at quiet moments of the source.
 
@@ -278,9 +248,9 @@ def stretches(source: Source, made: Source, config: FeatureConfig) -> Iterator[t
     rate = config.mel_rate_hz
     mixed = []
     for each in (source, made):
-        signs = audio.channel_signs(each.open(), each.n_channels)
+        signs = find_channel_signs(each.open(), each.n_channels)
         mixed.append(resampled(each.open(), signs, each.sample_rate_hz, rate))
-    ours, theirs = mixed[0], Queue(mixed[1])
+    ours, theirs = mixed[0], BlockReader(mixed[1])
     longest, within = round(STRETCH_S * rate), round(CUT_WITHIN_S * rate)
     held, n_all = np.zeros(0, np.float32), 0
     for block in ours:

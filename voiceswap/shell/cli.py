@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from voiceswap.audio.read import probe
 from voiceswap.errors import UsageError
 from voiceswap.shell import about, making
 from voiceswap.shell.console import Shell, StopFlag, guarded
@@ -163,11 +164,10 @@ def convert(
     shell = Shell(as_json)
     if song and dry:
         raise UsageError("--song and --dry exclude each other", "leave both out to have it found")
-    from voiceswap.audio import read as audio
 
     # A misspelt recording is told before seconds go into loading networks.
     if len(inputs) == 1 and not os.path.isdir(inputs[0]):
-        audio.probe(inputs[0])
+        probe(inputs[0])
     load_tensorflow()
     from voiceswap.conversion.voice import PROTECT
     from voiceswap.jobs.convert import convert as job

@@ -12,7 +12,7 @@ import pyworld
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from voiceswap.arrays import Array
-from voiceswap.audio import read as audio
+from voiceswap.audio.resample import resample
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import UsageError
 from voiceswap.signal import world
@@ -139,7 +139,7 @@ def repaired(f0: Array, frames_per_s: float) -> Array:
 
 def _by_swift(samples: Array, config: FeatureConfig, _method: str) -> tuple[Array, Array, Array]:
     gain = min(MAX_GAIN, TRACKED_PEAK / max(float(np.abs(samples).max()), 1e-9))
-    heard = audio.resample(samples * np.float32(gain), config.mel_rate_hz, config.content_rate_hz)
+    heard = resample(samples * np.float32(gain), config.mel_rate_hz, config.content_rate_hz)
     found = _tracker().detect(heard, config.content_rate_hz, config.f0_min_hz, config.f0_max_hz)
     return found.timestamps, found.pitch_hz, found.confidence >= VOICED_CONFIDENCE
 

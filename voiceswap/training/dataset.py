@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from voiceswap.arrays import Array
-from voiceswap.audio import read as audio
-from voiceswap.audio.decode import CONTAINERS
+from voiceswap.audio.read import read_parts
+from voiceswap.audio.resample import resample
 from voiceswap.config import Config, FeatureConfig, TrainConfig
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.events import Note, Progress, Report
@@ -24,9 +23,8 @@ from voiceswap.model.encoder import ContentEncoder
 from voiceswap.signal import f0 as pitch
 from voiceswap.signal import features, loudness, world
 from voiceswap.signal.perturb import perturbed
-from voiceswap.storage import atomic, paths
+from voiceswap.storage import atomic
 
-SUFFIXES = CONTAINERS | set(audio.FORMATS) | {".wave", ".oga", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64"}
 # Changes whenever the same recording would give other features.
 CACHE_VERSION = 6
 HELD_OUT_EVERY = 10
@@ -77,41 +75,6 @@ class Speech:
         # Few clips: the last one; else every tenth, spread over the recordings.
         every = min(HELD_OUT_EVERY, len(self.clips))
         return i % every == every - 1 and len(self.clips) > 1
-
-
-def recordings(source: Path) -> list[Path]:
-    """The recordings of one person: a folder's, recursively and sorted, hidden ones left out, or the one file itself.
-
-    Args:
-        source: A folder or a file.
-
-    Returns:
-        At least one path.
-
-    Raises:
-        UsageError: It does not exist, or the folder holds no file with a known ending, or one in it may not be looked
-            into.
-    """
-    if os.path.isfile(source):
-        return [source]
-    files = list(_below(source))
-    if not os.path.isdir(source):
-        raise UsageError(f"no such folder or recording: {source}", "give a folder of recordings, or one long recording")
-    if not files:
-        kinds = ", ".join(sorted(s[1:] for s in SUFFIXES))
-        raise UsageError(f"{source} holds no recording", f"wanted files ending in {kinds}")
-    return files
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for path in paths.inside(folder):
-        if path.name.startswith("."):
-            continue
-        # A link to a folder may lead back.
-        if os.path.isdir(path) and not path.is_symlink():
-            yield from _below(path)
-        elif path.suffix.lower() in SUFFIXES and os.path.isfile(path):
-            yield path
 
 
 def prepare(
@@ -255,7 +218,7 @@ class _Extraction:
 
 def parts(path: Path, config: FeatureConfig) -> Iterator[Array]:
     """A recording at `mel_rate_hz`, without its offset, in parts (n_samples,); raises UsageError or AudioError."""
-    return loudness.without_offset(audio.parts(path, config.mel_rate_hz, PART_S), config.mel_rate_hz)
+    return loudness.without_offset(read_parts(path, config.mel_rate_hz, PART_S), config.mel_rate_hz)
 
 
 def clips_of_speech(samples: Array, config: FeatureConfig) -> list[Array]:
@@ -280,7 +243,7 @@ def levelled(samples: Array, config: FeatureConfig) -> Array:
 
 def encoder_mel(samples: Array, config: FeatureConfig) -> Array:
     """The encoder's mel of samples (n,) at `mel_rate_hz`."""
-    return features.encoder_mel(audio.resample(samples, config.mel_rate_hz, config.content_rate_hz), config)
+    return features.encoder_mel(resample(samples, config.mel_rate_hz, config.content_rate_hz), config)
 
 
 def heard(encoder: ContentEncoder, mels: Sequence[Array], *, backwards: bool) -> list[Array]:

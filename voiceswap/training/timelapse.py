@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from voiceswap.arrays import Array, Arrays
-from voiceswap.audio import read as audio
+from voiceswap.audio.read import AudioInfo, read_mono
+from voiceswap.audio.write import Writer
 from voiceswap.config import FeatureConfig
 from voiceswap.conversion.stream import bent
 from voiceswap.conversion.voice import VOCODER, weights_sha256
@@ -124,7 +125,7 @@ class Timelapse:
     def resume(self) -> bool:
         """Take up the sentence that is kept; False if there is none that can be read."""
         with suppress(AudioError, UsageError):
-            self._said = audio.read(self.folder / SOURCE, self._base.config.features.mel_rate_hz)
+            self._said = read_mono(self.folder / SOURCE, self._base.config.features.mel_rate_hz)
         return self._said is not None
 
     def begin(self, said: Array, who: str, real: Array | None) -> None:
@@ -209,8 +210,8 @@ class Timelapse:
         )
 
     def _write(self, name: str, samples: Array, tags: dict[str, str]) -> None:
-        kind = audio.AudioInfo(self._base.config.features.mel_rate_hz, 1, "FLAC", "PCM_16")
-        with audio.Writer(self.folder / name, kind, tags, len(samples)) as writer:
+        kind = AudioInfo(self._base.config.features.mel_rate_hz, 1, "FLAC", "PCM_16")
+        with Writer(self.folder / name, kind, tags, len(samples)) as writer:
             writer.write(samples[:, None])
 
     def _path(self, step: int) -> Path:

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from voiceswap.arrays import Array
-from voiceswap.audio import read as audio
+from voiceswap.audio.find import find_recordings
+from voiceswap.audio.read import AudioInfo, probe, read_mono
+from voiceswap.audio.write import Writer
 from voiceswap.config import FeatureConfig
 from voiceswap.conversion.voice import Voice, load
 from voiceswap.errors import ModelError
@@ -29,7 +31,6 @@ from voiceswap.storage import atomic, paths
 from voiceswap.storage.folder import strict_json
 from voiceswap.text import ROWS, range_text
 from voiceswap.training import loop, timelapse
-from voiceswap.training.dataset import recordings
 from voiceswap.version import __version__
 from voiceswap.web import page
 
@@ -147,7 +148,7 @@ class _Report:
         if source is None and not (self.kept / timelapse.SOURCE).is_file():
             return None
         made = self.scratch / "made"
-        self.sources = recordings(source or self.kept / timelapse.SOURCE)
+        self.sources = find_recordings(source or self.kept / timelapse.SOURCE)
         return evaluate(
             self.voice.path,
             source=source or self.kept / timelapse.SOURCE,
@@ -218,17 +219,17 @@ class _Report:
 
     def _who(self, path: Path) -> str:
         if path == self.kept / timelapse.SOURCE:
-            return audio.probe(path).title or "a sentence"
+            return probe(path).title or "a sentence"
         return path.name
 
     def _real(self, target: Path | None) -> Array | None:
         if target is not None:
-            return timelapse.sentence(recordings(target), self.config)
+            return timelapse.sentence(find_recordings(target), self.config)
         path = self.kept / timelapse.REAL
         return self._read(path) if path.is_file() else None
 
     def _read(self, path: Path) -> Array:
-        return audio.read(path, self.config.mel_rate_hz, MAX_EXAMPLE_S)
+        return read_mono(path, self.config.mel_rate_hz, MAX_EXAMPLE_S)
 
     def _players(self, sounds: list[tuple[str, str, Array]], best: str = "") -> Iterator[str]:
         mels = [features.decoder_mel(samples, self.config) for *_, samples in sounds]
@@ -238,8 +239,8 @@ class _Report:
 
     def _flac(self, samples: Array) -> bytes:
         path = self.scratch / "player.flac"
-        kind = audio.AudioInfo(self.config.mel_rate_hz, 1, "FLAC", "PCM_16")
-        with audio.Writer(path, kind) as writer:
+        kind = AudioInfo(self.config.mel_rate_hz, 1, "FLAC", "PCM_16")
+        with Writer(path, kind) as writer:
             writer.write(samples[:, None])
         return path.read_bytes()
 

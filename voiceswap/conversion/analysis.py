@@ -1,0 +1,94 @@
+"""What is found out about a source before any of it is converted: its length, F0, level and channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+
+from voiceswap.arrays import Array
+from voiceswap.audio.channels import find_channel_signs
+from voiceswap.audio.prefetch import prefetch
+from voiceswap.audio.source import Source
+from voiceswap.config import Config
+from voiceswap.conversion.windows import resampled, windows
+from voiceswap.errors import AudioError
+from voiceswap.provenance.watermark import AUDIBLE_DB
+from voiceswap.signal import f0 as pitch
+from voiceswap.signal import loudness
+
+MIN_DURATION_S = 0.05
+SURVEY_S, SURVEY_MARGIN_S = 20.0, 1.0
+SILENT_DB = -90.0
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What the survey found.
+
+    Attributes:
+        n_samples: Samples a channel at the source's rate, counted.
+        f0_hz: Shape (n_frames,), 0.0 = unvoiced.
+        f0_range: The range of the melody; None if hardly anything is voiced.
+        level_db: Level of the sounding parts, dBFS; `SILENT_DB` or less means silence.
+        signs: Shape (n_channels,): with which signs its channels are mixed.
+        sounding_s: How much of it is loud enough to bear a mark.
+    """
+
+    n_samples: int
+    f0_hz: Array
+    f0_range: pitch.F0Range | None
+    level_db: float
+    signs: Array
+    sounding_s: float
+
+
+def analyse(source: Source, config: Config, f0_method: str = pitch.METHODS[0]) -> Analysis:
+    """Read a source, once, or twice if it has several channels.
+
+    Args:
+        source: Of any length.
+        config: Framing.
+        f0_method: How the melody is found: pitch.METHODS.
+
+    Returns:
+        Its length, melody and level.
+
+    Raises:
+        AudioError: It is shorter than 50 ms, or unreadable.
+    """
+    f = config.features
+    hop = f.hop_samples
+    core, margin = (round(s * f.frames_per_s) * hop for s in (SURVEY_S, SURVEY_MARGIN_S))
+    signs = find_channel_signs(source.open(), source.n_channels)
+    counted = _Counted(source)
+    f0, levels = [], []
+    mono = resampled(counted.blocks(), signs, source.sample_rate_hz, f.mel_rate_hz)
+    with closing(prefetch(windows(mono, core, margin, margin))) as cut:
+        for window in cut:
+            first, last = margin // hop, -(-(margin + window.n_core) // hop)
+            f0.append(pitch.f0_hz(window.samples, f, f0_method)[first:last])
+            levels.append(loudness.frame_levels_db(window.samples[margin : margin + window.n_core], f.mel_rate_hz))
+    if counted.n_samples < MIN_DURATION_S * source.sample_rate_hz:
+        raise AudioError(
+            f"{source.label} is {1000 * counted.n_samples / source.sample_rate_hz:.0f} ms long, wanted at least "
+            f"{1000 * MIN_DURATION_S:.0f} ms",
+            "give a longer recording",
+        )
+    melody = np.concatenate(f0)
+    each_db = np.concatenate(levels)
+    level_db = loudness.active_level_db(each_db)
+    sounding_s = float(np.sum(each_db > AUDIBLE_DB)) * loudness.LEVEL_FRAME_S
+    return Analysis(counted.n_samples, melody, pitch.f0_range(melody), level_db, signs, sounding_s)
+
+
+class _Counted:
+    def __init__(self, source: Source) -> None:
+        self._source, self.n_samples = source, 0
+
+    def blocks(self) -> Iterator[Array]:
+        for block in self._source.open():
+            self.n_samples += len(block)
+            yield block
