@@ -103,10 +103,11 @@ def converted_again(y):
     from voiceswap.conversion.voice import with_decoder
     from voiceswap.model import decoder
     from voiceswap.model.base import load_base
-    from voiceswap.model.networks.layers import load_arrays
+    from voiceswap.model.networks import decoder as decoder_network
+    from voiceswap.model.weights import load_arrays
 
     base = load_base()
-    model = decoder.build(decoder.single_speaker(base.config))
+    model = decoder_network.build(decoder.single_speaker(base.config))
     load_arrays(model, decoder.start_of_voice(base.arrays("decoder")))
     source = array_source(y[:, None], RATE_HZ)
     return np.concatenate(list(converted(source, analyse(source, base.config), with_decoder(base, model), Shaping())))[

@@ -23,6 +23,7 @@ from voiceswap.audio.read import read_mono
 from voiceswap.config import Config
 from voiceswap.model.base import load_base
 from voiceswap.model.encoder import ContentEncoder
+from voiceswap.model.runtime import Graph
 from voiceswap.signal import features
 
 FEATURES = Config().features
@@ -78,7 +79,7 @@ def probed(clips):
 
 def seams(mel, listener):
     """Relative distance of the same moments' content, heard in windows 5 s apart."""
-    window = listener.network.input_shape[1]
+    window = listener.network.model.input_shape[1]
     whole = [listener.window(mel[first : first + window]) for first in range(0, N_WINDOWS * 500, 500)]
     apart = [(a[500:1250], b[250:1000]) for a, b in itertools.pairwise(whole)]
     return float(np.mean([np.linalg.norm(a - b) / np.linalg.norm(a - a.mean(axis=0)) for a, b in apart]))
@@ -88,9 +89,9 @@ def main(data):
     base = load_base()
     listener, whole = (
         base.encoder,
-        keras.Model(base.encoder.network.input, base.encoder.network.get_layer("norm").output),
+        keras.Model(base.encoder.network.model.input, base.encoder.network.model.get_layer("norm").output),
     )
-    uncut = ContentEncoder(whole, base.config)
+    uncut = ContentEncoder(Graph(whole), base.config)
     rows = [r for r in manifest(data) if r["split"] == "pretrain" and r["speaker"].startswith("libri_")]
     people = {r["speaker"]: data / r["path"] for r in reversed(rows)}
     mels = [mel_of(people[name]) for name in sorted(people)[-N_PEOPLE:]]

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from voiceswap.model import separator
-from voiceswap.model.networks.layers import HALF, load_arrays
+from voiceswap.model.networks import separator as separator_network
+from voiceswap.model.weights import HALF, expected_arrays, load_arrays
 from voiceswap.storage.folder import write_folder
 
 CARD = {
@@ -72,11 +73,11 @@ def network_arrays(theirs):
 
 def main(originals, folder):
     z = np.load(originals)
-    network = separator.build()
+    network = separator_network.build()
     exact = network_arrays(lambda name: z[f"vocals/{name}"])
     dtypes = {
         name: np.float16 if dtype == HALF else np.float32
-        for name, (_, dtype) in separator.expected_arrays(network).items()
+        for name, (_, dtype) in separator.stored_types(expected_arrays(network)).items()
     }
     shipped = {name: exact[name].astype(dtype) for name, dtype in dtypes.items()}
     original = z["vocals_out"] / z["in"]

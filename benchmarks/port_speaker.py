@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from voiceswap.model import speaker
-from voiceswap.model.networks.layers import load_arrays
+from voiceswap.model.networks import speaker as speaker_network
+from voiceswap.model.weights import load_arrays
 from voiceswap.storage.folder import write_folder
 
 CARD = {
@@ -44,7 +45,7 @@ def network_arrays(theirs):
 
 def main(originals, folder):
     z = np.load(originals)
-    network = speaker.build()
+    network = speaker_network.build()
     exact = network_arrays(z)
     shipped = {name: array.astype(np.float16) for name, array in exact.items()}
     for label, arrays in (("single precision", exact), ("as shipped", shipped)):

@@ -14,9 +14,9 @@ import numpy as np
 
 from voiceswap.config import Config
 from voiceswap.jobs.pretrain import START_KIND
-from voiceswap.model import encoder
-from voiceswap.model.networks.layers import load_arrays, to_arrays
-from voiceswap.model.vocoders import hifigan as vocoder
+from voiceswap.model.networks import encoder as encoder_network
+from voiceswap.model.networks import hifigan as hifigan_network
+from voiceswap.model.weights import load_arrays, to_arrays
 from voiceswap.storage.folder import write_folder
 
 
@@ -81,12 +81,12 @@ def main(originals, start):
     z, config = np.load(originals), Config()
     encoded = encoder_arrays(lambda name: z[f"whisper/encoder/{name}"].astype(np.float32), config.encoder)
     sounded = vocoder_arrays(lambda name: z[f"hifigan/{name}"], config.vocoder)
-    network = encoder.build(config)
+    network = encoder_network.build(config)
     load_arrays(network, to_arrays(network, "float32") | encoded)
     uncut = keras.Model(network.input, network.get_layer("norm").output)
     content = uncut.predict(z["whisper_in"][None], verbose=0)[0]
     print(f"encoder: largest difference {difference(content, z['whisper_out']):.5f}")
-    generator = vocoder.build(config)
+    generator = hifigan_network.build(config)
     for dtype in ("float32", "float16"):
         load_arrays(generator, {k: v.astype(dtype) for k, v in sounded.items()})
         samples = generator.predict(z["hifigan_in"][None], verbose=0)[0]

@@ -82,14 +82,14 @@ def part_stages(data, work, folder):
         return lambda *inputs: given[name].append(inputs[:2]) or function(*inputs)
 
     stages = {"encoder": networks.encoder.window, "decoder": networks.decode}
-    stages |= {vocoder: networks.vocoder_of(vocoder) for vocoder in VOCODERS}
+    stages |= {vocoder: networks.get_vocoder(vocoder) for vocoder in VOCODERS}
     watched = replace(
         networks,
         encoder=SimpleNamespace(window=kept("encoder", stages["encoder"])),
         decode=kept("decoder", stages["decoder"]),
-        vocoder_of=lambda name: kept(name, stages[name]),
+        get_vocoder=lambda name: kept(name, stages[name]),
     )
-    mute = replace(networks, vocoder_of=lambda _: lambda mel, *_: np.zeros(len(mel) * hop, np.float32))
+    mute = replace(networks, get_vocoder=lambda _: lambda mel, *_: np.zeros(len(mel) * hop, np.float32))
 
     def whole(of, vocoder):
         return list(converted(source, analyse(source, voice.config), of, Shaping(vocoder=vocoder)))

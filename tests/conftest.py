@@ -18,6 +18,7 @@ import pytest
 
 import forks
 from voiceswap.config import Config, DecoderConfig, EncoderConfig, TrainConfig, VocoderConfig
+from voiceswap.model.weights import to_arrays
 from voiceswap.signal import synthetic
 
 # An example may wait for a busy machine, and what failed once is no part of the next run.
@@ -100,12 +101,11 @@ def tiny_base(tmp_path_factory):
     """A base of tiny networks with random weights."""
     import keras
 
-    from voiceswap.model import base
-    from voiceswap.model.networks import layers
+    from voiceswap.model import base, runtime
 
     keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("tiny") / "base"
-    arrays = {part: layers.to_arrays(build(TINY)) for part, build in base.PARTS.items()}
+    arrays = {part: to_arrays(runtime.build(network, TINY)) for part, network in base.NETWORKS.items()}
     base.write_base(path, TINY, {"note": "random weights"}, arrays, {})
     return path
 

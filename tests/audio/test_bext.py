@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiceswap.audio import bext as broadcast
+from voiceswap.audio import write
 from voiceswap.audio.bext import append_bext
 from voiceswap.audio.read import AudioInfo
 from voiceswap.audio.write import Writer
@@ -88,7 +89,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     def full(path, said):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(broadcast, "append_bext", full)
+    monkeypatch.setattr(write, "append_bext", full)
     with (
         pytest.raises(WriteError, match=r"a\.wav"),
         Writer(tmp_path / "a.wav", AudioInfo(8000, 1, "WAV", "PCM_16"), said=SAID) as writer,

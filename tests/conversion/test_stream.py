@@ -137,9 +137,9 @@ def test_peaks_are_bent_and_the_rest_is_left_alone():
 def test_digital_silence_costs_no_vocoder_and_changes_nothing(voice, monkeypatch):
     spoken = synthetic.speech(synthetic.BORIS, 3.0, seed=0).samples
     samples = np.concatenate([spoken, np.zeros(5 * 22_050), spoken]).astype(np.float32)
-    sound, asked = voice.networks.vocoder_of("fast"), []
-    say = sound._say
-    monkeypatch.setattr(sound, "_say", lambda mel: asked.append(mel.shape[1]) or say(mel))
+    sound, asked = voice.networks.get_vocoder("fast"), []
+    say = sound.network
+    monkeypatch.setattr(sound, "network", lambda mel: asked.append(mel.shape[1]) or say(mel))
     made = voice.convert(samples, 22_050, mark=False)
     n_left_out = sum(asked)
     asked.clear()
@@ -152,8 +152,8 @@ def test_who_stops_listening_waits_for_a_block_not_for_a_window(voice, monkeypat
     spoken = synthetic.speech(synthetic.BORIS, 60.0, seed=0).samples.astype(np.float32)
     source = array_source(spoken[:, None], 22_050)
     found, n_threads = analyse(source, voice.config), threading.active_count()
-    sound, n_blocks, second = voice.networks.vocoder_of("fast"), [0], threading.Event()
-    say = sound._say
+    sound, n_blocks, second = voice.networks.get_vocoder("fast"), [0], threading.Event()
+    say = sound.network
 
     def slowly(mel):
         n_blocks[0] += 1
@@ -162,7 +162,7 @@ def test_who_stops_listening_waits_for_a_block_not_for_a_window(voice, monkeypat
             time.sleep(0.2)
         return say(mel)
 
-    monkeypatch.setattr(sound, "_say", slowly)
+    monkeypatch.setattr(sound, "network", slowly)
     monkeypatch.setattr(vocoder, "BLOCK_FRAMES", 64)
     grid = windows.Grid.of(voice.config)
     n_of_first = round((grid.core_frames + 2 * grid.vocoded_frames) / 64)

@@ -110,8 +110,8 @@ def test_protect_keeps_what_is_unvoiced_and_formant_changes_the_timbre(voice):
 def test_the_vocoder_is_the_one_asked_for(voice, home, monkeypatch):
     spoken = synthetic.speech(synthetic.BORIS, 1.0, seed=3).samples
     source, asked = save(home / "b.wav", spoken), []
-    plain = Base.vocoder_of
-    monkeypatch.setattr(Base, "vocoder_of", lambda self, name: asked.append(name) or plain(self, name))
+    plain = Base.get_vocoder
+    monkeypatch.setattr(Base, "get_vocoder", lambda self, name: asked.append(name) or plain(self, name))
     # A copy: the networks of the voice itself may be kept from before, unwatched.
     opened = voiceswap.load(shutil.copytree(voice.path, home / "copy" / "speakerA"))
     for vocoder in ("best", "fast"):

@@ -216,7 +216,7 @@ LEAK = textwrap.dedent(
         gc.collect()
         with open("/proc/self/status") as file:
             kb = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
-        from voiceswap.signal import child
+        from voiceswap.audio import decoder_process as child
         pid = child._server(os.getpid())._process.pid
         return kb, len(os.listdir("/proc/self/fd")), len(os.listdir(f"/proc/{pid}/fd"))
 

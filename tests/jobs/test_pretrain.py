@@ -19,7 +19,7 @@ from voiceswap.events import Note, Progress, silent
 from voiceswap.jobs import check, pretrain
 from voiceswap.model import base
 from voiceswap.model.base import load_base
-from voiceswap.model.networks.layers import to_arrays
+from voiceswap.model.weights import to_arrays
 from voiceswap.signal import synthetic
 from voiceswap.training import dataset
 
@@ -115,8 +115,8 @@ def test_a_stopped_slim_vocoder_goes_on_to_the_same(people, home):
     # The decoder's run was removed, and its log with it.
     logs = [{path.name for path in made_base.path.glob("*.jsonl")} for made_base in (whole, resumed)]
     assert logs == [{"training.jsonl", "slim_training.jsonl"}, {"slim_training.jsonl"}]
-    slim = [load_base(made_base.path).slim_vocoder() for made_base in (whole, resumed)]
-    for ours, theirs in zip(*(to_arrays(of.network).values() for of in slim), strict=True):
+    slim = [load_base(made_base.path).low_rank_vocoder() for made_base in (whole, resumed)]
+    for ours, theirs in zip(*(to_arrays(of.network.model).values() for of in slim), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert whole.card["slim_vocoder"]["held_out"]["best"] <= whole.card["slim_vocoder"]["held_out"]["first"]
 

@@ -26,7 +26,7 @@ from voiceswap.training.learner import Learner
 
 SLOW = """
 import time
-from voiceswap.jobs import learner
+from voiceswap.training import learner
 step = learner.Learner.step
 def slow(*arguments):
     time.sleep({})

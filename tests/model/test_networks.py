@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import minimum_filter1d
@@ -12,10 +11,19 @@ from conftest import TINY
 from voiceswap.config import VocoderConfig
 from voiceswap.errors import ModelError
 from voiceswap.jobs.pretrain import principal_components
-from voiceswap.model import base, decoder, encoder
+from voiceswap.model import base, encoder, processor, runtime
+from voiceswap.model.decoder import N_SCALARS
+from voiceswap.model.networks import decoder as decoder_network
+from voiceswap.model.networks import discriminator, layers
 from voiceswap.model.networks import discriminator as adversary
-from voiceswap.model.networks import layers
+from voiceswap.model.networks import encoder as encoder_network
+from voiceswap.model.networks import hifigan as hifigan_network
+from voiceswap.model.processor import has_amx, is_bfloat16_quick, splits_dilated, uses_onednn
+from voiceswap.model.runtime import Graph
 from voiceswap.model.vocoders import hifigan as vocoder
+from voiceswap.model.vocoders.hifigan import inner_convolutions
+from voiceswap.model.vocoders.low_rank import check_ranks, expected_low_rank, pack_low_rank, unpack_low_rank
+from voiceswap.model.weights import expected_arrays, load_arrays, quantise_int8, to_arrays
 from voiceswap.signal import features, synthetic
 from voiceswap.signal.spectral_correction import matched
 
@@ -24,26 +32,24 @@ RANDOM = np.random.default_rng(0)
 
 def frames(n, config=TINY):
     content = RANDOM.normal(size=(2, n, config.encoder.content_dim)).astype(np.float32)
-    conditions = RANDOM.normal(size=(2, n, decoder.N_SCALARS + config.features.n_mels)).astype(np.float32)
+    conditions = RANDOM.normal(size=(2, n, N_SCALARS + config.features.n_mels)).astype(np.float32)
     return [content, conditions, np.array([0, 1], np.int32)]
 
 
-@pytest.mark.parametrize("part", base.PARTS)
+@pytest.mark.parametrize("part", base.NETWORKS)
 def test_weights_go_there_and_back(part):
     keras.utils.set_random_seed(1)
-    first, second = base.PARTS[part](TINY), base.PARTS[part](TINY)
-    arrays = layers.to_arrays(first, "float32")
-    assert {k: a.shape for k, a in arrays.items()} == {
-        k: shape for k, (shape, _) in layers.expected_arrays(first).items()
-    }
-    layers.load_arrays(second, arrays)
-    for name, array in layers.to_arrays(second, "float32").items():
+    first, second = runtime.build(base.NETWORKS[part], TINY), runtime.build(base.NETWORKS[part], TINY)
+    arrays = to_arrays(first, "float32")
+    assert {k: a.shape for k, a in arrays.items()} == {k: shape for k, (shape, _) in expected_arrays(first).items()}
+    load_arrays(second, arrays)
+    for name, array in to_arrays(second, "float32").items():
         np.testing.assert_array_equal(array, arrays[name])
 
 
 @pytest.mark.parametrize("n", [1, 5, 40])
 def test_decoder_of_a_batch_is_that_of_singles(n):
-    model, inputs = decoder.build(TINY), frames(n)
+    model, inputs = decoder_network.build(TINY), frames(n)
     together = model.predict_on_batch(inputs)
     assert together.shape == (2, n, TINY.features.n_mels)
     for i in range(2):
@@ -52,7 +58,7 @@ def test_decoder_of_a_batch_is_that_of_singles(n):
 
 
 def test_decoder_hears_no_further_than_it_says():
-    model, inputs = decoder.build(TINY), frames(60)
+    model, inputs = decoder_network.build(TINY), frames(60)
     before = model.predict_on_batch(inputs)
     inputs[0][:, 30] += 100.0
     changed = np.abs(model.predict_on_batch(inputs) - before).max(axis=(0, 2)) > 0
@@ -62,15 +68,15 @@ def test_decoder_hears_no_further_than_it_says():
 
 def test_vocoder_in_blocks_is_vocoder_in_one_piece():
     keras.utils.set_random_seed(2)
-    sound = vocoder.Vocoder(vocoder.build(TINY), TINY)
+    sound = vocoder.Vocoder(Graph(hifigan_network.build(TINY)), TINY)
     for n in (1, 100, vocoder.BLOCK_FRAMES + 50, 2 * vocoder.BLOCK_FRAMES + 7, 3 * vocoder.BLOCK_FRAMES - 1):
         mel = (RANDOM.normal(size=(n, 80)) - 5).astype(np.float32)
         inner = slice(40, -40)
-        whole = matched(sound.network.predict_on_batch(mel[None])[0], mel, TINY.features).reshape(n, -1)
+        whole = matched(sound.network(mel[None])[0], mel, TINY.features).reshape(n, -1)
         made = sound(mel).reshape(n, -1)
         np.testing.assert_allclose(made[inner], whole[inner], atol=1e-6)
     assert len(sound(mel[:0])) == 0
-    assert sound._say.experimental_get_tracing_count() == 1
+    assert sound.network._run.experimental_get_tracing_count() == 1
 
 
 @pytest.mark.parametrize("rates", [(8, 8, 2, 2), (4, 4, 4, 4), (2, 128)])
@@ -78,26 +84,26 @@ def test_what_is_context_alone_is_left_out_and_changes_nothing(rates):
     sizes = {"upsample_rates": rates, "upsample_kernels": tuple(2 * rate for rate in rates)}
     blocks = {"block_kernels": (3, 5), "block_dilations": (1, 3)}
     config = TINY.model_copy(update={"vocoder": VocoderConfig(channels=16, **sizes, **blocks)})
-    whole, left_out = vocoder.build(config), vocoder.build(config, context_only=True)
-    layers.load_arrays(left_out, layers.to_arrays(whole, "float32"))
+    whole, left_out = hifigan_network.build(config), hifigan_network.build(config, context_only=True)
+    load_arrays(left_out, to_arrays(whole, "float32"))
     # What lies beyond the context shall not count either, so it is loud.
     mel = (RANDOM.normal(size=(1, 60, 80)) * 3).astype(np.float32)
     context = config.vocoder.context_frames * config.features.hop_samples
     made = left_out.predict_on_batch(mel)
     np.testing.assert_allclose(made, whole.predict_on_batch(mel)[:, context:-context], atol=1e-6)
     assert made.std() > 1e-3
-    assert vocoder._surplus(config)[0] > 0, "most of the context is done with after the first stage"
+    assert hifigan_network._surplus(config)[0] > 0, "most of the context is done with after the first stage"
 
 
 def counting():
     """A vocoder that gives silence, and the frames its network is asked for."""
-    sound, blocks = vocoder.Vocoder(vocoder.build(TINY), TINY), []
+    sound, blocks = vocoder.Vocoder(Graph(hifigan_network.build(TINY)), TINY), []
 
     def say(mel):
         blocks.append(mel.shape[1])
-        return tf.zeros((1, mel.shape[1] * TINY.features.hop_samples))
+        return np.zeros((1, mel.shape[1] * TINY.features.hop_samples))
 
-    sound._say = say
+    sound.network = say
     return sound, blocks
 
 
@@ -113,12 +119,12 @@ def test_a_short_recording_does_not_pay_for_a_long_one(n):
 
 def test_only_what_is_wanted_is_made_and_the_same_as_ever():
     keras.utils.set_random_seed(2)
-    network = vocoder.build(TINY)
+    network = hifigan_network.build(TINY)
     mel = (RANDOM.normal(size=(1000, 80)) - 5).astype(np.float32)
-    whole = vocoder.Vocoder(network, TINY)(mel).reshape(1000, -1)
+    whole = vocoder.Vocoder(Graph(network), TINY)(mel).reshape(1000, -1)
     wanted = np.zeros(1000, bool)
     wanted[40:61] = wanted[500:] = True
-    made = vocoder.Vocoder(network, TINY)(mel, wanted).reshape(1000, -1)
+    made = vocoder.Vocoder(Graph(network), TINY)(mel, wanted).reshape(1000, -1)
     # Only the frames that reach into what was left out differ.
     inner = minimum_filter1d(wanted, 9)
     np.testing.assert_allclose(made[inner], whole[inner], atol=1e-6)
@@ -141,7 +147,7 @@ def test_pieces_hold_what_is_wanted_and_leave_out_the_gaps(wanted, gap):
 
 
 def test_encoder_gives_each_piece_its_own_content():
-    heard = encoder.ContentEncoder(encoder.build(TINY), TINY)
+    heard = encoder.ContentEncoder(Graph(encoder_network.build(TINY)), TINY)
     mels = [RANDOM.normal(-3, 1, (n, 80)).astype(np.float32) for n in (301, 200, 500, 80)]
     pieces = heard.pieces(mels)
     assert [p.shape for p in pieces] == [(n // 2, TINY.encoder.content_dim) for n in (301, 200, 500, 80)]
@@ -149,7 +155,7 @@ def test_encoder_gives_each_piece_its_own_content():
 
 
 def test_critic_keeps_its_kernels_at_one():
-    critic = adversary.build(TINY)
+    critic = discriminator.build(TINY)
     mel = RANDOM.normal(-5, 2, (2, TINY.train.crop_frames, 80)).astype(np.float32)
     for _ in range(50):
         verdict, *activations = critic(mel, training=True)
@@ -191,7 +197,7 @@ def test_self_attention_is_that_of_keras(n):
 @pytest.mark.parametrize("in_parts", [True, False])
 @pytest.mark.parametrize("dilation", [1, 3])
 def test_convolution_along_time_is_that_of_keras(dilation, in_parts, monkeypatch):
-    monkeypatch.setattr(layers, "dilated_in_parts", lambda: in_parts)
+    monkeypatch.setattr(layers, "splits_dilated", lambda: in_parts)
     x = RANDOM.normal(size=(2, 30, 5)).astype(np.float32)
     oracle = keras.layers.Conv1D(7, 3, padding="same", dilation_rate=dilation, bias_initializer="random_normal")
     wanted = np.asarray(oracle(x))
@@ -228,7 +234,7 @@ def test_a_low_rank_convolution_is_the_product_of_its_parts(ranks):
 def test_eight_bits_are_near(seed, size):
     array = np.random.default_rng(seed).normal(size=(3, 4, 5)) * 10**size
     array[..., 0] = 0
-    whole, worth = layers.in_eight_bits(array)
+    whole, worth = quantise_int8(array)
     assert whole.dtype == np.int8 and worth.dtype == np.float32
     half_a_step = np.abs(array).max(axis=(0, 1)) / 254
     assert (np.abs(whole * worth.astype(np.float64) - array).max(axis=(0, 1)) <= 1.001 * half_a_step).all()
@@ -254,14 +260,14 @@ def test_transposed_convolution_along_time_is_that_of_keras(kernel, stride):
     ],
 )
 def test_the_fast_vocoder_says_what_the_best_says(monkeypatch, flags, dtype, slim, most):
-    monkeypatch.setattr(layers, "processor_flags", lambda: frozenset(flags.split()))
+    monkeypatch.setattr(processor, "processor_flags", lambda: frozenset(flags.split()))
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     shipped = base.load_base()
-    inner = shipped.vocoder_of("fast").network.get_layer(next(iter(vocoder.inner_convolutions(shipped.config))))
+    inner = shipped.get_vocoder("fast").network.model.get_layer(next(iter(inner_convolutions(shipped.config))))
     assert (inner.compute_dtype, isinstance(inner, layers.LowRankConv1D)) == (dtype, slim)
     f = shipped.config.features
     mel = features.decoder_mel(synthetic.speech(synthetic.ANNA, 2.0, sample_rate_hz=f.mel_rate_hz).samples, f)
-    best, fast = shipped.vocoder_of("best")(mel), shipped.vocoder_of("fast")(mel)
+    best, fast = shipped.get_vocoder("best")(mel), shipped.get_vocoder("fast")(mel)
     assert fast.dtype == np.float32 and np.abs(fast - best).max() > 0
     apart = np.abs(features.decoder_mel(fast, f) - features.decoder_mel(best, f)).mean()
     assert apart < most
@@ -269,48 +275,48 @@ def test_the_fast_vocoder_says_what_the_best_says(monkeypatch, flags, dtype, sli
 
 @pytest.mark.parametrize("half", [True, False])
 def test_a_base_without_a_slim_vocoder_has_the_whole_one(monkeypatch, tiny_base, half):
-    monkeypatch.setattr(base, "has_units_for_half", lambda: False)
-    monkeypatch.setattr(base, "quick_in_half", lambda: half)
+    monkeypatch.setattr(base, "has_amx", lambda: False)
+    monkeypatch.setattr(base, "is_bfloat16_quick", lambda: half)
     tiny = base.load_base(tiny_base)
-    assert tiny.slim_vocoder() is None and (tiny.vocoder_of("fast") is tiny.vocoder_of("best")) is not half
-    inner = tiny.vocoder_of("fast").network.get_layer("conv_in")
+    assert tiny.low_rank_vocoder() is None and (tiny.get_vocoder("fast") is tiny.get_vocoder("best")) is not half
+    inner = tiny.get_vocoder("fast").network.model.get_layer("conv_in")
     assert inner.compute_dtype == ("bfloat16" if half else "float32")
 
 
 def test_a_slim_vocoder_is_as_its_ranks_say():
-    sizes = vocoder.inner_convolutions(TINY)
+    sizes = inner_convolutions(TINY)
     ranks = {name: [1, channels] for name, (channels, *_) in sizes.items()}
-    sound = base.checked_ranks({"ranks": ranks}, TINY)
-    model = vocoder.build(TINY, ranks=sound)
-    whole = layers.to_arrays(vocoder.build(TINY), "float32")
-    arrays = {k: v for k, v in layers.to_arrays(model, "float32").items() if k.split("/")[0] in sizes}
-    packed = base.packed_slim(arrays)
-    expected = base.expected_slim(TINY, sound)
+    sound = check_ranks({"ranks": ranks}, TINY)
+    model = hifigan_network.build(TINY, ranks=sound)
+    whole = to_arrays(hifigan_network.build(TINY), "float32")
+    arrays = {k: v for k, v in to_arrays(model, "float32").items() if k.split("/")[0] in sizes}
+    packed = pack_low_rank(arrays)
+    expected = expected_low_rank(TINY, sound)
     assert {k: v.shape for k, v in packed.items()} == {k: shape for k, (shape, _) in expected.items()}
-    layers.load_arrays(model, whole | base.unpacked_slim(packed))
-    for name, array in layers.to_arrays(model, "float32").items():
+    load_arrays(model, whole | unpack_low_rank(packed))
+    for name, array in to_arrays(model, "float32").items():
         np.testing.assert_allclose(array, arrays.get(name, whole.get(name)), atol=0.005 * np.abs(array).max() + 1e-6)
 
 
 @pytest.mark.parametrize("bad", [None, {}, [1], [0, 1], [1, 99], [True, 1], [1.0, 1], "11", [1, 1, 1]])
 def test_ranks_that_no_network_has_are_refused(bad):
-    sizes = vocoder.inner_convolutions(TINY)
+    sizes = inner_convolutions(TINY)
     ranks = {name: [1, 1] for name, _ in sizes.items()}
     for card in (bad, {"ranks": bad}, {"ranks": ranks | {next(iter(sizes)): bad}}, {"ranks": ranks | {"more": [1, 1]}}):
         with pytest.raises(ModelError, match="rank"):
-            base.checked_ranks(card, TINY)
+            check_ranks(card, TINY)
 
 
 def test_what_the_processor_has_is_asked(monkeypatch, tmp_path):
-    monkeypatch.setattr(layers, "CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "cpuinfo")
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
 
     def asked():
         return (
-            layers.convolved_by_onednn(),
-            layers.dilated_in_parts(),
-            layers.quick_in_half(),
-            layers.has_units_for_half(),
+            uses_onednn(),
+            splits_dilated(),
+            is_bfloat16_quick(),
+            has_amx(),
         )
 
     assert asked() == (False,) * 4

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from voiceswap.model import base
-from voiceswap.model.networks import layers
-from voiceswap.model.vocoders import hifigan as vocoder
+from voiceswap.model import base, processor
+from voiceswap.model.networks import hifigan as hifigan_network
+from voiceswap.model.weights import load_arrays
 
 # Rows 0, 200, 400 ... of columns 0, 100, 200 of the Whisper encoder's answer, and its standard deviation.
 WHISPER = [
@@ -36,8 +36,8 @@ def inputs():
 # With attention in bfloat16, where that is quicker, the answer strays by .02 of its spread.
 @pytest.mark.parametrize(("half", "most"), [(False, 0.01), (True, 0.06)])
 def test_encoder_answers_as_whisper(inputs, monkeypatch, half, most):
-    monkeypatch.setattr(layers, "quick_in_half", lambda: half)
-    network = base.load_base().encoder.network
+    monkeypatch.setattr(processor, "is_bfloat16_quick", lambda: half)
+    network = base.load_base().encoder.network.model
     assert network.get_layer("attention_0").compute_dtype == ("bfloat16" if half else "float32")
     uncut = keras.Model(network.input, network.get_layer("norm").output)
     answer = uncut.predict_on_batch(inputs[0][None])[0]
@@ -47,8 +47,8 @@ def test_encoder_answers_as_whisper(inputs, monkeypatch, half, most):
 
 def test_vocoder_answers_as_hifigan(inputs):
     shipped = base.load_base()
-    network = vocoder.build(shipped.config)
-    layers.load_arrays(network, shipped.arrays("vocoder"))
+    network = hifigan_network.build(shipped.config)
+    load_arrays(network, shipped.arrays("vocoder"))
     answer = network.predict_on_batch(inputs[1][None])[0]
     assert answer.std() == pytest.approx(HIFIGAN_STD, rel=0.01)
     # Weights rounded to half precision stray by .025; in single precision by .0001 (docs/measurements.md).

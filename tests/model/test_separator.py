@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from voiceswap.errors import ModelError
-from voiceswap.model import separator
-from voiceswap.model.networks import layers
+from voiceswap.model import processor, separator
+from voiceswap.model.separator import N_BINS
 
 # The mask at frames 0, 100 ..., bins 0, 200 ..., left channel.
 ORIGINAL = [
@@ -29,7 +28,7 @@ def shipped():
 
 def of_processor(half, monkeypatch):
     """The shipped separator, as it is where bfloat16 is quick, or is not."""
-    monkeypatch.setattr(layers, "quick_in_half", lambda: half)
+    monkeypatch.setattr(processor, "is_bfloat16_quick", lambda: half)
     return separator.load_separator()
 
 
@@ -68,7 +67,7 @@ def whole(shipped, song):
 
 
 def test_mask_is_the_originals(magnitudes, monkeypatch):
-    mask = of_processor(False, monkeypatch).network.predict_on_batch(magnitudes[None])[0]
+    mask = of_processor(False, monkeypatch).network(magnitudes[None])[0]
     assert mask.shape == magnitudes.shape
     assert (mask.mean(), mask.std()) == pytest.approx((ORIGINAL_MEAN, ORIGINAL_STD), rel=2e-3)
     # Large kernels rounded to half precision stray by .0075 at most over all of the mask, by .00007 unrounded.
@@ -143,34 +142,34 @@ def test_loudness_does_not_matter(song, monkeypatch, half, most):
 @pytest.mark.parametrize("semitones", [0, 3, 5, -2])
 def test_a_raised_spectrum_is_read_back(semitones):
     ratio = 2 ** (semitones / 12)
-    slope = np.repeat(np.linspace(0, 1, separator.N_BINS, dtype=np.float32)[None, :, None], 2, axis=2)
+    slope = np.repeat(np.linspace(0, 1, N_BINS, dtype=np.float32)[None, :, None], 2, axis=2)
     raised = separator._stretched(slope, 1 / ratio)
     # What lay at bin 100 lies at 100 * ratio now.
-    assert raised[0, round(100 * ratio), 0] == pytest.approx(slope[0, 100, 0], abs=1 / separator.N_BINS)
-    n_seen = int((separator.N_BINS - 1) / max(1, ratio))
+    assert raised[0, round(100 * ratio), 0] == pytest.approx(slope[0, 100, 0], abs=1 / N_BINS)
+    n_seen = int((N_BINS - 1) / max(1, ratio))
     back = separator._stretched(raised, ratio)
     assert np.abs(back - slope)[:, :n_seen].max() < (1e-6 if ratio >= 1 else 1 - ratio)
 
 
 def test_each_answer_counts_where_it_saw():
     """A network that finds voice only above the middle of what it sees: raised ones see it lower down."""
-    half = np.where(np.arange(separator.N_BINS) < separator.N_BINS // 2, 0.0, 1.0).astype(np.float32)
+    half = np.where(np.arange(N_BINS) < N_BINS // 2, 0.0, 1.0).astype(np.float32)
 
-    def network(shown, training):
-        return tf.broadcast_to(half[:, None], tf.shape(shown))
+    def network(shown):
+        return np.broadcast_to(half[:, None], shown.shape)
 
-    magnitudes = np.ones((separator.WINDOW_FRAMES, separator.N_BINS, 2), np.float32)
+    magnitudes = np.ones((separator.WINDOW_FRAMES, N_BINS, 2), np.float32)
     share = separator.Separator(network).share(magnitudes, LEVEL_DB)
     said = share[0, :, 0] ** (1 / separator.BOLDNESS)
     n = len(separator.RAISED_SEMITONES)
-    steps = sorted(separator.N_BINS // 2 / 2 ** (s / 12) for s in separator.RAISED_SEMITONES)
-    for i, (low, high) in enumerate(zip([0, *steps], [*steps, separator.N_BINS], strict=True)):
+    steps = sorted(N_BINS // 2 / 2 ** (s / 12) for s in separator.RAISED_SEMITONES)
+    for i, (low, high) in enumerate(zip([0, *steps], [*steps, N_BINS], strict=True)):
         assert said[int(low) + 2 : int(high) - 2] == pytest.approx(i / n, abs=1e-5)
     # One look goes up to the highest bin as well.
     (semitones,) = separator.ROUGH_SEMITONES
     rough, step = separator.Separator(network).share(magnitudes, LEVEL_DB, roughly=True)[0, :, 0], 2 ** (semitones / 12)
-    assert not rough[: int(separator.N_BINS / 2 / step) - 2].any()
-    assert rough[int(separator.N_BINS / 2 / step) + 2 :] == pytest.approx(1, abs=1e-5)
+    assert not rough[: int(N_BINS / 2 / step) - 2].any()
+    assert rough[int(N_BINS / 2 / step) + 2 :] == pytest.approx(1, abs=1e-5)
 
 
 def test_silence_stays_silent(shipped):

@@ -5,6 +5,7 @@ import pytest
 
 from voiceswap.audio.resample import resample
 from voiceswap.model import speaker
+from voiceswap.model.networks import speaker as speaker_network
 from voiceswap.signal import synthetic
 
 
@@ -22,7 +23,7 @@ def sigmoid(x):
 
 
 def test_the_network_is_three_lstms_and_a_rectified_map():
-    network = speaker.build()
+    network = speaker_network.build()
     weights = {v.path: np.asarray(v, dtype=np.float64) for v in network.weights}
     mels = np.random.default_rng(0).exponential(0.1, (2, speaker.PIECE_FRAMES, speaker.N_MELS))
     x = mels

@@ -13,7 +13,7 @@ FUZZ = textwrap.dedent(
     import sys
     import numpy as np
     from voiceswap.config import FeatureConfig
-    from voiceswap.signal import pitch, world
+    from voiceswap.signal import f0 as pitch, world
     n_cases, seed = int(sys.argv[1]), int(sys.argv[2])
     # The last of these: a period longer than a frame, found by the first 20,000 cases to crash WORLD's synthesis.
     for case in [*range(n_cases), 10_727]:

@@ -11,6 +11,8 @@ from voiceswap.audio.find import find_recordings
 from voiceswap.errors import AudioError, UsageError, WriteError
 from voiceswap.events import silent
 from voiceswap.model import encoder
+from voiceswap.model.networks import encoder as encoder_network
+from voiceswap.model.runtime import Graph
 from voiceswap.signal import synthetic
 from voiceswap.training import dataset
 
@@ -18,7 +20,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def test_pieces_heard_backwards_come_in_their_order_but_lie_elsewhere():
-    listener = encoder.ContentEncoder(encoder.build(TINY), TINY)
+    listener = encoder.ContentEncoder(Graph(encoder_network.build(TINY)), TINY)
     mels = [RANDOM.normal(-3, 1, (n, 80)).astype(np.float32) for n in (120, 200, 300)]
     forwards, backwards = (dataset.heard(listener, mels, backwards=way) for way in (False, True))
     assert [len(c) for c in forwards] == [len(c) for c in backwards] == [60, 100, 150]

@@ -8,8 +8,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from conftest import TINY
-from voiceswap.model import decoder
 from voiceswap.model.decoder import N_SCALARS
+from voiceswap.model.networks import decoder as decoder_network
 from voiceswap.training.batches import Batch
 from voiceswap.training.learner import Learner
 
@@ -61,7 +61,7 @@ def test_blur_scores_worse_than_another_sharp_take(batch):
 def test_r29_a_gradient_that_is_not_finite_is_told_at_its_step(adversary, batch, monkeypatch):
     import keras
 
-    build = decoder.build
+    build = decoder_network.build
 
     def broken(config):
         model = build(config)
@@ -71,7 +71,7 @@ def test_r29_a_gradient_that_is_not_finite_is_told_at_its_step(adversary, batch,
     settings = TINY.model_copy(update={"train": TINY.train.model_copy(update={"adversary": adversary})})
     one_speaker = Batch(batch.content, batch.conditions, batch.speaker * 0, batch.mel, batch.weight)
     assert np.isfinite(Learner(settings, None, 0).step(one_speaker, 0, 9))
-    monkeypatch.setattr(decoder, "build", broken)
+    monkeypatch.setattr(decoder_network, "build", broken)
     learner = Learner(settings, None, 0)
     assert np.isfinite(learner.score(one_speaker))
     assert np.isnan(learner.step(one_speaker, 0, 9))

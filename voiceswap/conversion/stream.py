@@ -50,19 +50,19 @@ class Networks:
     Attributes:
         encoder: Listens to what is said.
         decode: From frames of content and conditions to a mel of as many frames.
-        vocoder_of: Gives the vocoder "best" or "fast".
+        get_vocoder: Gives the vocoder "best" or "fast".
         config: The settings of all.
     """
 
     encoder: ContentEncoder
     decode: Callable[[Array, Array], Array]
-    vocoder_of: Callable[[str], Vocoder]
+    get_vocoder: Callable[[str], Vocoder]
     config: Config
 
     def prepare(self, vocoder: str) -> None:
         """Build what the first window needs, which takes seconds; nothing the second time."""
         self.encoder.prepare()
-        self.vocoder_of(vocoder).prepare()
+        self.get_vocoder(vocoder).prepare()
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _made(
         return
     f = networks.config.features
     resampler = Resampler(f.mel_rate_hz, source.sample_rate_hz)
-    vocoder, gain = networks.vocoder_of(shaping.vocoder), _gain(found, f)
+    vocoder, gain = networks.get_vocoder(shaping.vocoder), _gain(found, f)
     spare = Grid.of(networks.config).vocoded_frames * f.hop_samples
     with closing(prefetch(_decoded(source, found, networks, shaping, watch))) as windows_of_it:
         for decoded in windows_of_it:

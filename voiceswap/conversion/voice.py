@@ -19,7 +19,8 @@ from voiceswap.conversion.stream import Networks, Shaping, converted
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.model import decoder
 from voiceswap.model.base import VOCODERS, Base, load_base
-from voiceswap.model.networks.layers import expected_arrays, load_arrays
+from voiceswap.model.networks import decoder as decoder_network
+from voiceswap.model.weights import expected_arrays, load_arrays
 from voiceswap.provenance.consent import consent_line
 from voiceswap.provenance.watermark import Marker
 from voiceswap.signal.f0 import F0Range, is_sung, transposition
@@ -177,7 +178,7 @@ def _networks(voice: Voice) -> Networks:
     for section in ("features", "encoder", "decoder", "vocoder"):
         if getattr(voice.config, section) != getattr(decoder.single_speaker(base.config), section):
             raise ModelError(f"{voice.path / 'config.json'}: {section} is not as in its base", "train the voice again")
-    model = decoder.build(voice.config)
+    model = decoder_network.build(voice.config)
     load_arrays(model, voice.arrays(model))
     return with_decoder(base, model)
 
@@ -189,7 +190,7 @@ def with_decoder(base: Base, model: keras.Model) -> Networks:
     def decode(content: np.ndarray, conditions: np.ndarray) -> np.ndarray:
         return np.asarray(model.predict_on_batch([content[None], conditions[None], nobody])[0])
 
-    return Networks(base.encoder, decode, base.vocoder_of, base.config)
+    return Networks(base.encoder, decode, base.get_vocoder, base.config)
 
 
 def check_shaping(pitch: float | None, formant: float, protect: float, vocoder: str = VOCODER) -> None:
@@ -229,7 +230,7 @@ def load(name_or_folder: str | Path, voices: str | Path | None = None) -> Voice:
 
 def with_card(voice: Voice, card: dict[str, Any]) -> Voice:
     """Write a voice anew with another card, and open it; raises WriteError."""
-    write_voice(voice.path, voice.config, card, voice.arrays(decoder.build(voice.config)))
+    write_voice(voice.path, voice.config, card, voice.arrays(decoder_network.build(voice.config)))
     return load(voice.path)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from voiceswap.audio.resample import resample
 from voiceswap.errors import VoiceswapError
+from voiceswap.model.networks import decoder as decoder_network
 from voiceswap.storage import paths
 
 PACKAGES = ("tensorflow", "keras", "numpy", "librosa", "soundfile", "soxr", "pyworld", "swift-f0", "safetensors")
@@ -137,7 +138,7 @@ def _stages() -> list[Check]:
         from voiceswap.conversion.voice import with_decoder
         from voiceswap.model import decoder
         from voiceswap.model.base import load_base
-        from voiceswap.model.networks.layers import load_arrays
+        from voiceswap.model.weights import load_arrays
         from voiceswap.signal import f0 as pitch
         from voiceswap.signal import features, synthetic
     except BROKEN as error:
@@ -167,7 +168,7 @@ def _stages() -> list[Check]:
 
     def conversion() -> str:
         found = analyse(array_source(samples[:, None], RATE_HZ), made["base"].config)
-        model = decoder.build(decoder.single_speaker(made["base"].config))
+        model = decoder_network.build(decoder.single_speaker(made["base"].config))
         load_arrays(model, decoder.start_of_voice(made["base"].arrays("decoder")))
         networks = with_decoder(made["base"], model)
         result = np.concatenate(list(converted(array_source(samples[:, None], RATE_HZ), found, networks, Shaping())))

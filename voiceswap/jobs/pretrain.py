@@ -22,10 +22,23 @@ from voiceswap.audio.read import read_mono
 from voiceswap.config import Config, DecoderConfig, TrainConfig
 from voiceswap.errors import ModelError, UsageError
 from voiceswap.events import Note, Progress, Report, silent, until
-from voiceswap.model import base, decoder, encoder
+from voiceswap.model import base, encoder
 from voiceswap.model.base import load_base, write_base
-from voiceswap.model.networks.layers import expected_arrays, load_arrays, to_arrays
+from voiceswap.model.networks import decoder as decoder_network
+from voiceswap.model.networks import encoder as encoder_network
+from voiceswap.model.networks import hifigan as hifigan_network
+from voiceswap.model.runtime import Graph
 from voiceswap.model.vocoders import hifigan as vocoder
+from voiceswap.model.vocoders.low_rank import (
+    SLIM,
+    check_ranks,
+    choose_ranks,
+    decompose,
+    expected_low_rank,
+    pack_low_rank,
+    unpack_low_rank,
+)
+from voiceswap.model.weights import expected_arrays, load_arrays, to_arrays
 from voiceswap.signal import features
 from voiceswap.storage import atomic, paths
 from voiceswap.storage.folder import Folder, open_folder, write_folder
@@ -38,10 +51,10 @@ from voiceswap.training.learner import Learner
 START_KIND = "start"
 PART_KIND = "part"
 PART_MAX_BYTES = 200_000_000
-PARTS = ("encoder", "units", "decoder", "vocoder", base.SLIM)
+PARTS = ("encoder", "units", "decoder", "vocoder", SLIM)
 WEIGHTS = "weights.safetensors"
 WHOSE = "the people"
-MADE_FROM = {"units": "encoder", "decoder": "encoder", base.SLIM: "vocoder"}
+MADE_FROM = {"units": "encoder", "decoder": "encoder", SLIM: "vocoder"}
 # The recipe of the base decoder: docs/design.md.
 BASE_TRAIN = TrainConfig(
     crop_frames=172,
@@ -159,7 +172,7 @@ def pretrain(
                 return Pretrained(None, _standing(work, report), {})
         if "vocoder" in parts:
             _make_vocoder(begin, people, work, told)
-        if base.SLIM in parts:
+        if SLIM in parts:
             _make_slim_vocoder(begin, people, work, minutes, seed, report, stopped)
         return _assembled(begin, work, texts, report)
 
@@ -177,9 +190,9 @@ class _Start:
             self.sha256 = former.id
         else:
             config, self.decoder = Config.from_json(folder.document("config"), str(path)), None
-            expected = expected_arrays(encoder.build(config))
+            expected = expected_arrays(encoder_network.build(config))
             self.encoder = folder.arrays("encoder", {k: v for k, v in expected.items() if k not in COMPONENTS})
-            self.vocoder = folder.arrays("vocoder", expected_arrays(vocoder.build(config)))
+            self.vocoder = folder.arrays("vocoder", expected_arrays(hifigan_network.build(config)))
             self.sha256 = hashlib.sha256(json.dumps(folder.manifest["files"], sort_keys=True).encode()).hexdigest()
         size = config.encoder
         if content_dim is not None:
@@ -213,7 +226,7 @@ def _people(folders: Sequence[str | Path], leave_out: Sequence[str]) -> dict[str
 def _make_encoder(begin: _Start, people: dict[str, list[Path]], work: Path, report: Report) -> None:
     """Whisper's encoder as it is, and a map to the principal components of what it says of these people."""
     config = begin.config
-    model = encoder.build(config)
+    model = encoder_network.build(config)
     weights = {k: v for k, v in begin.encoder.items() if k not in COMPONENTS}
     load_arrays(model, to_arrays(model) | weights)
     uncut = keras.Model(model.input, model.get_layer("norm").output)
@@ -227,7 +240,7 @@ def _make_encoder(begin: _Start, people: dict[str, list[Path]], work: Path, repo
 
 def _heard(part: str, network: keras.Model, people: dict[str, list[Path]], config: Config, report: Report) -> Array:
     """What an encoder hears in the beginning of each person's first recording: at least as many vectors as units."""
-    vectors = encoder.ContentEncoder(network, config).pieces(_said(part, people, config, report))
+    vectors = encoder.ContentEncoder(Graph(network), config).pieces(_said(part, people, config, report))
     if (n_vectors := sum(map(len, vectors))) < base.N_UNITS:
         heard_s, wanted_s = (n / config.features.content_per_s for n in (n_vectors, base.N_UNITS))
         raise UsageError(
@@ -251,7 +264,7 @@ def _said(part: str, people: dict[str, list[Path]], config: Config, report: Repo
 def _make_units(begin: _Start, people: dict[str, list[Path]], work: Path, seed: int, report: Report) -> None:
     """Which sounds there are: the centres of as many groups of content, to tell later which of them someone says."""
     config = begin.config
-    model = encoder.build(config)
+    model = encoder_network.build(config)
     _load_part(work, "encoder", model)
     said = _heard("units", model, people, config, report)
     centres, _ = kmeans2(said[:: -(-len(said) // MOST_GROUPED)], base.N_UNITS, minit="++", seed=seed)
@@ -290,9 +303,9 @@ def _make_decoder(
     stopped: Callable[[], bool],
 ) -> bool:
     config = begin.config.model_copy(update={"train": train})
-    model = encoder.build(config)
+    model = encoder_network.build(config)
     encoder_arrays, encoder_sha256 = _load_part(work, "encoder", model)
-    listener, encoder_id = encoder.ContentEncoder(model, config), encoder_sha256[:12]
+    listener, encoder_id = encoder.ContentEncoder(Graph(model), config), encoder_sha256[:12]
     told, quietly = (until(stopped, to, WHOSE) for to in (report, silent))
     speech = {}
     for i, (name, files) in enumerate(people.items()):
@@ -348,7 +361,7 @@ def _fitting(begin: _Start, encoder_arrays: Arrays, config: Config) -> Arrays | 
     arrays = begin.decoder
     if any(not np.array_equal(begin.encoder[name], encoder_arrays[name]) for name in COMPONENTS):
         arrays = arrays | in_other_components(arrays, begin.encoder, encoder_arrays)
-    expected = expected_arrays(decoder.build(config))
+    expected = expected_arrays(decoder_network.build(config))
     fits = arrays.keys() == expected.keys() and all(arrays[k].shape == tuple(expected[k][0]) for k in arrays)
     return arrays if fits else None
 
@@ -378,9 +391,9 @@ def in_other_components(decoder_arrays: Arrays, former: Arrays, new: Arrays) -> 
 def _make_vocoder(begin: _Start, people: dict[str, list[Path]], work: Path, report: Report) -> None:
     """HiFi-GAN's generator as it is, judged by the mel of its own copy."""
     config = begin.config
-    model = vocoder.build(config)
+    model = hifigan_network.build(config)
     load_arrays(model, begin.vocoder)
-    card = _copied(vocoder.Vocoder(model, config), people, "vocoder", report)
+    card = _copied(vocoder.Vocoder(Graph(model), config), people, "vocoder", report)
     _write_part(work, "vocoder", config, begin.vocoder, card)
 
 
@@ -418,13 +431,13 @@ def _make_slim_vocoder(
 ) -> None:
     """The same generator with its inner convolutions through fewer channels, for processors that it is slow on."""
     config = begin.config.model_copy(update={"train": SLIM_TRAIN})
-    model = vocoder.build(config)
+    model = hifigan_network.build(config)
     arrays, vocoder_sha256 = _load_part(work, "vocoder", model)
     told = until(stopped, report, WHOSE)
     said, sources = _said_by(model, people, config, told)
     found = slimming.sides(model, said.mel[::SAID_RANKED], config, seed, told)
-    ranks = slimming.ranks(found, config, SLIM_SHARE)
-    start = slimming.slimmed(arrays, found, ranks)
+    ranks = choose_ranks(found, config, SLIM_SHARE)
+    start = decompose(arrays, found, ranks)
     learner = tuning.SlimLearner(config, ranks, arrays | start)
     apart = np.arange(len(said.mel)) % SAID_HELD_OUT == 0
     # One person alone is learnt from and judged by.
@@ -438,12 +451,12 @@ def _make_slim_vocoder(
     }
     crops = tuning.SaidCrops(said.of(learnt), [sources[i] for i in learnt], config, seed)
     held_out = said.of(apart).beginning(SLIM_TRAIN.crop_frames)
-    job = loop.Run(base.SLIM, learner, crops, held_out, work / SLIM_RUN, identity, SLIM_TRAIN.steps, minutes)
+    job = loop.Run(SLIM, learner, crops, held_out, work / SLIM_RUN, identity, SLIM_TRAIN.steps, minutes)
     outcome = _run(job, report, stopped)
     if outcome.finished:
-        packed, state = base.packed_slim(outcome.best), outcome.state
-        load_arrays(learner.model, arrays | base.unpacked_slim(packed))
-        card = _copied(vocoder.Vocoder(learner.model, config), people, base.SLIM, told) | {
+        packed, state = pack_low_rank(outcome.best), outcome.state
+        load_arrays(learner.model, arrays | unpack_low_rank(packed))
+        card = _copied(vocoder.Vocoder(Graph(learner.model), config), people, SLIM, told) | {
             "ranks": ranks,
             "share": SLIM_SHARE,
             "fitted_speakers": len(sources),
@@ -453,7 +466,7 @@ def _make_slim_vocoder(
             "trained_minutes": round(state.trained_s / 60, 1),
             "settings": SLIM_TRAIN.model_dump(mode="json"),
         }
-        _write_part(work, base.SLIM, config, packed, card)
+        _write_part(work, SLIM, config, packed, card)
 
 
 def _said_by(
@@ -464,7 +477,7 @@ def _said_by(
     # In the order of their speeds, so that those kept apart, and those ranked on, have them all, whoever is too short.
     dealt = sorted(zip(_some(people, SAID_SPEAKERS), cycle(SPEEDS), strict=False), key=itemgetter(1))
     for i, (files, speed) in enumerate(dealt):
-        report(Progress(base.SLIM, "listening", i, len(dealt)))
+        report(Progress(SLIM, "listening", i, len(dealt)))
         mel = _played(files[0], speed, config)
         if len(mel) == SAID_FRAMES:
             mels.append(mel)
@@ -497,10 +510,10 @@ def _assembled(begin: _Start, work: Path, texts: dict[str, str], report: Report)
     parts = {name: _part(work, name) for name in PARTS}
     config = Config.from_json(parts["decoder"].document("config"))
     config = config.model_copy(update={"train": TrainConfig()})
-    builds = {"encoder": encoder.build, "decoder": decoder.build, "vocoder": vocoder.build}
+    builds = {"encoder": encoder_network.build, "decoder": decoder_network.build, "vocoder": hifigan_network.build}
     arrays = {n: parts[n].arrays("weights", expected_arrays(build(config))) for n, build in builds.items()}
-    ranks = base.checked_ranks(parts[base.SLIM].document("card"), config)
-    arrays[base.SLIM] = parts[base.SLIM].arrays("weights", base.expected_slim(config, ranks))
+    ranks = check_ranks(parts[SLIM].document("card"), config)
+    arrays[SLIM] = parts[SLIM].arrays("weights", expected_low_rank(config, ranks))
     arrays["units"] = parts["units"].arrays("weights", base.expected_units(config))
     card = {name: part.document("card") for name, part in parts.items()} | {"start_sha256": begin.sha256}
     runs = {"training.jsonl": "run", "slim_training.jsonl": SLIM_RUN}
@@ -542,7 +555,7 @@ def _fits(work: Path, name: str, report: Report) -> bool:
     if made_from is None:
         report(Note(f"{name}: not known which {former} it was made from, as it is of an earlier version", warning=True))
     elif made_from != _part(work, former).sum_of(WEIGHTS):
-        run = {"decoder": "run", base.SLIM: SLIM_RUN}.get(name)
+        run = {"decoder": "run", SLIM: SLIM_RUN}.get(name)
         first = f"delete {work / run}, then " if run is not None else ""
         report(Note(f"{name}: made from another {former}; {first}make it again with --part {name}", warning=True))
         return False

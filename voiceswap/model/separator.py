@@ -17,18 +17,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import keras
 import numpy as np
 import scipy.fft
-import tensorflow as tf
-from keras import layers, ops
 
 from voiceswap import weights
 from voiceswap.arrays import Array
 from voiceswap.audio.prefetch import prefetch
-from voiceswap.model.networks.layers import HALF, load_arrays, quick_dtype
+from voiceswap.model.processor import quick_dtype
+from voiceswap.model.runtime import Graph, open_network
+from voiceswap.model.weights import HALF
 from voiceswap.storage.folder import Expected, open_folder
 
 KIND = "separator"
@@ -40,12 +38,14 @@ HALF_FROM_VALUES = 300_000
 
 SAMPLE_RATE_HZ = 44_100
 FRAME_SAMPLES, HOP_SAMPLES = 4096, 1024
-# The network sees the bins below 11 kHz; those above are masked as the topmost 2 kHz of these are on average.
-N_BINS, TOP_BINS = 1024, 186
+N_BINS = 1024
+TOP_BINS = 186
 WINDOW_FRAMES = 512
 OVERLAP_FRAMES, EDGE_FRAMES = 128, 16
 CORE_FRAMES = WINDOW_FRAMES - OVERLAP_FRAMES
 CORE_SAMPLES = CORE_FRAMES * HOP_SAMPLES
+# One or more windows at a time.
+INPUT_SHAPE = (None, WINDOW_FRAMES, N_BINS, 2)
 # What the first frame of a window lacks of its neighbours before it.
 LEAD_SAMPLES = FRAME_SAMPLES - HOP_SAMPLES
 WINDOW_SAMPLES = (WINDOW_FRAMES - 1) * HOP_SAMPLES + FRAME_SAMPLES
@@ -57,60 +57,16 @@ ROUGH_LEVELS_DB, ROUGH_SEMITONES = LEVELS_DB[:1], RAISED_SEMITONES[1:2]
 # The power to which that mean is raised: below 1, less of the voice is lost for a little more accompaniment in it.
 BOLDNESS = 0.8
 
-DOWN_CHANNELS = (16, 32, 64, 128, 256, 512)
-UP_CHANNELS = (256, 128, 64, 32, 16, 1)
-KERNEL, SLOPE, EPSILON = 5, 0.2, 1e-3
 
 HANN = np.hanning(FRAME_SAMPLES + 1)[:-1].astype(np.float32)
 # What squared windows, a hop apart, add up to.
 OVERLAP_SUM = np.float32(1.5)
 
 
-class Affine(layers.Layer):  # type: ignore[misc]
-    """Scales and shifts each channel: batch normalisation whose running mean is 0 and variance 1, as Spleeter's are."""
-
-    def build(self, x_shape: Any) -> None:
-        """Make scale and shift."""
-        self.scale = self.add_weight(name="scale", shape=x_shape[-1:], initializer="ones")
-        self.shift = self.add_weight(name="shift", shape=x_shape[-1:], initializer="zeros")
-
-    def call(self, x: Any) -> Any:
-        """Apply both to `(..., channels)`."""
-        return x * self.scale + self.shift
-
-
-def build(dtype: str = "float32") -> keras.Model:
-    """The network, with fresh weights.
-
-    Args:
-        dtype: Of its weights and of all that it works out but the shares: "float32" or "bfloat16".
-
-    Returns:
-        A model from magnitudes `(batch, n_frames, N_BINS, 2)` of a Hann-windowed transform, `n_frames` a multiple of
-        64, to the voice's share in each, of the same shape, 0 to 1.
-    """
-    magnitudes = keras.Input((None, N_BINS, 2), name="magnitudes")
-    x, skips = ops.cast(magnitudes, dtype), []
-    for i, channels in enumerate(DOWN_CHANNELS):
-        if i:
-            x = ops.leaky_relu(Affine(name=f"down_norm_{i - 1}", dtype=dtype)(x), SLOPE)
-        x = layers.Conv2D(channels, KERNEL, 2, padding="same", name=f"down_{i}", dtype=dtype)(x)
-        skips.append(x)
-    for i, channels in enumerate(UP_CHANNELS):
-        if i:
-            x = ops.concatenate([skips[-1 - i], x], axis=-1)
-        x = ops.relu(layers.Conv2DTranspose(channels, KERNEL, 2, padding="same", name=f"up_{i}", dtype=dtype)(x))
-        x = Affine(name=f"up_norm_{i}", dtype=dtype)(x)
-    x = ops.cast(x, "float32")
-    share = layers.Conv2D(2, 4, dilation_rate=2, padding="same", activation="sigmoid", name="share")(x)
-    return keras.Model(magnitudes, share, name="separator")
-
-
-def expected_arrays(network: keras.Model) -> Expected:
-    """Names, shapes and safetensors type of the shipped weights."""
+def stored_types(expected: Expected) -> Expected:
+    """Names, shapes and safetensors types of the shipped weights: the smaller ones in single precision."""
     return {
-        v.path: (shape := tuple(v.shape), HALF if np.prod(shape) >= HALF_FROM_VALUES else "F32")
-        for v in network.weights
+        name: (shape, HALF if np.prod(shape) >= HALF_FROM_VALUES else "F32") for name, (shape, _) in expected.items()
     }
 
 
@@ -118,14 +74,11 @@ class Separator:
     """The singing in recordings at 44.1 kHz of any length, in flat memory.
 
     Args:
-        network: What `build` gave, with its weights.
+        network: Of `networks.separator`, for inputs of `INPUT_SHAPE`.
     """
 
-    def __init__(self, network: keras.Model) -> None:
+    def __init__(self, network: Graph) -> None:
         self.network = network
-        # For one or more at a time: Keras would build one graph for each.
-        shown = tf.TensorSpec((None, WINDOW_FRAMES, N_BINS, 2), tf.float32)
-        self._answers = tf.function(lambda levelled: network(levelled, training=False), input_signature=[shown])
 
     def vocals(self, blocks: Iterator[Array], level_db: float, *, roughly: bool = False) -> Iterator[Array]:
         """Find the singing.
@@ -185,7 +138,7 @@ class Separator:
         said, n_said = np.zeros_like(magnitudes), np.zeros((N_BINS, 1), np.float32)
         ratios = [2 ** (semitones / 12) for semitones in raised]
         shown = prefetch(_stretched(levelled, 1 / ratio) for ratio in ratios)
-        answers = prefetch(np.mean(self._answers(each).numpy(), axis=0) for each in shown)
+        answers = prefetch(np.mean(self.network(each), axis=0) for each in shown)
         for ratio, answer in zip(ratios, answers, strict=True):
             # What lies higher than this was raised out of its sight.
             n_seen = int((N_BINS - 1) / ratio) + 1
@@ -211,9 +164,14 @@ def load_separator(path: Path | None = None) -> Separator:
         ModelError: It is missing, damaged, or no separator.
     """
     folder = open_folder(path or SHIPPED, kind=KIND, max_bytes=MAX_BYTES)
-    network = build(quick_dtype())
-    load_arrays(network, folder.arrays(WEIGHTS, expected_arrays(network)))
-    return Separator(network)
+    return Separator(
+        open_network(
+            "separator",
+            quick_dtype(),
+            read=lambda expected: folder.arrays(WEIGHTS, stored_types(expected)),
+            shapes=[INPUT_SHAPE],
+        )
+    )
 
 
 def _windows(blocks: Iterator[Array]) -> Iterator[tuple[Array, int]]:

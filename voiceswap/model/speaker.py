@@ -7,16 +7,15 @@ in a training, so that what it says of a voice is a stranger's opinion.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-import keras
 import numpy as np
-from keras import layers
 from scipy.ndimage import maximum_filter1d
 
 from voiceswap import weights
 from voiceswap.arrays import Array
-from voiceswap.model.networks.layers import expected_arrays, load_arrays
+from voiceswap.model.runtime import Graph, open_network
 from voiceswap.signal import features, loudness
 from voiceswap.storage.folder import open_folder
 
@@ -38,28 +37,20 @@ LEVEL_DB = -30.0
 PAUSE_DB, KEPT_FRAMES = 25.0, 7
 
 
-def build() -> keras.Model:
-    """The network, with fresh weights: mels `(batch, PIECE_FRAMES, N_MELS)` to `(batch, WIDTH)`, none below 0."""
-    mels = keras.Input((PIECE_FRAMES, N_MELS), name="mels")
-    x = mels
-    for i in range(N_LAYERS):
-        x = layers.LSTM(WIDTH, return_sequences=i + 1 < N_LAYERS, name=f"lstm_{i}")(x)
-    return keras.Model(mels, layers.Dense(WIDTH, activation="relu", name="direction")(x), name=WEIGHTS)
-
-
 class SpeakerEncoder:
     """Directions of speakers.
 
     Args:
-        network: What `build` gave, with its weights.
+        network: Of `networks.speaker`.
         name: Names these very weights: only vectors of one encoder can be compared.
 
     Attributes:
         name: As given.
     """
 
-    def __init__(self, network: keras.Model, name: str) -> None:
-        self._network, self.name = network, name
+    def __init__(self, network: Graph, name: str) -> None:
+        self.network = network
+        self.name = name
 
     def pieces(self, samples: Array) -> Array:
         """Hear a recording.
@@ -77,7 +68,7 @@ class SpeakerEncoder:
         mels = [_piece_mels(samples) for samples in recordings]
         joined = np.concatenate([np.zeros((0, PIECE_FRAMES, N_MELS)), *mels])
         batches = [joined[first : first + BATCH] for first in range(0, len(joined), BATCH)]
-        found = np.concatenate([np.zeros((0, WIDTH), np.float32), *map(self._network.predict_on_batch, batches)])
+        found = np.concatenate([np.zeros((0, WIDTH), np.float32), *map(self.network, batches)])
         found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
         return np.split(found, np.cumsum([len(mel) for mel in mels]))[:-1]
 
@@ -131,6 +122,5 @@ def load_speaker_encoder(path: Path | None = None) -> SpeakerEncoder:
         ModelError: It is missing, damaged, or no speaker encoder.
     """
     folder = open_folder(path or SHIPPED, kind=KIND, max_bytes=MAX_BYTES)
-    network = build()
-    load_arrays(network, folder.arrays(WEIGHTS, expected_arrays(network)))
+    network = open_network("speaker", read=partial(folder.arrays, WEIGHTS))
     return SpeakerEncoder(network, folder.sum_of(f"{WEIGHTS}.safetensors")[:12])

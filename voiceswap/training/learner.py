@@ -13,9 +13,9 @@ from keras import ops
 
 from voiceswap.arrays import Array, Arrays
 from voiceswap.config import Config, TrainConfig
-from voiceswap.model import decoder
-from voiceswap.model.networks import discriminator as adversary
-from voiceswap.model.networks.layers import load_arrays, to_arrays
+from voiceswap.model.networks import decoder as decoder_network
+from voiceswap.model.networks import discriminator
+from voiceswap.model.weights import load_arrays, to_arrays
 from voiceswap.training.batches import Batch
 
 # Least-squares GAN with feature matching (Mao et al., 2017; Larsen et al., 2016), at the prototype's weights.
@@ -54,11 +54,11 @@ class Learner(Resumable):
     def __init__(self, config: Config, start: Arrays | None, seed: int) -> None:
         keras.utils.set_random_seed(seed)
         self.config = config
-        self.model = decoder.build(config)
+        self.model = decoder_network.build(config)
         if start is not None:
             load_arrays(self.model, start)
         t = config.train
-        self._critic = adversary.build(config) if t.adversary else None
+        self._critic = discriminator.build(config) if t.adversary else None
         self._optimiser = keras.optimizers.AdamW(
             t.learning_rate,
             weight_decay=t.weight_decay,

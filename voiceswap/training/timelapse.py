@@ -29,8 +29,8 @@ from voiceswap.conversion.stream import bent
 from voiceswap.conversion.voice import VOCODER, weights_sha256
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.model.base import Base
-from voiceswap.model.networks.layers import load_arrays
 from voiceswap.model.vocoders.hifigan import BLOCK_FRAMES
+from voiceswap.model.weights import load_arrays
 from voiceswap.provenance import record
 from voiceswap.provenance.watermark import Marker
 from voiceswap.signal import f0 as pitch
@@ -183,7 +183,7 @@ class Timelapse:
             return None
         self._inputs = self._inputs or self._heard(said)
         mel = np.asarray(self._model.predict_on_batch(self._inputs)[0])
-        made = self._base.vocoder_of(VOCODER)(mel)
+        made = self._base.get_vocoder(VOCODER)(mel)
         if not np.isfinite(made).all():
             return None
         return Frame(step, bent(made * loudness.follow_gain(made, said[: len(made)], f.mel_rate_hz)), mel)

@@ -8,22 +8,24 @@ from hypothesis import strategies as st
 
 from conftest import TINY
 from voiceswap.config import Config
-from voiceswap.model.networks import layers
-from voiceswap.model.vocoders import hifigan as vocoder
+from voiceswap.model.networks import hifigan as hifigan_network
+from voiceswap.model.vocoders.hifigan import inner_convolutions
+from voiceswap.model.vocoders.low_rank import Side, _choices, choose_ranks, decompose, to_side
+from voiceswap.model.weights import load_arrays, to_arrays
 from voiceswap.training.base import distill as tuning
 from voiceswap.training.base import low_rank as slimming
 
 RANDOM = np.random.default_rng(0)
-SIZES = vocoder.inner_convolutions(TINY)
+SIZES = inner_convolutions(TINY)
 
 
 @pytest.fixture(scope="module")
 def whole():
     """A tiny vocoder, its weights, and what passes through it."""
     keras.utils.set_random_seed(0)
-    network = vocoder.build(TINY)
+    network = hifigan_network.build(TINY)
     mels = (RANDOM.normal(size=(3, 40, 80)) - 5).astype(np.float32)
-    return network, layers.to_arrays(network, "float32"), slimming.sides(network, mels, TINY), mels
+    return network, to_arrays(network, "float32"), slimming.sides(network, mels, TINY), mels
 
 
 def covariances(seed, channels=6):
@@ -36,7 +38,7 @@ def covariances(seed, channels=6):
 @given(st.integers(0, 2**32 - 1), st.integers(0, 6))
 def test_what_is_left_out_is_what_is_heard_least(seed, rank):
     mean, covariance, felt = covariances(seed)
-    side = slimming._side(mean, covariance + np.outer(mean, mean), felt)
+    side = to_side(mean, covariance + np.outer(mean, mean), felt)
 
     def heard(onto, back):
         left_out = np.eye(6) - onto @ back
@@ -54,9 +56,9 @@ def test_what_is_left_out_is_what_is_heard_least(seed, rank):
 
 def test_through_all_channels_it_is_the_whole_vocoder(whole):
     _, arrays, found, _ = whole
-    ranks = slimming.ranks(found, TINY, 1.0)
+    ranks = choose_ranks(found, TINY, 1.0)
     assert ranks == {name: (channels, channels) for name, (channels, *_) in SIZES.items()}
-    slim = slimming.slimmed(arrays, found, ranks)
+    slim = decompose(arrays, found, ranks)
     for name, array in slim.items():
         np.testing.assert_allclose(array, arrays[name], atol=1e-6)
 
@@ -70,28 +72,28 @@ def test_what_is_left_out_stays_at_its_mean(whole):
         f"{name}/kernel": np.repeat(arrays[f"{name}/kernel"][:, :, :1], channels, axis=2),
         f"{name}/bias": np.linspace(-1, 1, channels).astype(np.float32),
     }
-    layers.load_arrays(network, alike)
+    load_arrays(network, alike)
     wanted = network.predict_on_batch(mels)
     found = slimming.sides(network, mels, TINY)
-    layers.load_arrays(network, arrays)
+    load_arrays(network, arrays)
     ranks = {layer: (size, size) for layer, (size, *_) in SIZES.items()} | {name: (channels, 1)}
-    slim = vocoder.build(TINY, ranks=ranks)
-    layers.load_arrays(slim, alike | slimming.slimmed(alike, found, ranks))
+    slim = hifigan_network.build(TINY, ranks=ranks)
+    load_arrays(slim, alike | decompose(alike, found, ranks))
     np.testing.assert_allclose(slim.predict_on_batch(mels), wanted, atol=1e-4 * np.abs(wanted).max())
 
 
 def test_less_time_loses_more():
     config, nothing = Config(), np.zeros(0)
-    sizes = vocoder.inner_convolutions(config)
+    sizes = inner_convolutions(config)
 
     def side(channels):
-        return slimming.Side(nothing, np.sort(RANDOM.exponential(size=channels) ** 4)[::-1], nothing, nothing)
+        return Side(nothing, np.sort(RANDOM.exponential(size=channels) ** 4)[::-1], nothing, nothing)
 
     found = {name: (side(channels), side(channels)) for name, (channels, *_) in sizes.items()}
-    choices = {name: slimming._choices(*found[name], *sizes[name]) for name in sizes}
+    choices = {name: _choices(*found[name], *sizes[name]) for name in sizes}
     dearest, before = sum(cost[0] for _, _, cost in choices.values()), -1.0
     for share in (1.0, 0.7, 0.4, 0.2):
-        ranks = slimming.ranks(found, config, share)
+        ranks = choose_ranks(found, config, share)
         at = {name: choices[name][0].index(ranks[name]) for name in sizes}
         cost, lost = (sum(choices[name][k][at[name]] for name in sizes) for k in (2, 1))
         assert 0.9 * share * dearest < cost <= share * dearest
@@ -105,7 +107,7 @@ def test_it_learns_to_say_what_the_whole_says_and_goes_on_from_its_state(whole):
     mels = (RANDOM.normal(size=(6, 60, 80)) - 5).astype(np.float32)
     said = tuning.Said(mels, network.predict_on_batch(mels))
     ranks = {name: (max(1, channels // 2),) * 2 for name, (channels, *_) in SIZES.items()}
-    start = arrays | slimming.slimmed(arrays, found, ranks)
+    start = arrays | decompose(arrays, found, ranks)
     crops = tuning.SaidCrops(said.of(np.arange(6) < 4), ["a", "b", "c", "d"], config, 0)
     judged = said.of(np.arange(6) >= 4).beginning(40)
     learner = tuning.SlimLearner(config, ranks, start)

@@ -2,64 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from voiceswap.arrays import Arrays
+from voiceswap.model.processor import splits_dilated
 
-HALF = "F16"
-CPU_INFO = Path("/proc/cpuinfo")
-# With one of these TensorFlow uses oneDNN (tensorflow/core/util/util.cc).
-ONEDNN_FLAGS = ("avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16")
-AMX_FLAG, AVX512_FLAG, AVX512_HALF_FLAG = "amx_bf16", "avx512f", "avx512_bf16"
 # Places that ask at a time in attention: what they ask fits a processor's cache.
 ASKING = 500
-
-
-def processor_flags() -> frozenset[str]:
-    """What this processor can do, as Linux names it; empty elsewhere."""
-    try:
-        return frozenset(CPU_INFO.read_text(encoding="ascii", errors="replace").split())
-    except OSError:
-        return frozenset()
-
-
-def convolved_by_onednn() -> bool:
-    """Whether TensorFlow hands its convolutions to oneDNN; asked as TensorFlow does, which tells nobody."""
-    wanted = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
-    return wanted == "1" if wanted in ("0", "1") else not processor_flags().isdisjoint(ONEDNN_FLAGS)
-
-
-def dilated_in_parts() -> bool:
-    """Whether dilated convolutions are quicker as convolutions of every dilation-th value, which is how Keras has them.
-
-    By TensorFlow's own kernels they never are; by oneDNN's they are without AVX-512, and taken to be with AMX, where it
-    was not measured (docs/measurements.md).
-    """
-    flags = processor_flags()
-    return convolved_by_onednn() and (AMX_FLAG in flags or AVX512_FLAG not in flags)
-
-
-def quick_in_half() -> bool:
-    """Whether bfloat16 is worked out quicker than float32 here; asked, not timed: a machine always says the same."""
-    return convolved_by_onednn() and not processor_flags().isdisjoint((AMX_FLAG, AVX512_HALF_FLAG))
-
-
-def quick_dtype() -> str:
-    """What networks work in where that loses nothing that is heard: "bfloat16" where it is quicker, else "float32"."""
-    return "bfloat16" if quick_in_half() else "float32"
-
-
-def has_units_for_half() -> bool:
-    """Whether it is several times as quick in bfloat16, by units of its own for that (AMX)."""
-    return convolved_by_onednn() and AMX_FLAG in processor_flags()
 
 
 def gelu(x: Any) -> Any:
@@ -130,7 +82,7 @@ def _by_matrix(x: Any, matrix: Any) -> Any:
 
 def _along_time(x: Any, kernel: Any, dilation: int, training: bool) -> Any:
     """A convolution of `(batch, 1, n, channels)` with `(kernel_size, channels, filters)`, as long as it was."""
-    if dilation > 1 and not training and not dilated_in_parts():
+    if dilation > 1 and not training and not splits_dilated():
         return tf.nn.conv2d(x, ops.expand_dims(kernel, 0), 1, "SAME", dilations=(1, 1, dilation, 1))
     if dilation == 1 or not training:
         return ops.conv(x, ops.expand_dims(kernel, 0), padding="same", dilation_rate=(1, dilation))
@@ -284,26 +236,3 @@ class SpectralConv2D(layers.Layer):  # type: ignore[misc]
 
 def _unit(vector: Any) -> Any:
     return vector / (ops.norm(vector) + 1e-12)
-
-
-def in_eight_bits(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Whole numbers of -127 to 127, int8, and what one of them is worth, (last dimension,) float32."""
-    worth = np.abs(array).max(axis=tuple(range(array.ndim - 1))) / 127
-    worth = np.maximum(worth, np.finfo(np.float32).tiny).astype(np.float32)
-    return np.clip(np.rint(array / worth), -127, 127).astype(np.int8), worth
-
-
-def expected_arrays(model: keras.Model, dtype: str = HALF) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Names, shapes and safetensors type of what `to_arrays` gives for this model."""
-    return {v.path: (tuple(v.shape), dtype) for v in model.weights}
-
-
-def to_arrays(model: keras.Model, dtype: str = "float16") -> Arrays:
-    """The model's weights by name."""
-    return {v.path: np.asarray(v).astype(dtype) for v in model.weights}
-
-
-def load_arrays(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
-    """Put arrays that `expected_arrays` has vetted into the model."""
-    for variable in model.weights:
-        variable.assign(arrays[variable.path].astype(np.float32))

@@ -13,8 +13,9 @@ import tensorflow as tf
 
 from voiceswap.arrays import Array, Arrays
 from voiceswap.config import Config
-from voiceswap.model.networks.layers import load_arrays
-from voiceswap.model.vocoders import hifigan as vocoder
+from voiceswap.model.networks import hifigan as hifigan_network
+from voiceswap.model.vocoders.hifigan import Ranks
+from voiceswap.model.weights import load_arrays
 from voiceswap.training.base.low_rank import bin_weights, loudness_around
 from voiceswap.training.learner import Resumable, share_of_rate
 
@@ -76,9 +77,9 @@ class SlimLearner(Resumable):
         start: All its weights.
     """
 
-    def __init__(self, config: Config, ranks: vocoder.Ranks, start: Arrays) -> None:
+    def __init__(self, config: Config, ranks: Ranks, start: Arrays) -> None:
         self.config = config
-        self.model = vocoder.build(config, ranks=ranks)
+        self.model = hifigan_network.build(config, ranks=ranks)
         load_arrays(self.model, start)
         self._learnt = [v for v in self.model.trainable_variables if v.path.split("/")[0] in ranks]
         self._optimiser = keras.optimizers.Adam(

@@ -1,0 +1,50 @@
+"""The decoder's network: content, F0 and loudness in, one person's mel out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import initializers, layers
+
+from voiceswap.config import Config
+from voiceswap.model.decoder import N_SCALARS
+from voiceswap.model.networks.layers import Film, gelu
+
+# A log-mel lies about -5 +- 2: the last layer works on a unit scale.
+MEL_SCALE, MEL_CENTRE = 2.0, -5.0
+
+
+def build(config: Config) -> keras.Model:
+    """The network, with fresh weights: ConvNeXt blocks (Liu et al., 2022), each steered by the speaker's vector.
+
+    Args:
+        config: Sizes are read from its `features`, `encoder` and `decoder` sections.
+
+    Returns:
+        A model from content `(batch, n_frames, content_dim)`, conditions `(batch, n_frames, 3 + n_mels)` and the
+        speaker's index `(batch,)` int32 to a natural-log mel `(batch, n_frames, n_mels)`, float32.
+    """
+    size = config.decoder
+    content = keras.Input((None, config.encoder.content_dim), name="content")
+    conditions = keras.Input((None, N_SCALARS + config.features.n_mels), name="conditions")
+    speaker = keras.Input((), dtype="int32", name="speaker")
+    vector = layers.Embedding(
+        size.n_speakers, size.speaker_dim, embeddings_initializer=initializers.RandomNormal(stddev=0.3), name="speakers"
+    )(speaker)
+    x = layers.Dense(size.width, name="content_in")(content)
+    x = x + layers.Conv1D(size.width, 3, padding="same", name="conditions_in")(conditions)
+    for i, dilation in enumerate(size.dilations):
+        x = x + _block(x, vector, size.width, size.expansion, size.kernel_frames, dilation, f"block_{i}")
+    x = layers.Dense(config.features.n_mels, name="mel_out")(layers.LayerNormalization(epsilon=1e-5, name="norm")(x))
+    return keras.Model([content, conditions, speaker], x * MEL_SCALE + MEL_CENTRE, name="decoder")
+
+
+def _block(x: Any, vector: Any, width: int, expansion: int, kernel: int, dilation: int, name: str) -> Any:
+    x = layers.DepthwiseConv1D(kernel, padding="same", dilation_rate=dilation, name=f"{name}_depthwise")(x)
+    x = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm")(x)
+    x = Film(name=f"{name}_film")(x, vector)
+    x = gelu(layers.Dense(width * expansion, name=f"{name}_expand")(x))
+    # Nearly zero at the start, so that a fresh block passes its input on.
+    small = initializers.RandomNormal(stddev=0.005)
+    return layers.Dense(width, kernel_initializer=small, name=f"{name}_contract")(x)
