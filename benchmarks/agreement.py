@@ -20,10 +20,10 @@ from voiceswap.audio.find import find_recordings
 from voiceswap.audio.read import read_mono
 from voiceswap.audio.source import file_source
 from voiceswap.config import Config
-from voiceswap.model.speaker import SAMPLE_RATE_HZ, direction
-from voiceswap.scoring import external as instruments
-from voiceswap.scoring.embedding import Identity, of_recordings, speaker_encoder
-from voiceswap.scoring.scores import Judge
+from voiceswap.model.speaker import SAMPLE_RATE_HZ, mean_embedding
+from voiceswap.scoring.embedding import SpeakerEmbedding, embed_recordings, speaker_encoder
+from voiceswap.scoring.external import load_dnsmos
+from voiceswap.scoring.scores import Scorer
 
 NAMES = (
     "to_target",
@@ -41,13 +41,13 @@ NAMES = (
 def centre(files, kept):
     for file in files:
         if file not in kept:
-            kept[file] = direction(speaker_encoder().pieces(read_mono(Path(file), SAMPLE_RATE_HZ)))
-    return direction(np.stack([kept[file] for file in files]))
+            kept[file] = mean_embedding(speaker_encoder().pieces(read_mono(Path(file), SAMPLE_RATE_HZ)))
+    return mean_embedding(np.stack([kept[file] for file in files]))
 
 
 @lru_cache
 def known(folder):
-    return of_recordings(find_recordings(folder))
+    return embed_recordings(find_recordings(folder))
 
 
 def compared(rows):
@@ -67,11 +67,11 @@ def compared(rows):
 def main(work, every):
     pairs = {p["clip"]: p for p in json.loads((work / "pairs.json").read_text()) if p["system"] == "voiceswap"}
     wanted = [r for r in json.loads((work / "scores.json").read_text()) if r["clip"] in pairs]
-    mos, kept, rows = instruments.dnsmos(), {}, []
+    mos, kept, rows = load_dnsmos(), {}, []
     for theirs in wanted[::every]:
         pair = pairs[theirs["clip"]]
-        target = Identity(centre(pair["reference"], kept), float("nan"), len(pair["reference"]))
-        found = Judge(Config().features, target, mos).scores(
+        target = SpeakerEmbedding(centre(pair["reference"], kept), float("nan"), len(pair["reference"]))
+        found = Scorer(Config().features, target, mos).scores(
             Path(pair["source"]), file_source(Path(pair["source"])), file_source(Path(pair["clip"]))
         )
         # The independent scores hold a clip against all recordings of its source's speaker.

@@ -25,11 +25,12 @@ def nothing(y):
 
 def key_and_detector(y):
     """Whoever reads the source: the detector finds beginning and tag, and the marker runs with its signs turned."""
-    from voiceswap.provenance import detector as detect
     from voiceswap.provenance import watermark as mark
+    from voiceswap.provenance.detector import detect_watermark
+    from voiceswap.provenance.watermark import Watermarker
 
-    tag = detect.detect(iter([y[:, None]]), RATE_HZ).tag
-    marker = mark.Marker(RATE_HZ, 1, tag or 0)
+    tag = detect_watermark(iter([y[:, None]]), RATE_HZ).tag
+    marker = Watermarker(RATE_HZ, 1, tag or 0)
     sync, codes = marker._patterns
     marker._patterns = -sync, -codes if tag is not None else 0 * codes
     agreement = mark.correlation(mark._folded_start(y[:, None], RATE_HZ), sync)
@@ -81,9 +82,9 @@ def speed(y):
 def world(y):
     """Taken apart into F0, envelope and aperiodicity by WORLD, and put together again."""
     from voiceswap.config import FeatureConfig
-    from voiceswap.signal.world import analysed, warped
+    from voiceswap.signal.world import analyse_world, warp_world
 
-    return warped(analysed(y, FeatureConfig()), f0_ratio=1.0, envelope_ratio=1.0)
+    return warp_world(analyse_world(y, FeatureConfig()), f0_ratio=1.0, envelope_ratio=1.0)
 
 
 def vocoder(y):
@@ -99,7 +100,7 @@ def converted_again(y):
     """Converted by voiceswap without a mark, into the voice that training starts from."""
     from voiceswap.audio.source import array_source
     from voiceswap.conversion.analysis import analyse
-    from voiceswap.conversion.stream import Shaping, converted
+    from voiceswap.conversion.stream import Shaping, convert_stream
     from voiceswap.conversion.voice import with_decoder
     from voiceswap.model import decoder
     from voiceswap.model.base import load_base
@@ -110,9 +111,9 @@ def converted_again(y):
     model = decoder_network.build(decoder.single_speaker(base.config))
     load_arrays(model, decoder.start_of_voice(base.arrays("decoder")))
     source = array_source(y[:, None], RATE_HZ)
-    return np.concatenate(list(converted(source, analyse(source, base.config), with_decoder(base, model), Shaping())))[
-        :, 0
-    ]
+    return np.concatenate(
+        list(convert_stream(source, analyse(source, base.config), with_decoder(base, model), Shaping()))
+    )[:, 0]
 
 
 ATTACKS = {

@@ -13,7 +13,7 @@ import voiceswap
 from voiceswap.events import Found, Plan
 from voiceswap.jobs import train
 from voiceswap.training import loop, timelapse
-from voiceswap.training.learner import Learner
+from voiceswap.training.learner import DecoderLearner
 
 
 def main(work, minutes, *folders):
@@ -31,8 +31,8 @@ def main(work, minutes, *folders):
 
         setattr(owner, name, wrapped)
 
-    timed(Learner, "step")
-    timed(Learner, "score")
+    timed(DecoderLearner, "step")
+    timed(DecoderLearner, "score")
     timed(timelapse.Timelapse, "_kept")
     timed(loop, "_save")
     timed(train, "write_voice")
@@ -47,7 +47,7 @@ def main(work, minutes, *folders):
                 found.append(event.speech_s)
 
         (made,) = voiceswap.train(
-            folder, voices=Path(work) / "voices", fresh=True, minutes=float(minutes) or None, report=report
+            folder, voices=Path(work) / "voices", fresh=True, minutes=float(minutes) or None, on_event=report
         )
         truth_s = time.monotonic() - told[0][0]
         plan = told[0][1]

@@ -29,6 +29,8 @@ from scipy.signal import fftconvolve, sosfilt
 
 from voiceswap.provenance import detector as detect
 from voiceswap.provenance import watermark as mark
+from voiceswap.provenance.detector import detect_watermark
+from voiceswap.provenance.watermark import Watermarker
 
 TAG = 4711
 SPLITS = ("target", "pretrain", "extra")
@@ -37,7 +39,7 @@ OPUS_RATES_HZ = (8000, 12000, 16000, 24000, 48000)
 
 class Ours:
     def mark(self, x, rate):
-        marker = mark.Marker(rate, 1, TAG)
+        marker = Watermarker(rate, 1, TAG)
         return np.concatenate([marker.push(x[:, None]), marker.finish()])[:, 0]
 
     def found(self, x, rate):
@@ -63,7 +65,7 @@ class Perth:
 
 
 def find(x, rate, key=mark.KEY):
-    return detect.detect((x[i : i + 65536, None] for i in range(0, len(x), 65536)), rate, key)
+    return detect_watermark((x[i : i + 65536, None] for i in range(0, len(x), 65536)), rate, key)
 
 
 def mono(path):
@@ -401,11 +403,11 @@ def removal(data, n_clips):
         y = Ours().mark(x, rate)
 
         def remarked(patterns, start_s, y=y, rate=rate):
-            marker = mark.Marker(rate, 1, 0)
+            marker = Watermarker(rate, 1, 0)
             marker._patterns, marker._start_s = patterns, start_s
             return np.concatenate([marker.push(y[:, None]), marker.finish()])[:, 0]
 
-        marker = mark.Marker(rate, 1, TAG)
+        marker = Watermarker(rate, 1, TAG)
         marker.push(x[:, None])
         marker.finish()
         known = tuple(-signs for signs in marker._patterns)

@@ -54,7 +54,7 @@ def voice(data, work, target, minutes):
                 link.symlink_to((data / row["path"]).resolve())
         began = time.monotonic()
         report = lambda event: None if isinstance(event, Progress) else print(event, file=sys.stderr)  # noqa: E731
-        voiceswap.train(folder, voices=work / "minutes" / "voices", report=report)
+        voiceswap.train(folder, voices=work / "minutes" / "voices", on_event=report)
         print(f"{name}: {spoken_s / 60:.1f} minutes, trained in {time.monotonic() - began:.0f} s", flush=True)
     return voiceswap.load(name, voices=work / "minutes" / "voices")
 

@@ -24,9 +24,10 @@ from voiceswap.audio.resample import resample
 from voiceswap.config import Config
 from voiceswap.events import Progress
 from voiceswap.model.base import load_base
-from voiceswap.signal import f0 as pitch
-from voiceswap.signal import features, world
-from voiceswap.training.dataset import levelled
+from voiceswap.signal import features
+from voiceswap.signal.f0 import estimate_f0, find_transposition, measure_f0_range
+from voiceswap.signal.world import analyse_world, warp_world
+from voiceswap.training.dataset import normalise_level
 
 TARGETS = {"en_kathleen": "en", "nl_flemishguy": "nl", "it_carlo": "it", "nl_nathalie": "nl"}
 TRAINING_S = 300.0
@@ -91,27 +92,27 @@ def train(data, work):
             if not link.exists():
                 link.symlink_to((data / row["path"]).resolve())
         report = lambda event: None if isinstance(event, Progress) else print(event, file=sys.stderr)  # noqa: E731
-        print(voiceswap.train(folder, voices=work / "voices", report=report), flush=True)
+        print(voiceswap.train(folder, voices=work / "voices", on_event=report), flush=True)
 
 
 def warped(samples, rate, voice):
     """The classical way: WORLD, F0 moved to the voice's, formants with it."""
     at_rate = resample(samples, rate, FEATURES.mel_rate_hz)
-    semitones = pitch.transposition(pitch.f0_range(pitch.f0_hz(at_rate, FEATURES)), voice.f0_range)
+    semitones = find_transposition(measure_f0_range(estimate_f0(at_rate, FEATURES)), voice.f0_range)
     ratio = 2 ** (semitones / 12)
     formants = float(np.clip(ratio**FORMANT_POWER, *FORMANT_RANGE))
-    said = world.analysed(at_rate, FEATURES)
-    return world.warped(said, f0_ratio=ratio, envelope_ratio=formants), FEATURES.mel_rate_hz
+    said = analyse_world(at_rate, FEATURES)
+    return warp_world(said, f0_ratio=ratio, envelope_ratio=formants), FEATURES.mel_rate_hz
 
 
 def copied_by_vocoder(samples, rate, vocoder):
-    at_rate = levelled(resample(samples, rate, FEATURES.mel_rate_hz), FEATURES)
+    at_rate = normalise_level(resample(samples, rate, FEATURES.mel_rate_hz), FEATURES)
     return vocoder(features.decoder_mel(at_rate, FEATURES)), FEATURES.mel_rate_hz
 
 
 def copied_by_world(samples, rate):
     at_rate = resample(samples, rate, FEATURES.mel_rate_hz)
-    return world.warped(world.analysed(at_rate, FEATURES), f0_ratio=1.0, envelope_ratio=1.0), FEATURES.mel_rate_hz
+    return warp_world(analyse_world(at_rate, FEATURES), f0_ratio=1.0, envelope_ratio=1.0), FEATURES.mel_rate_hz
 
 
 def convert(data, work):

@@ -18,7 +18,7 @@ import soundfile
 
 import voiceswap
 from voiceswap.audio.resample import resample
-from voiceswap.signal import f0 as pitch
+from voiceswap.signal.f0 import estimate_f0, find_transposition, measure_f0_range
 
 SHIFTS = (0, -7, -3, 3, 7, 12)
 # Every so many of a voice's sources.
@@ -27,7 +27,7 @@ FEATURES = quality.FEATURES
 
 
 def melody(samples, rate):
-    return pitch.f0_hz(resample(samples, rate, FEATURES.mel_rate_hz), FEATURES)
+    return estimate_f0(resample(samples, rate, FEATURES.mel_rate_hz), FEATURES)
 
 
 def off_cents(source, made, semitones):
@@ -43,7 +43,7 @@ def main(data, work):
         for row in quality.sources(data, target)[::EVERY]:
             samples, rate = soundfile.read(data / row["path"], dtype="float32")
             source = melody(samples, rate)
-            suits = pitch.transposition(pitch.f0_range(source), voice.f0_range)
+            suits = find_transposition(measure_f0_range(source), voice.f0_range)
             for shift in SHIFTS:
                 made = voice.convert(samples, rate, pitch=suits + shift)
                 found[shift].append(off_cents(source, melody(made, rate), suits + shift))

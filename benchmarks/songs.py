@@ -22,8 +22,9 @@ import voiceswap
 from voiceswap.audio.resample import resample
 from voiceswap.conversion.voice import load
 from voiceswap.model.speaker import SAMPLE_RATE_HZ as SPEAKER_RATE_HZ
-from voiceswap.model.speaker import direction
+from voiceswap.model.speaker import mean_embedding
 from voiceswap.scoring import embedding as identity
+from voiceswap.scoring.embedding import embed_recordings
 from voiceswap.signal import loudness
 
 STEMS = ("vocals", "accompaniment")
@@ -96,12 +97,12 @@ def absent(vocals, rate_hz):
 
 
 def who(samples, rate_hz):
-    return direction(identity.speaker_encoder().pieces(mono(samples, rate_hz, SPEAKER_RATE_HZ)))
+    return mean_embedding(identity.speaker_encoder().pieces(mono(samples, rate_hz, SPEAKER_RATE_HZ)))
 
 
 @lru_cache
 def target_of(folder):
-    return identity.of_recordings(sorted(folder.iterdir())).vector
+    return embed_recordings(sorted(folder.iterdir())).vector
 
 
 def likeness(made, vocals, rate_hz, target):

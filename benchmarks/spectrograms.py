@@ -12,8 +12,8 @@ import numpy as np
 
 from voiceswap.audio.read import read_mono
 from voiceswap.config import FeatureConfig
-from voiceswap.signal import f0 as pitch
 from voiceswap.signal import features
+from voiceswap.signal.f0 import estimate_f0
 
 CONFIG = FeatureConfig()
 SHOWN_S = 4.0
@@ -26,7 +26,7 @@ def main(work, target, speaker, out):
     _, axes = plt.subplots(len(rows), 1, figsize=(9, 7), constrained_layout=True)
     for axis, (title, path) in zip(axes, rows.items(), strict=True):
         samples = read_mono(Path(path), CONFIG.mel_rate_hz, max_s=SHOWN_S)
-        mel, f0 = features.decoder_mel(samples, CONFIG), pitch.f0_hz(samples, CONFIG)
+        mel, f0 = features.decoder_mel(samples, CONFIG), estimate_f0(samples, CONFIG)
         axis.imshow(mel.T, origin="lower", aspect="auto", extent=(0, len(samples) / CONFIG.mel_rate_hz, 0, 80), vmin=-9)
         axis.set(title=title, ylabel="mel band", xlim=(0, SHOWN_S))
         curve = axis.twinx()

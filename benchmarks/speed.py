@@ -26,7 +26,7 @@ import voiceswap
 from voiceswap.audio.resample import resample
 from voiceswap.audio.source import array_source
 from voiceswap.conversion.analysis import analyse
-from voiceswap.conversion.stream import Shaping, converted
+from voiceswap.conversion.stream import Shaping, convert_stream
 from voiceswap.model.base import VOCODERS
 
 TRAINED = ("en_kathleen", "nl_flemishguy")
@@ -92,7 +92,7 @@ def part_stages(data, work, folder):
     mute = replace(networks, get_vocoder=lambda _: lambda mel, *_: np.zeros(len(mel) * hop, np.float32))
 
     def whole(of, vocoder):
-        return list(converted(source, analyse(source, voice.config), of, Shaping(vocoder=vocoder)))
+        return list(convert_stream(source, analyse(source, voice.config), of, Shaping(vocoder=vocoder)))
 
     # Of the second vocoder encoder and decoder hear the same again.
     for vocoder in VOCODERS:

@@ -23,7 +23,7 @@ def main() -> None:
     for source in sources:
         took.clear()
         (result,) = voiceswap.train(
-            source, voices=voices, minutes=float(minutes) or None, report=lambda event: print(event, file=sys.stderr)
+            source, voices=voices, minutes=float(minutes) or None, on_event=lambda event: print(event, file=sys.stderr)
         )
         each = ", ".join(f"{seconds:.2f}" for seconds in took)
         print(f"{result.name}: {result.steps} steps in {result.trained_s:.0f} s; frames took {each} s: ", end="")

@@ -35,7 +35,7 @@ def main(folder: str, recording: str, output: str) -> None:
         samples, rate_hz = soundfile.read(recording, dtype="float32")
     except soundfile.LibsndfileError as error:
         sys.exit(str(error))
-    (trained,) = voiceswap.train(folder, report=show)
+    (trained,) = voiceswap.train(folder, on_event=show)
     first, best = trained.scores["first"], trained.scores["best"]
     print(
         f"{trained.name} is {trained.status}: held-out error {first:.3f} before, {best:.3f} at step {trained.best_step}"

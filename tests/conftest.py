@@ -131,7 +131,7 @@ def use_tiny(tiny_base, monkeypatch):
     from voiceswap.model import base
 
     monkeypatch.setattr(base, "SHIPPED", tiny_base)
-    monkeypatch.setattr(check, "checked", forks.unchecked)
+    monkeypatch.setattr(check, "check_recordings", forks.unchecked)
     return tiny_base
 
 
@@ -195,7 +195,7 @@ def trained(tmp_path_factory, spoken, features_cache, tiny_base):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VOICESWAP_CACHE", str(features_cache))
         patch.setattr(base, "SHIPPED", tiny_base)
-        patch.setattr(check, "checked", forks.unchecked)
+        patch.setattr(check, "check_recordings", forks.unchecked)
         voiceswap.train(spoken, voices=voices)
     return voices
 

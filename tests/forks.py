@@ -24,7 +24,7 @@ sys.path.insert(0, sys.argv[2])
 import forks
 
 base.SHIPPED = base.Path(sys.argv[1])
-forks.checked, check.checked = check.checked, forks.unchecked
+forks.checked, check.check_recordings = check.check_recordings, forks.unchecked
 
 print(json.dumps({"ready": len(os.listdir("/proc/self/task"))}), flush=True)
 for line in sys.stdin:
@@ -61,7 +61,7 @@ for line in sys.stdin:
 
 
 # What a child runs first if recordings shall be checked nevertheless.
-CHECKED = "check.checked = forks.checked"
+CHECKED = "check.check_recordings = forks.checked"
 
 # A process with threads cannot be forked safely: the mother has but one.
 ALONE = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
@@ -70,10 +70,10 @@ ALONE = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUME
 def unchecked(folder, files, report, stopped):
     """Instead of the check before a training, which takes as long as a tiny one: see tests/jobs/test_check.py."""
     from voiceswap.jobs import check
-    from voiceswap.signal import quality as condition
+    from voiceswap.signal.quality import QualityMeter
 
-    nothing = condition.Listener().found()
-    return check.Checked(folder, len(files), (), nothing, -99.0, math.nan, None, math.nan, check.VERDICTS[0], ())
+    nothing = QualityMeter().found()
+    return check.CheckResult(folder, len(files), (), nothing, -99.0, math.nan, None, math.nan, check.VERDICTS[0], ())
 
 
 class Command:

@@ -1,4 +1,4 @@
-"""What a running job tells the one who called it. Jobs never print: they call a `Report`."""
+"""What a running job tells the one who called it. Jobs never print: they call a `OnEvent`."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ class Note:
 
 
 Event = Found | Plan | Progress | Note
-Report = Callable[[Event], None]
+OnEvent = Callable[[Event], None]
 
 
-def silent(event: Event) -> None:
+def ignore_events(event: Event) -> None:
     """The report of a caller who does not want any."""
 
 
-def until(stopped: Callable[[], bool], report: Report, whose: str) -> Report:
+def until_stopped(stopped: Callable[[], bool], on_event: OnEvent, whose: str) -> OnEvent:
     """A report for the reading of recordings, which takes a while, and of which nothing is lost by ending it.
 
     Args:
         stopped: Asked before each event.
-        report: Told of the events until then.
+        on_event: Told of the events until then.
         whose: Recordings they are, for the message.
 
     Returns:
@@ -75,6 +75,6 @@ def until(stopped: Callable[[], bool], report: Report, whose: str) -> Report:
     def told(event: Event) -> None:
         if stopped():
             raise StoppedError(f"stopped while the recordings of {whose} were read", "the same command begins again")
-        report(event)
+        on_event(event)
 
     return told

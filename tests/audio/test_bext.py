@@ -11,14 +11,13 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceswap.audio import bext as broadcast
 from voiceswap.audio import write
-from voiceswap.audio.bext import append_bext
+from voiceswap.audio.bext import Bext, append_bext
 from voiceswap.audio.read import AudioInfo
 from voiceswap.audio.write import Writer
 from voiceswap.errors import WriteError
 
-SAID = broadcast.Broadcast("voiceswap 1", "0123456789abcdef" * 2, "2026-05-03T12:34:56+00:00", "made, for a test")
+SAID = Bext("voiceswap 1", "0123456789abcdef" * 2, "2026-05-03T12:34:56+00:00", "made, for a test")
 
 
 def chunks(data):
@@ -62,7 +61,7 @@ def test_ffmpeg_reads_it(tmp_path):
 def test_any_text_fits(tmp_path, text):
     path = tmp_path / "a.wav"
     soundfile.write(path, np.zeros(8, np.float32), 8000)
-    append_bext(path, broadcast.Broadcast(text, text, text, text))
+    append_bext(path, Bext(text, text, text, text))
     content = chunks(path.read_bytes())[b"bext"]
     wanted = text.encode("ascii", "replace")
     assert content[256:288].rstrip(b"\0") == wanted[:32].rstrip(b"\0")

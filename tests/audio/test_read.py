@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from conftest import encoded
-from voiceswap.audio import bext as broadcast
 from voiceswap.audio import write
+from voiceswap.audio.bext import Bext
 from voiceswap.audio.channels import find_channel_signs, mix_to_mono
 from voiceswap.audio.read import AudioInfo, probe, read_blocks, read_mono, read_parts, read_tags
 from voiceswap.audio.resample import Resampler, resample
@@ -103,7 +103,7 @@ def test_every_kind_that_can_be_read_can_be_written_with_every_ending(suffix, tm
 def test_a_wav_beyond_what_riff_can_count_is_an_rf64(n_samples, head, tmp_path, monkeypatch):
     monkeypatch.setattr(write, "MAX_COUNTED_BYTES", 20_000)
     kind = AudioInfo(48000, 2, "WAV", "PCM_16", "Title")
-    said = broadcast.Broadcast("us", "x", "2026-01-02T03:04:05", "made")
+    said = Bext("us", "x", "2026-01-02T03:04:05", "made")
     with Writer(tmp_path / "x.wav", kind, {"comment": "said"}, n_samples, said) as writer:
         writer.write(np.zeros((n_samples, 2), np.float32))
     assert (tmp_path / "x.wav").read_bytes()[:4] == head

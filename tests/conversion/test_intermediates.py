@@ -9,6 +9,7 @@ import voiceswap
 from conftest import save
 from voiceswap.audio.write import Writer
 from voiceswap.conversion import intermediates as stages
+from voiceswap.conversion.intermediates import open_growing_npy
 from voiceswap.conversion.windows import Grid
 from voiceswap.errors import UsageError, WriteError
 from voiceswap.model.encoder import ContentEncoder
@@ -93,7 +94,7 @@ def test_silence_has_stages_too(voice, home):
 
 def test_rows_are_written_as_they_come(tmp_path):
     rows = np.random.default_rng(0).normal(0, 1, (1000, 7)).astype(np.float32)
-    with stages.growing(tmp_path / "x.npy", 7) as growing:
+    with open_growing_npy(tmp_path / "x.npy", 7) as growing:
         for first in range(0, 1000, 33):
             growing.add(rows[first : first + 33])
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), rows)

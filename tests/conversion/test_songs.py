@@ -14,6 +14,8 @@ from voiceswap.audio import write
 from voiceswap.audio.read import AudioInfo
 from voiceswap.audio.source import array_source
 from voiceswap.conversion import mixing, songs
+from voiceswap.conversion.mixing import mix_song
+from voiceswap.conversion.songs import mute_unsung
 from voiceswap.errors import AudioError, StoppedError, UsageError
 from voiceswap.events import Note
 from voiceswap.signal import synthetic
@@ -62,7 +64,7 @@ def test_a_caller_hears_of_a_song_in_its_own_thread_and_none_is_left(voice, home
         threads.add(threading.get_ident())
         return False
 
-    voiceswap.convert(mix, as_="speakerA", mode="song", report=here, stopped=here)
+    voiceswap.convert(mix, as_="speakerA", mode="song", on_event=here, stopped=here)
     assert threads == {threading.get_ident()} and threading.active_count() == n_threads
 
 
@@ -115,7 +117,7 @@ def test_a_backing_of_ones_own_is_put_under_the_voice(voice, home, sung):
 def test_pauses_tell_a_dry_voice_from_a_song(voice, home, sung):
     notes = []
     spoken = np.concatenate([synthetic.speech(synthetic.BORIS, 4.0, seed=1).samples, np.zeros(2 * RATE)])
-    (made,) = voiceswap.convert(save(home / "dry.wav", spoken), as_="speakerA", report=notes.append)
+    (made,) = voiceswap.convert(save(home / "dry.wav", spoken), as_="speakerA", on_event=notes.append)
     assert not made.accompanied
     assert any(isinstance(e, Note) and "no accompaniment found" in e.text for e in notes)
     only_chords = array_source(chords(len(sung))[:, None].astype(np.float32), RATE)
@@ -126,7 +128,7 @@ def test_a_pitch_out_of_key_is_warned_of(voice, home, sung):
     dry = save(home / "dry.wav", sung, RATE)
     backing = save(home / "backing.wav", chords(len(sung)), RATE)
     notes = []
-    voiceswap.convert(dry, as_="speakerA", backing=backing, pitch=3, report=notes.append)
+    voiceswap.convert(dry, as_="speakerA", backing=backing, pitch=3, on_event=notes.append)
     assert any(isinstance(e, Note) and e.warning and "leaves the key" in e.text for e in notes)
 
 
@@ -155,12 +157,12 @@ def test_a_separated_voice_is_silent_where_nobody_sings(home):
     # A single stray frame is no note.
     f0[int(5.0 * fps)] = 300
     song = songs.Song(array_source(voice, RATE), array_source(rest, RATE, 1000).open, separated=True)
-    gated = songs.sung(song, f0, fps)
+    gated = mute_unsung(song, f0, fps)
     assert gated.sung_s == pytest.approx(1.0 + 2 * songs.BREATH_S, abs=0.1)
     for _ in range(2):
         heard, given_back = (np.concatenate(list(blocks())) for blocks in (gated.voice.open, gated.backing))
         np.testing.assert_allclose(heard + given_back, voice + rest, atol=1e-6)
-    in_blocks = songs.sung(replace(song, voice=array_source(voice, RATE, 777)), f0, fps)
+    in_blocks = mute_unsung(replace(song, voice=array_source(voice, RATE, 777)), f0, fps)
     np.testing.assert_array_equal(np.concatenate(list(in_blocks.voice.open())), heard)
     before, after = 2.0 - songs.BREATH_S, 3.0 + songs.BREATH_S
     inside = slice(int((before + 0.1) * RATE), int((after - 0.1) * RATE))
@@ -177,7 +179,7 @@ def test_around_notes_only_what_is_as_loud_as_a_breath_is_of_the_voice(home):
     levels_db = np.full((2, 300), -50.0)
     levels_db[0, 100:150], levels_db[0, 150:165], levels_db[1] = -20, -35, -20
     song = songs.Song(array_source(voice, RATE), array_source(voice, RATE).open, separated=True, levels_db=levels_db)
-    heard = np.concatenate(list(songs.sung(song, f0, fps).voice.open()))
+    heard = np.concatenate(list(mute_unsung(song, f0, fps).voice.open()))
     within = np.flatnonzero(heard[:, 0] > 0.09) / RATE
     assert within[0] == pytest.approx(2.0 - songs.CONSONANT_S, abs=0.06)
     assert within[-1] == pytest.approx(3.3, abs=0.06)
@@ -187,7 +189,7 @@ def test_around_notes_only_what_is_as_loud_as_a_breath_is_of_the_voice(home):
 
 def test_a_voice_that_was_not_separated_stays_whole(sung):
     dry = songs.Song(array_source(sung[:, None].astype(np.float32), RATE), None)
-    assert songs.sung(dry, np.zeros(500, np.float32), 86.13) is dry
+    assert mute_unsung(dry, np.zeros(500, np.float32), 86.13) is dry
 
 
 @pytest.mark.parametrize(("sung_s", "marked"), [(mixing.SPARSE_S, True), (mixing.SPARSE_S - 1, False)])
@@ -197,7 +199,7 @@ def test_a_song_is_marked_where_it_is_converted_if_that_is_enough(sung_s, marked
     song = songs.Song(array_source(made, RATE), array_source(rest, RATE, 1000).open, separated=True, sung_s=sung_s)
     kind = AudioInfo(RATE, 2, "WAV", "FLOAT")
     blocks = iter([made[:5000], made[5000:]])
-    with mixing.put_together(blocks, song, songs.SongOptions(), kind, len(made), str, str) as parts:
+    with mix_song(blocks, song, songs.SongOptions(), kind, len(made), str, str) as parts:
         where = [where for _, where in parts]
     if marked:
         np.testing.assert_array_equal(np.concatenate(where), np.arange(RATE) >= RATE // 2)
@@ -210,6 +212,6 @@ def test_stems_too_long_for_riff_are_rf64(tmp_path, monkeypatch):
     made = np.zeros((9000, 2), np.float32)
     kind, options = AudioInfo(RATE, 2, "WAV", "PCM_16"), songs.SongOptions(stems=tmp_path)
     song = songs.Song(array_source(made, RATE), None)
-    with mixing.put_together(iter([made]), song, options, kind, len(made), str, str) as parts:
+    with mix_song(iter([made]), song, options, kind, len(made), str, str) as parts:
         assert list(parts)
     assert [path.read_bytes()[:4] for path in sorted(tmp_path.iterdir())] == [b"RF64"] * 3

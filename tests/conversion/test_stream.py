@@ -17,8 +17,11 @@ from voiceswap.audio.source import array_source
 from voiceswap.config import Config
 from voiceswap.conversion import stream, windows
 from voiceswap.conversion.analysis import analyse
+from voiceswap.conversion.stream import channel_gains, convert_stream, soft_clip
+from voiceswap.conversion.windows import crossfade_content, cut_windows, fill_window
 from voiceswap.model.vocoders import hifigan as vocoder
-from voiceswap.signal import features, formants, loudness, synthetic
+from voiceswap.signal import features, loudness, synthetic
+from voiceswap.signal.formants import shift_formants
 
 
 @settings(max_examples=60)
@@ -32,7 +35,7 @@ from voiceswap.signal import features, formants, loudness, synthetic
 def test_windows_cover_every_sample_once(n, core, before, after, size):
     samples = np.arange(1, n + 1, dtype=np.float32)
     blocks = (samples[i : i + size] for i in range(0, n, size))
-    found = list(windows.windows(blocks, core, before, after))
+    found = list(cut_windows(blocks, core, before, after))
     assert all(len(w.samples) == before + core + after for w in found)
     cores = [w.samples[before : before + w.n_core] for w in found]
     np.testing.assert_array_equal(np.concatenate([np.zeros(0, np.float32), *cores]), samples)
@@ -53,7 +56,7 @@ def test_content_fades_from_window_to_window():
     grid = windows.Grid.of(TINY)
     n = TINY.encoder.window_vectors
     first, second = np.zeros((n, 2), np.float32), np.ones((n, 2), np.float32)
-    faded = windows.faded(first, second, grid)[:, 0]
+    faded = crossfade_content(first, second, grid)[:, 0]
     assert not faded[: grid.before_vectors].any()
     assert np.all(np.diff(faded) >= 0) and np.diff(faded).max() < 0.03
     assert np.all(faded[grid.before_vectors + grid.after_vectors :] == 1)
@@ -67,14 +70,14 @@ def test_what_ends_in_a_window_is_repeated_after_a_second(is_first):
     samples = np.zeros(Config().encoder.window_vectors * vector, np.float32)
     n, start = 5 * rate, before if is_first else 0
     samples[start : before + n] = np.arange(1, before + n - start + 1)
-    filled = windows.repeated(windows.Window(samples, n), grid, f, is_first=is_first)
+    filled = fill_window(windows.Window(samples, n), grid, f, is_first=is_first)
     end = before + n
     np.testing.assert_array_equal(filled[: end + rate], samples[: end + rate])
     once = samples[start:end]
     np.testing.assert_array_equal(filled[end + rate : end + rate + len(once)], once)
     assert len(filled) == len(samples) and not filled[end + rate + len(once) :][:rate].any() and filled[-rate:].any()
     full = np.pad(samples[:end], (0, len(samples) - end), constant_values=1)
-    assert windows.repeated(windows.Window(full, core), grid, f, is_first=is_first) is full
+    assert fill_window(windows.Window(full, core), grid, f, is_first=is_first) is full
 
 
 def test_the_encoder_hears_a_short_recording_more_than_once(voice):
@@ -89,7 +92,7 @@ def test_the_encoder_hears_a_short_recording_more_than_once(voice):
     source = array_source(spoken[:, None], 22_050)
     found = analyse(source, voice.config)
     networks = dataclasses.replace(voice.networks, encoder=Listening())
-    list(stream.converted(source, found, networks, voice.shaping(found, 0.0, 0.0, 0.0)))
+    list(convert_stream(source, found, networks, voice.shaping(found, 0.0, 0.0, 0.0)))
     (mel,) = heard
     per_s = f.content_rate_hz // f.content_hop_samples
     grid = windows.Grid.of(voice.config)
@@ -114,7 +117,7 @@ def test_the_melody_and_the_formants_move_by_what_is_told(voice):
 
     networks = dataclasses.replace(voice.networks, decode=decode)
     shaping = voice.shaping(found, 5.0, 3.0, 0.0)
-    list(stream.converted(source, found, networks, shaping, lambda content, mel: mels.append(mel)))
+    list(convert_stream(source, found, networks, shaping, lambda content, mel: mels.append(mel)))
     (log_f0,), (mel,) = told, mels
     voiced = found.f0_hz[: len(mel)] > 0
     assert voiced.sum() > 100
@@ -123,12 +126,12 @@ def test_the_melody_and_the_formants_move_by_what_is_told(voice):
     np.testing.assert_allclose(12 / np.log(2) * (melody - spoken_log_f0), 5.0, atol=1e-3)
     # Elsewhere there may be the source's breath.
     inner = np.convolve(voiced, np.ones(9), "same") == 9
-    np.testing.assert_allclose(mel[inner], np.repeat(formants.moved(peaks, 3.0, f), inner.sum(), axis=0), atol=1e-3)
+    np.testing.assert_allclose(mel[inner], np.repeat(shift_formants(peaks, 3.0, f), inner.sum(), axis=0), atol=1e-3)
 
 
 def test_peaks_are_bent_and_the_rest_is_left_alone():
     samples = np.linspace(-3, 3, 1001).astype(np.float32)
-    bent = stream.bent(samples)
+    bent = soft_clip(samples)
     assert np.abs(bent).max() < 1 and np.all(np.diff(bent) >= 0)
     inside = np.abs(samples) <= stream.KNEE
     np.testing.assert_array_equal(bent[inside], samples[inside])
@@ -166,7 +169,7 @@ def test_who_stops_listening_waits_for_a_block_not_for_a_window(voice, monkeypat
     monkeypatch.setattr(vocoder, "BLOCK_FRAMES", 64)
     grid = windows.Grid.of(voice.config)
     n_of_first = round((grid.core_frames + 2 * grid.vocoded_frames) / 64)
-    made = stream.converted(source, found, voice.networks, voice.shaping(found, 0.0, 0.0, 0.0))
+    made = convert_stream(source, found, voice.networks, voice.shaping(found, 0.0, 0.0, 0.0))
     assert len(next(made)) and second.wait(60)
     made.close()
     # Of the second window one block, or two: that which was being made.
@@ -199,7 +202,7 @@ def test_a_breath_that_the_voice_does_not_draw_is_the_sources(voice):
 
     mels = []
     networks = dataclasses.replace(voice.networks, decode=silent)
-    list(stream.converted(source, found, networks, shaping, lambda content, mel: mels.append(mel)))
+    list(convert_stream(source, found, networks, shaping, lambda content, mel: mels.append(mel)))
     heard, n = np.concatenate(mels), round(3.2 * f.frames_per_s)
     gain = 10 ** ((f.speech_level_db - found.level_db) / 20)
     breathed = features.decoder_mel(drawn * gain, f)
@@ -229,5 +232,5 @@ def test_what_is_in_one_channel_alone_stays_as_loud(n_channels):
     samples = np.zeros((22_050, n_channels), np.float32)
     samples[:, 0] = np.random.default_rng(0).normal(0, 0.1, 22_050)
     signs = np.ones(n_channels, np.float32)
-    shares = stream.channel_shares(samples, signs, 22_050)
+    shares = channel_gains(samples, signs, 22_050)
     np.testing.assert_allclose(shares[:, 0] * mix_to_mono(samples, signs), samples[:, 0], atol=1e-5)

@@ -6,8 +6,8 @@ import soundfile
 
 from voiceswap.config import FeatureConfig
 from voiceswap.scoring import metrics
-from voiceswap.signal import f0 as pitch
 from voiceswap.signal import synthetic
+from voiceswap.signal.f0 import estimate_f0
 
 FEATURES = FeatureConfig()
 
@@ -36,11 +36,11 @@ def test_train_two_voices_and_convert_a_song(studio):
 
 @pytest.mark.timeout(900)
 def test_r35_the_melody_lies_where_it_is_told(studio):
-    song = pitch.f0_hz(synthetic.song(synthetic.CLARA).samples, FEATURES)
+    song = estimate_f0(synthetic.song(synthetic.CLARA).samples, FEATURES)
     assert [r["voice"] for r in studio.converted] == list(studio.speakers)
     for told in studio.converted:
         made, _ = soundfile.read(studio.folder / f"song.{told['voice']}.wav", dtype="float32")
-        made = pitch.f0_hz(made, FEATURES)
+        made = estimate_f0(made, FEATURES)
         both = (song > 0) & (made > 0)
         moved = float(np.median(12 * np.log2(made[both] / song[both])))
         print(f"{told['voice']}: told {told['pitch_semitones']:.2f}, moved by {moved:.2f} semitones")

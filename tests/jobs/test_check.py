@@ -12,6 +12,7 @@ from conftest import save
 from voiceswap.errors import StoppedError, UsageError
 from voiceswap.events import Note
 from voiceswap.jobs import check, train
+from voiceswap.jobs.check import check_lines
 from voiceswap.signal import synthetic
 
 RATE = 22050
@@ -44,7 +45,7 @@ def test_a_sound_folder_lacks_nothing_but_minutes(tmp_path, takes):
     assert 30 < found.condition.speech_s < found.condition.total_s == pytest.approx(50, abs=1)
     assert found.f0_range.low_hz > 100
     assert math.isnan(found.second_voice)
-    facts = list(check.lines(found))
+    facts = list(check_lines(found))
     assert len(facts) == 3 and facts[2].startswith("go with care: ")
 
 
@@ -56,7 +57,7 @@ def test_an_offset_is_nothing_that_speaks_against_a_folder(tmp_path, takes):
     assert named(offset) == named(plain)
     assert offset.accompaniment_db == pytest.approx(plain.accompaniment_db, abs=0.5)
     assert offset.units == pytest.approx(plain.units, abs=0.02)
-    assert list(check.lines(offset))[:2] == list(check.lines(plain))[:2]
+    assert list(check_lines(offset))[:2] == list(check_lines(plain))[:2]
 
 
 def test_what_was_done_to_a_folder_is_named(tmp_path, takes):
@@ -140,11 +141,11 @@ def test_a_folder_of_nothing_but_damage_is_a_no_go(tmp_path):
     (found,) = check.check(tmp_path / "bad")
     assert found.verdict == check.NO_GO
     assert {"little", "skipped"} == set(named(found))
-    assert list(check.lines(found))[:2] == [
+    assert list(check_lines(found))[:2] == [
         "0.0 minutes of speech in 1 recording, 1 left out",
         "no speech is heard in it",
     ]
-    assert len(list(check.lines(found))) == 3
+    assert len(list(check_lines(found))) == 3
 
 
 def test_what_cannot_be_checked_is_refused(tmp_path):
@@ -186,7 +187,7 @@ def test_train_says_it_first(tmp_path, takes, home, tiny_base):
         folder_of(tmp_path / "speakerA", takes["anna"]),
         base=tiny_base,
         timelapse=False,
-        report=lambda event: notes.append(event) if isinstance(event, Note) else None,
+        on_event=lambda event: notes.append(event) if isinstance(event, Note) else None,
     )
     about = [note for note in notes if note.text.startswith("speakerA: ")][:3]
     assert "minutes of speech" in about[0].text and "dBFS" in about[1].text

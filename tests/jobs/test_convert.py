@@ -23,7 +23,8 @@ from voiceswap.events import Progress
 from voiceswap.jobs import convert
 from voiceswap.jobs.batch import places_of
 from voiceswap.model.base import Base
-from voiceswap.signal import loudness, synthetic
+from voiceswap.signal import synthetic
+from voiceswap.signal.loudness import remove_dc
 from voiceswap.storage import folder
 
 
@@ -78,7 +79,7 @@ def test_the_time_left_is_told_by_the_stage_that_runs(voice, home, monkeypatch):
     monkeypatch.setattr(convert, "survey", slow)
     monkeypatch.setattr(convert, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + passed_s[0]))
     spoken = synthetic.speech(synthetic.BORIS, 70.0, seed=3).samples
-    voiceswap.convert(save(home / "boris.wav", spoken), as_="speakerA", mode="dry", report=told.append)
+    voiceswap.convert(save(home / "boris.wav", spoken), as_="speakerA", mode="dry", on_event=told.append)
     left = [e.left_s for e in told if isinstance(e, Progress) and e.stage == "converting"]
     assert len(left) >= 3 and math.isnan(left[0])
     # The million seconds before are no part of it.
@@ -92,7 +93,7 @@ def test_protect_keeps_what_is_unvoiced_and_formant_changes_the_timbre(voice):
     plain = voice.convert(source, 22050, pitch=0)
     kept = voice.convert(source, 22050, pitch=0, protect=1.0)
     inner = slice(4000, 18000)
-    (steady,) = loudness.without_offset([source], 22050)
+    (steady,) = remove_dc([source], 22050)
     np.testing.assert_allclose(kept[inner], steady[inner], atol=0.01)
     assert np.corrcoef(plain[inner], source[inner])[0, 1] < 0.5
     assert np.corrcoef(kept[22050:], source[22050:])[0, 1] < 0.8
@@ -326,7 +327,7 @@ def test_a_folder_is_converted_and_one_bad_file_does_not_hold_up_the_others(voic
         save(home / "in" / name, spoken)
     (home / "in" / "deep" / "bad.wav").write_bytes(b"hello")
     notes = []
-    results = voiceswap.convert(home / "in", as_="speakerA", out=home / "out", report=notes.append)
+    results = voiceswap.convert(home / "in", as_="speakerA", out=home / "out", on_event=notes.append)
     status = {str(r.output.relative_to(home / "out")): r.status for r in results}
     assert status == {
         "a.speakerA.wav": "converted",

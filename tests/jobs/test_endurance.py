@@ -15,6 +15,7 @@ import voiceswap
 from voiceswap.audio.source import array_source
 from voiceswap.conversion import stream
 from voiceswap.conversion.analysis import analyse
+from voiceswap.conversion.stream import convert_stream
 from voiceswap.signal import synthetic
 
 MEASURED = textwrap.dedent(
@@ -45,7 +46,7 @@ MEASURED = textwrap.dedent(
 )
 CONVERT = MEASURED + textwrap.dedent(
     """
-    (made,) = voiceswap.convert(sys.argv[2], as_="speakerA", out=sys.argv[3], mode="dry", report=report)
+    (made,) = voiceswap.convert(sys.argv[2], as_="speakerA", out=sys.argv[3], mode="dry", on_event=report)
     told = {f"{stage} {tenth}": kb for (stage, tenth), kb in marks.items()}
     took_s = time.monotonic() - began
     print(json.dumps({"peak_kb": peak[0], "marks": told, "took_s": took_s, "duration_s": made.duration_s}))
@@ -53,7 +54,7 @@ CONVERT = MEASURED + textwrap.dedent(
 )
 TRAIN = MEASURED + textwrap.dedent(
     """
-    voiceswap.train(sys.argv[2], voices=sys.argv[3], report=report)
+    voiceswap.train(sys.argv[2], voices=sys.argv[3], on_event=report)
     print(json.dumps({"peak_kb": peak[0], "took_s": time.monotonic() - began}))
     """
 )
@@ -131,7 +132,7 @@ def test_r17_blocks_of_any_size_give_the_same(voice):
     def made(block_s):
         source = array_source(samples, 22_050, round(block_s * 22_050))
         assert np.array_equal(analyse(source, voice.config).f0_hz, found.f0_hz)
-        return np.concatenate(list(stream.converted(source, found, voice.networks, shaping)))
+        return np.concatenate(list(convert_stream(source, found, voice.networks, shaping)))
 
     whole = made(30)
     for block_s in (5, 10):

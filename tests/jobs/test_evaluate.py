@@ -13,6 +13,7 @@ from conftest import save
 from voiceswap.errors import AudioError, StoppedError, UsageError
 from voiceswap.jobs import evaluate
 from voiceswap.scoring import external as instruments
+from voiceswap.scoring.external import load_recogniser
 from voiceswap.signal import synthetic
 
 
@@ -25,7 +26,7 @@ def sources(home):
 
 @pytest.fixture
 def no_mos(monkeypatch):
-    monkeypatch.setattr(instruments, "dnsmos", lambda: None)
+    monkeypatch.setattr(instruments, "load_dnsmos", lambda: None)
 
 
 def test_a_trained_voice_knows_whose_it_is(voice, sources, no_mos):
@@ -119,13 +120,13 @@ def test_a_language_that_the_recogniser_does_not_know_is_told_before_the_work(
     assert "a code such as en or de" in caught.value.hint
     monkeypatch.setattr(Whisper, "supported_languages", ["en"])
     with pytest.raises(UsageError) as caught:
-        instruments.recogniser(whisper, "de")
+        load_recogniser(whisper, "de")
     assert caught.value.hint.startswith("wanted en;")
 
 
 def test_words_are_heard_in_the_language_that_is_given(whisper):
-    assert instruments.recogniser(whisper, "de")(np.zeros(16_000)) == ["said", "in", "de"]
-    assert instruments.recogniser(whisper, None)(np.zeros(16_000)) == ["said", "in", "none"]
+    assert load_recogniser(whisper, "de")(np.zeros(16_000)) == ["said", "in", "de"]
+    assert load_recogniser(whisper, None)(np.zeros(16_000)) == ["said", "in", "none"]
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_r30_bad_recordings_among_good_ones_are_named(recordings, use_tiny, tmp_
     save(tmp_path / "bea" / "silence.wav", np.zeros(22050))
     (tmp_path / "bea" / "notes.txt").write_text("not looked at")
     events = []
-    voiceswap.train(tmp_path / "bea", report=events.append)
+    voiceswap.train(tmp_path / "bea", on_event=events.append)
     (found,) = [e for e in events if isinstance(e, Found)]
     assert {p.name for p, _ in found.skipped} == {"empty.wav", "text.mp3", "silence.wav"}
     assert all(reason for _, reason in found.skipped)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from conftest import TINY, save
 from voiceswap.audio.read import read_mono
 from voiceswap.errors import ModelError, StoppedError, UsageError
-from voiceswap.events import Note, Progress, silent
+from voiceswap.events import Note, Progress, ignore_events
 from voiceswap.jobs import check, pretrain
 from voiceswap.model import base
 from voiceswap.model.base import load_base
@@ -263,7 +263,7 @@ def test_the_slim_vocoder_is_ranked_and_judged_by_each_speed_that_it_hears_often
     model = SimpleNamespace(predict_on_batch=lambda mels: np.zeros((1, 1)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pretrain, "_played", played)
-        said, sources = pretrain._said_by(model, people, TINY, silent)
+        said, sources = pretrain._said_by(model, people, TINY, ignore_events)
     assert sorted(int(path.name) for path in sources) == sorted(set(range(pretrain.SAID_SPEAKERS)) - short)
     speeds = said.mel[:, 0, 0]
     for every in (pretrain.SAID_HELD_OUT, pretrain.SAID_RANKED):

@@ -54,7 +54,9 @@ def loudness(path):
 
 def test_a_song_stays_as_loud_and_its_accompaniment_as_it_is(voice, home, mix):
     notes = []
-    (made,) = voiceswap.convert(mix, as_="speakerA", mode="song", stems=home / "stems", report=notes.append, mark=False)
+    (made,) = voiceswap.convert(
+        mix, as_="speakerA", mode="song", stems=home / "stems", on_event=notes.append, mark=False
+    )
     assert loudness(made.output) == pytest.approx(loudness(mix), abs=0.3)
     assert any(isinstance(e, Note) and re.search(r"put back with [+-]\d\.\d dB", e.text) for e in notes)
     result, converted, rest = (
@@ -207,6 +209,6 @@ def test_a_stem_that_exists_is_told_before_anything_is_converted(voice, home, mi
             as_="speakerA",
             mode="song",
             stems=home / "stems",
-            report=lambda e: stages.append(getattr(e, "stage", "")),
+            on_event=lambda e: stages.append(getattr(e, "stage", "")),
         )
     assert "converting" not in stages and not (home / "song.speakerA.wav").exists()

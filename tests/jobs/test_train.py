@@ -12,12 +12,12 @@ from voiceswap.events import Found, Note, Plan, Progress
 from voiceswap.signal import f0 as pitch
 from voiceswap.signal import synthetic
 from voiceswap.training import loop
-from voiceswap.training.learner import Learner
+from voiceswap.training.learner import DecoderLearner
 
 
 def test_a_voice_is_trained_kept_ready_and_trained_further(recordings, use_tiny):
     events = []
-    (result,) = voiceswap.train(recordings, report=events.append)
+    (result,) = voiceswap.train(recordings, on_event=events.append)
     assert (result.name, result.status, result.steps) == ("speakerA", "trained", 12)
     assert result.scores["best"] <= result.scores["first"]
     found = next(e for e in events if isinstance(e, Found))
@@ -81,7 +81,7 @@ def test_a_voice_is_trained_further_each_time_by_as_much_again(recordings, use_t
     (second,) = voiceswap.train(recordings, more=True, minutes=10, **quick)
     assert (second.status, second.steps) == ("trained", 24)
     # Never again better, so that it ends early.
-    monkeypatch.setattr(Learner, "score", lambda self, batch: 99.0)
+    monkeypatch.setattr(DecoderLearner, "score", lambda self, batch: 99.0)
     monkeypatch.setattr(loop.RunState, "ended", patient(loop.RunState.ended, 1))
     assert [voiceswap.train(recordings, more=True, **quick)[0].steps for _ in range(2)] == [28, 32]
     shutil.rmtree(home / "voices" / ".runs")
@@ -101,7 +101,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(recordings, use_tiny
     newest = max((home / "voices" / ".runs" / "speakerA").glob("step-*"))
     (newest / "state.safetensors").write_bytes(b"torn")
     events = []
-    (result,) = voiceswap.train(recordings, report=events.append)
+    (result,) = voiceswap.train(recordings, on_event=events.append)
     assert result.status == "trained"
     assert any(isinstance(e, Note) and e.warning and "state.safetensors" in e.text for e in events)
     assert any(isinstance(e, Note) and "going on from step 6" in e.text for e in events)
@@ -128,7 +128,7 @@ def test_too_little_speech_is_refused(home, use_tiny):
 
 
 def test_speech_without_any_voice_is_refused_before_the_training(recordings, use_tiny, home, monkeypatch):
-    monkeypatch.setattr(pitch, "f0_range", lambda f0_hz: None)
+    monkeypatch.setattr(pitch, "measure_f0_range", lambda f0_hz: None)
     with pytest.raises(AudioError, match="speakerA has no voiced sound"):
         voiceswap.train(recordings)
     assert not list(home.rglob("step-*"))

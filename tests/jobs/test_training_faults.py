@@ -22,7 +22,7 @@ from voiceswap.events import Note
 from voiceswap.model import base
 from voiceswap.signal import synthetic
 from voiceswap.storage import atomic, folder
-from voiceswap.training.learner import Learner
+from voiceswap.training.learner import DecoderLearner
 
 SLOW = """
 import time
@@ -195,13 +195,13 @@ def test_r27_the_same_seed_gives_the_same_bytes_anywhere(mother, recordings, hom
 
 
 def test_r29_a_loss_that_is_not_finite_stops_within_a_step(recordings, use_tiny, home, monkeypatch):
-    real, n_calls = Learner.step, []
+    real, n_calls = DecoderLearner.step, []
 
     def step(self, batch, number, n_steps):
         n_calls.append(number)
         return float("nan") if number == 5 else real(self, batch, number, n_steps)
 
-    monkeypatch.setattr(Learner, "step", step)
+    monkeypatch.setattr(DecoderLearner, "step", step)
     with pytest.raises(VoiceswapError, match=r"broke down at step 5, on .*: its loss or gradient is nan$") as caught:
         voiceswap.train(recordings)
     assert caught.value.exit_code == 1
@@ -214,7 +214,7 @@ def test_r29_a_loss_that_is_not_finite_stops_within_a_step(recordings, use_tiny,
 
 @pytest.mark.parametrize("group", ["decoder", "optimiser"])
 def test_r29_weights_that_are_not_finite_are_never_saved(group, recordings, use_tiny, home, monkeypatch):
-    real = Learner.step
+    real = DecoderLearner.step
 
     def step(self, batch, number, n_steps):
         loss = real(self, batch, number, n_steps)
@@ -226,7 +226,7 @@ def test_r29_weights_that_are_not_finite_are_never_saved(group, recordings, use_
             variable.assign(np.full(variable.shape, np.nan, np.float32))
         return loss
 
-    monkeypatch.setattr(Learner, "step", step)
+    monkeypatch.setattr(DecoderLearner, "step", step)
     with pytest.raises(VoiceswapError, match=r"broke down at step 5, on .*\.wav: some weights are not finite"):
         voiceswap.train(recordings)
     monkeypatch.undo()
@@ -265,7 +265,7 @@ def test_r31_what_differs_on_resume_is_named_field_by_field(recordings, use_tiny
     extra.unlink()
     monkeypatch.setattr(voiceswap, "__version__", "9.9")
     told = []
-    assert voiceswap.train(recordings, report=told.append)[0].status == "trained"
+    assert voiceswap.train(recordings, on_event=told.append)[0].status == "trained"
     assert any(isinstance(e, Note) and e.warning and "was begun with voiceswap 0." in e.text for e in told)
 
 

@@ -25,7 +25,7 @@ from voiceswap.model.vocoders.hifigan import inner_convolutions
 from voiceswap.model.vocoders.low_rank import check_ranks, expected_low_rank, pack_low_rank, unpack_low_rank
 from voiceswap.model.weights import expected_arrays, load_arrays, quantise_int8, to_arrays
 from voiceswap.signal import features, synthetic
-from voiceswap.signal.spectral_correction import matched
+from voiceswap.signal.spectral_correction import correct_mel
 
 RANDOM = np.random.default_rng(0)
 
@@ -72,7 +72,7 @@ def test_vocoder_in_blocks_is_vocoder_in_one_piece():
     for n in (1, 100, vocoder.BLOCK_FRAMES + 50, 2 * vocoder.BLOCK_FRAMES + 7, 3 * vocoder.BLOCK_FRAMES - 1):
         mel = (RANDOM.normal(size=(n, 80)) - 5).astype(np.float32)
         inner = slice(40, -40)
-        whole = matched(sound.network(mel[None])[0], mel, TINY.features).reshape(n, -1)
+        whole = correct_mel(sound.network(mel[None])[0], mel, TINY.features).reshape(n, -1)
         made = sound(mel).reshape(n, -1)
         np.testing.assert_allclose(made[inner], whole[inner], atol=1e-6)
     assert len(sound(mel[:0])) == 0

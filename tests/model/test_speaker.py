@@ -6,6 +6,7 @@ import pytest
 from voiceswap.audio.resample import resample
 from voiceswap.model import speaker
 from voiceswap.model.networks import speaker as speaker_network
+from voiceswap.model.speaker import mean_embedding
 from voiceswap.signal import synthetic
 
 
@@ -43,13 +44,13 @@ def test_the_network_is_three_lstms_and_a_rectified_map():
 
 
 def test_an_offset_is_no_part_of_a_voice(encoder):
-    plain, offset = (speaker.direction(encoder.pieces(said(synthetic.ANNA, 0) + dc)) for dc in np.float32([0, 0.03]))
+    plain, offset = (mean_embedding(encoder.pieces(said(synthetic.ANNA, 0) + dc)) for dc in np.float32([0, 0.03]))
     assert plain @ offset > 0.999
 
 
 def test_one_person_points_one_way_and_another_elsewhere(encoder):
     anna, boris = (
-        [speaker.direction(encoder.pieces(said(who, seed))) for seed in range(3)]
+        [mean_embedding(encoder.pieces(said(who, seed))) for seed in range(3)]
         for who in (synthetic.ANNA, synthetic.BORIS)
     )
     same = [people[i] @ people[j] for people in (anna, boris) for i, j in ((0, 1), (0, 2), (1, 2))]
@@ -63,7 +64,7 @@ def test_pieces_are_directions_of_length_one_and_silence_has_none(encoder):
     np.testing.assert_allclose(np.linalg.norm(pieces, axis=1), 1, atol=1e-5)
     for nothing in (np.zeros(16000, np.float32), np.zeros(0, np.float32)):
         assert encoder.pieces(nothing).shape == (0, speaker.WIDTH)
-    assert np.isnan(speaker.direction(np.zeros((0, speaker.WIDTH)))).all()
+    assert np.isnan(mean_embedding(np.zeros((0, speaker.WIDTH)))).all()
     assert len(encoder.pieces(samples[:3000])) == 1
 
 
@@ -77,5 +78,5 @@ def test_many_recordings_are_heard_as_one_by_one(encoder):
 def test_quiet_recordings_are_raised(encoder):
     samples = said(synthetic.BORIS, 1)
     samples *= np.float32(0.03 / np.sqrt(np.mean(samples**2)))
-    loud, quiet = (speaker.direction(encoder.pieces(samples * np.float32(gain))) for gain in (1.0, 0.1))
+    loud, quiet = (mean_embedding(encoder.pieces(samples * np.float32(gain))) for gain in (1.0, 0.1))
     assert loud @ quiet > 0.999

@@ -12,7 +12,7 @@ import soundfile
 import voiceswap
 from conftest import save
 from voiceswap.errors import UsageError
-from voiceswap.jobs.detect import account
+from voiceswap.jobs.detect import describe_recording
 from voiceswap.provenance import c2pa as credentials
 from voiceswap.shell.cli import app
 from voiceswap.signal import synthetic
@@ -34,10 +34,10 @@ def test_a_signed_result_is_verified_and_a_changed_byte_is_told(voice, source, c
         standalone_mode=False,
     )
     np.testing.assert_array_equal(soundfile.read(signed)[0], soundfile.read(plain)[0])
-    found = account(signed)
+    found = describe_recording(signed)
     assert found.credentials == credentials.Credentials("valid", "Anna, Tests")
     assert found.record.signed and found.record.voice == "speakerA" and found.faults == ()
-    assert account(plain).credentials is None
+    assert describe_recording(plain).credentials is None
     capsys.readouterr()
     app(["info", str(signed)], standalone_mode=False)
     assert "content credentials: valid, signed by Anna, Tests" in capsys.readouterr().out
@@ -56,14 +56,14 @@ def test_what_is_called_a_wav_and_was_never_signed_is_not_broken(kind, home):
     pytest.importorskip("c2pa")
     options = {"format": "WAV", "endian": "BIG"} if kind == "RIFX" else {"format": kind}
     soundfile.write(home / "x.wav", SPOKEN, 22_050, **options)
-    assert account(home / "x.wav").credentials is None
+    assert describe_recording(home / "x.wav").credentials is None
 
 
 def test_a_signature_is_found_whatever_the_file_is_called(voice, source, certificate):
     (made,) = voiceswap.convert(source, as_="speakerA", c2pa=certificate)
     for name in ("b.mp3", "b.ogg"):
         renamed = made.output.rename(source.with_name(name))
-        found = account(renamed)
+        found = describe_recording(renamed)
         assert found.credentials.state == "valid" and not found.faults
         renamed.rename(made.output)
 
@@ -90,16 +90,16 @@ def test_each_byte_of_sound_and_tags_counts(voice, source, certificate):
         data[at] ^= 0x10
         made.output.write_bytes(data)
         # A signature holds padding that nothing depends on: there it is enough to survive.
-        assert account(made.output).faults or at >= manifest, at
+        assert describe_recording(made.output).faults or at >= manifest, at
     with soundfile.SoundFile(made.output, "w", 22050, 1) as file:
         file.comment = account_comment(whole, made.output)
         file.write(SPOKEN)
-    assert account(made.output).faults == ("it was signed, but its signature is gone",)
+    assert describe_recording(made.output).faults == ("it was signed, but its signature is gone",)
 
 
 def account_comment(whole, path):
     path.write_bytes(whole)
-    return account(path).tags["comment"]
+    return describe_recording(path).tags["comment"]
 
 
 def on_another_curve(pem, path):

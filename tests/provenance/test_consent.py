@@ -13,6 +13,7 @@ from voiceswap.conversion import voice as voices
 from voiceswap.errors import UsageError
 from voiceswap.events import Note
 from voiceswap.provenance import consent as agreements
+from voiceswap.provenance.consent import consents_by_voice, parse_consents
 from voiceswap.signal import synthetic
 
 SAID = "Anna Example, to songs in her voice for the album, 3 May 2026"
@@ -33,11 +34,11 @@ def test_what_was_agreed_to_is_on_the_card_and_stays_there(recordings, use_tiny)
     assert {"data_sha256", "speech_s", "scores"} <= card().keys()
     assert voiceswap.load("speakerA").consent_line == f"consent: {SAID}"
     events = []
-    voiceswap.train(recordings, fresh=True, report=events.append)
+    voiceswap.train(recordings, fresh=True, on_event=events.append)
     assert card()["consent"]["statement"] == SAID and card()["licence"] == "CC-BY-4.0"
     assert not any("consent" in text for text in warnings(events))
     save(recordings / "other.wav", synthetic.speech(synthetic.BORIS, 8.0, seed=9).samples)
-    voiceswap.train(recordings, report=events.append)
+    voiceswap.train(recordings, on_event=events.append)
     assert card()["consent"] == {"recorded": False}
     assert "speakerA: no consent is recorded of these recordings; give it with --consent" in warnings(events)
 
@@ -74,11 +75,11 @@ def test_a_stopped_training_goes_on_with_what_was_said_before(recordings, use_ti
 def test_converting_says_what_the_card_says(voice, home):
     source = save(home / "a.wav", synthetic.speech(synthetic.BORIS, 1.0).samples)
     events = []
-    voiceswap.convert(source, as_="speakerA", report=events.append)
+    voiceswap.convert(source, as_="speakerA", on_event=events.append)
     assert "speakerA: no consent is recorded" in warnings(events)
     voices.with_card(voice, voice.card | {"consent": {"recorded": True, "statement": SAID}})
     events.clear()
-    voiceswap.convert(source, as_="speakerA", force=True, report=events.append)
+    voiceswap.convert(source, as_="speakerA", force=True, on_event=events.append)
     assert any(isinstance(e, Note) and e.text == f"speakerA: consent: {SAID}" and not e.warning for e in events)
 
 
@@ -97,17 +98,17 @@ def test_old_and_odd_cards_load(voice, recordings):
 
 def test_whose_consent_it_is_must_be_clear(tmp_path):
     both = ["a", "b"]
-    assert agreements.split(["a=x", "b=y = z"], both) == {"a": "x", "b": "y = z"}
-    assert agreements.split(["she said x=y"], ["a"]) == {"a": "she said x=y"}
-    assert agreements.by_voice("  ", ["a"]) == agreements.by_voice(None, both) == {}
+    assert parse_consents(["a=x", "b=y = z"], both) == {"a": "x", "b": "y = z"}
+    assert parse_consents(["she said x=y"], ["a"]) == {"a": "she said x=y"}
+    assert consents_by_voice("  ", ["a"]) == consents_by_voice(None, both) == {}
     for call, says in [
-        (lambda: agreements.split(["all of us"], both), "not said whose consent 'all of us' is"),
-        (lambda: agreements.split(["a=x", "a=y"], both), "given twice"),
-        (lambda: agreements.by_voice("all of us", both), "not said whose"),
-        (lambda: agreements.by_voice({"c": "x"}, both), "consent of 'c', who is not trained here"),
-        (lambda: agreements.by_voice("letter.txt", ["a"]), "no such file: letter.txt"),
-        (lambda: agreements.by_voice(tmp_path / "none", ["a"]), "no such file"),
-        (lambda: agreements.by_voice("x " * 2000, ["a"]), "3999 characters"),
+        (lambda: parse_consents(["all of us"], both), "not said whose consent 'all of us' is"),
+        (lambda: parse_consents(["a=x", "a=y"], both), "given twice"),
+        (lambda: consents_by_voice("all of us", both), "not said whose"),
+        (lambda: consents_by_voice({"c": "x"}, both), "consent of 'c', who is not trained here"),
+        (lambda: consents_by_voice("letter.txt", ["a"]), "no such file: letter.txt"),
+        (lambda: consents_by_voice(tmp_path / "none", ["a"]), "no such file"),
+        (lambda: consents_by_voice("x " * 2000, ["a"]), "3999 characters"),
         (lambda: voiceswap.train("nobody", licence="x" * 501), "the licence has 501 characters"),
     ]:
         with pytest.raises(UsageError, match=says):
@@ -122,7 +123,7 @@ def test_a_file_that_cannot_be_read_is_told_in_one_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr(type(tmp_path), "open", refused)
     with pytest.raises(UsageError, match=r"cannot read .*letter\.txt: permission denied"):
-        agreements.by_voice(tmp_path / "letter.txt", ["a"])
+        consents_by_voice(tmp_path / "letter.txt", ["a"])
 
 
 def test_an_unsound_note_of_the_past_is_passed_over(recordings, use_tiny, home):

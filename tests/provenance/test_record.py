@@ -14,8 +14,9 @@ from conftest import save
 from voiceswap.audio.read import AudioInfo, read_tags
 from voiceswap.audio.write import Writer
 from voiceswap.errors import UsageError
-from voiceswap.jobs.detect import account
+from voiceswap.jobs.detect import describe_recording
 from voiceswap.provenance import record
+from voiceswap.provenance.record import record_from_tags, record_tags
 from voiceswap.shell.cli import app
 from voiceswap.signal import synthetic
 
@@ -32,7 +33,7 @@ def test_every_format_says_how_it_was_made(voice, source, ending):
     with soundfile.SoundFile(source, "r+") as file:
         file.title, file.artist = "A song", "Boris"
     (made,) = voiceswap.convert(source, as_="speakerA", out=source.with_name(f"b.{ending}"))
-    found = account(made.output)
+    found = describe_recording(made.output)
     assert (found.kind.title, found.kind.artist) == ("A song", "Boris")
     kept = found.record
     assert (kept.voiceswap, kept.voice, kept.voice_id) == (voiceswap.__version__, "speakerA", voice.id)
@@ -48,8 +49,8 @@ def test_a_wav_says_it_in_its_bext_chunk_too(voice, source):
     (made,) = voiceswap.convert(source, as_="speakerA", out=source.with_name("b.wav"))
     with av.open(str(made.output)) as container:
         said = {value.strip() for value in container.metadata.values()}
-    kept = account(made.output).record
-    assert record.from_tags(container.metadata) == kept, "what ffmpeg would carry over into another format"
+    kept = describe_recording(made.output).record
+    assert record_from_tags(container.metadata) == kept, "what ffmpeg would carry over into another format"
     sentence = f"T=voice converted to speakerA with voiceswap {kept.voiceswap}; trainedAlgorithmicMedia"
     assert {sentence, f"voiceswap {kept.voiceswap}", kept.source_sha256[:32], kept.made[:10], kept.made[11:19]} <= said
 
@@ -60,7 +61,7 @@ def test_the_record_beside_a_result(voice, source):
     value = json.loads(made.sidecar.read_text())
     assert value["sha256"] == hashlib.sha256(made.output.read_bytes()).hexdigest()
     assert value["marked"] is False and value["voice_id"] == voice.id
-    found = account(made.output)
+    found = describe_recording(made.output)
     assert found.sidecar == "agrees" and found.record.voice == "speakerA" and not found.record.marked
     before = made.sidecar.read_bytes()
     made.output.unlink()
@@ -70,7 +71,9 @@ def test_the_record_beside_a_result(voice, source):
     voiceswap.convert(source, as_="speakerA", out=made.output, sidecar=True, force=True)
     assert made.sidecar.read_bytes() != before
     made.output.write_bytes(made.output.read_bytes()[:-1] + b"\1")
-    assert account(made.output).faults == ("the record beside it is of another file, or this one was changed",)
+    assert describe_recording(made.output).faults == (
+        "the record beside it is of another file, or this one was changed",
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,7 @@ def test_the_record_beside_a_result(voice, source):
 )
 def test_what_has_too_little_sound_says_that_it_bears_no_mark(voice, home, samples):
     (made,) = voiceswap.convert(save(home / "a.wav", samples, 24_000), as_="speakerA", sidecar=True)
-    assert not made.marked and not account(made.output).record.marked
+    assert not made.marked and not describe_recording(made.output).record.marked
     assert json.loads(made.sidecar.read_text())["marked"] is False
 
 
@@ -114,7 +117,7 @@ def test_hostile_tags_do_no_harm(home, capsys, comment, ending):
 @pytest.mark.parametrize("text", ["", "[]", '{"voiceswap": "1"', "[" * 10_000, '"x"', "x" * 70_000])
 def test_an_unreadable_record_beside_a_recording_is_told(source, text):
     source.with_name("a.wav.json").write_text(text)
-    assert account(source).faults == ("the record beside it cannot be read",)
+    assert describe_recording(source).faults == ("the record beside it cannot be read",)
 
 
 def test_bytes_that_are_no_text_do_no_harm(home):
@@ -123,16 +126,16 @@ def test_bytes_that_are_no_text_do_no_harm(home):
         file.comment = "AAAAAAAA"
         file.write(SPOKEN)
     path.write_bytes(path.read_bytes().replace(b"AAAAAAAA", b"\xff\xfe\x80\xc0\x9b2J\xff"))
-    assert account(path).record is None
+    assert describe_recording(path).record is None
 
 
 @pytest.mark.parametrize("ending", ["wav", "flac", "mp3", "ogg"])
 @pytest.mark.parametrize("name", ["ж" * 100, "🎤" * 50], ids=["letters", "pictures"])
 def test_the_longest_names_are_read_back(home, name, ending):
     made = record.Record("1.0", name, "0" * 64, "2026-01-02T03:04:05+00:00", record.SOURCE_TYPE, "1" * 64, marked=True)
-    with Writer(home / f"x.{ending}", AudioInfo(24_000, 1, "WAV", "PCM_16"), record.tags(made)) as writer:
+    with Writer(home / f"x.{ending}", AudioInfo(24_000, 1, "WAV", "PCM_16"), record_tags(made)) as writer:
         writer.write(np.zeros((24_000, 1), np.float32))
-    assert record.from_tags(read_tags(home / f"x.{ending}")) == made
+    assert record_from_tags(read_tags(home / f"x.{ending}")) == made
 
 
 def test_many_long_tags_are_no_crash(home):
@@ -157,5 +160,5 @@ def test_a_result_whose_name_is_no_text_has_its_record(home):
 
 def test_what_a_tag_holds_is_what_was_put_in():
     made = record.Record("1.0", "Zoë = {x}; y", "0" * 64, marked=True)
-    assert record.from_tags(record.tags(made)) == made
-    assert "not marked" in record.tags(record.Record("1.0"))["comment"]
+    assert record_from_tags(record_tags(made)) == made
+    assert "not marked" in record_tags(record.Record("1.0"))["comment"]

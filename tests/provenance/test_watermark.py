@@ -14,6 +14,8 @@ from voiceswap.audio.resample import resample
 from voiceswap.errors import UsageError
 from voiceswap.provenance import detector as detect
 from voiceswap.provenance import watermark as mark
+from voiceswap.provenance.detector import detect_watermark
+from voiceswap.provenance.watermark import Watermarker
 from voiceswap.signal.synthetic import ANNA, BORIS, CLARA, song, speech
 
 RATE = 16000
@@ -23,7 +25,7 @@ TAG = 51966
 def marked(samples, rate=RATE, tag=TAG, block=None):
     """Samples (n,) or (n, n_channels), marked in blocks."""
     samples = samples[:, None] if samples.ndim == 1 else samples
-    marker = mark.Marker(rate, samples.shape[1], tag)
+    marker = Watermarker(rate, samples.shape[1], tag)
     block = block or max(1, len(samples))
     parts = [marker.push(samples[i : i + block]) for i in range(0, len(samples), block)]
     out = np.concatenate([*parts, marker.finish()])
@@ -33,7 +35,7 @@ def marked(samples, rate=RATE, tag=TAG, block=None):
 
 def found(samples, rate=RATE, block=50_000, **options):
     samples = samples[:, None] if samples.ndim == 1 else samples
-    return detect.detect((samples[i : i + block] for i in range(0, len(samples), block)), rate, **options)
+    return detect_watermark((samples[i : i + block] for i in range(0, len(samples), block)), rate, **options)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def test_blocks_do_not_matter(talk, block):
 def test_the_mark_lies_only_where_it_is_wanted(talk, marked_talk, block):
     x, where = talk[:, None], np.zeros(len(talk), bool)
     where[2 * RATE : 5 * RATE] = True
-    marker = mark.Marker(RATE, 1, TAG)
+    marker = Watermarker(RATE, 1, TAG)
     parts = [marker.push(x[i : i + block], where[i : i + block]) for i in range(0, len(x), block)]
     y = np.concatenate([*parts, marker.finish()])
     frame = round(0.04 * RATE)
@@ -229,7 +231,7 @@ def test_the_pattern_never_changes():
 
 def test_too_little_to_mark(talk):
     for x, bears in ((talk, True), (talk[: RATE // 2], False), (np.zeros(5 * RATE, np.float32), False)):
-        marker = mark.Marker(RATE, 1, TAG)
+        marker = Watermarker(RATE, 1, TAG)
         marker.push(x[:, None])
         marker.finish()
         assert marker.bears_mark is bears
@@ -238,4 +240,4 @@ def test_too_little_to_mark(talk):
 @pytest.mark.parametrize("tag", [-1, 65536])
 def test_tags_out_of_range_are_refused(tag):
     with pytest.raises(UsageError, match="wanted 0 to 65535"):
-        mark.Marker(RATE, 1, tag)
+        Watermarker(RATE, 1, tag)

@@ -13,10 +13,14 @@ from conftest import save
 from voiceswap.audio.source import array_source
 from voiceswap.config import Config
 from voiceswap.errors import AudioError, UsageError
-from voiceswap.scoring import embedding as identity
 from voiceswap.scoring import external as instruments
 from voiceswap.scoring import scores
-from voiceswap.signal import loudness, synthetic, world
+from voiceswap.scoring.embedding import SpeakerEmbedding, embed_recordings, embedding_from_card, embedding_to_card
+from voiceswap.scoring.external import count_word_errors, load_dnsmos, load_recogniser, split_words
+from voiceswap.scoring.scores import Scorer, paired_stretches
+from voiceswap.signal import synthetic
+from voiceswap.signal.loudness import remove_dc
+from voiceswap.signal.world import analyse_world, warp_world
 
 F = Config().features
 RATE = F.mel_rate_hz
@@ -29,7 +33,7 @@ def boris():
 
 
 def judged(source, made, **with_what):
-    judge = scores.Judge(F, with_what.pop("target", None), with_what.pop("mos", None), **with_what)
+    judge = Scorer(F, with_what.pop("target", None), with_what.pop("mos", None), **with_what)
     return judge.scores(Path("x.wav"), *(array_source(x[:, None].astype(np.float32), RATE) for x in (source, made)))
 
 
@@ -49,7 +53,7 @@ def test_an_offset_is_no_sound(boris):
 
 
 def test_each_flaw_moves_its_own_score(boris):
-    higher = judged(boris, world.warped(world.analysed(boris, F), f0_ratio=2 ** (3 / 12), envelope_ratio=1.0))
+    higher = judged(boris, warp_world(analyse_world(boris, F), f0_ratio=2 ** (3 / 12), envelope_ratio=1.0))
     assert higher.shift_cents == pytest.approx(300, abs=15) and higher.f0_rmse_cents < 40
     louder = judged(boris, boris * 2)
     assert louder.level_change_db == pytest.approx(6.02, abs=0.01) and louder.loudness_rmse_db < 0.01
@@ -67,7 +71,7 @@ def test_each_flaw_moves_its_own_score(boris):
 def test_whom_it_sounds_like(boris):
     anna = synthetic.speech(synthetic.ANNA, 5.0, seed=1).samples
     vector = scores.speaker_encoder().pieces(synthetic.speech(synthetic.ANNA, 4.0, seed=5).samples).mean(axis=0)
-    target = identity.Identity(vector / np.linalg.norm(vector), 0.9, 1)
+    target = SpeakerEmbedding(vector / np.linalg.norm(vector), 0.9, 1)
     right, wrong = judged(boris, anna[: len(boris)], target=target), judged(boris, boris, target=target)
     assert right.to_target > right.to_source and not right.nearer_to_source
     assert wrong.nearer_to_source
@@ -87,10 +91,10 @@ def test_long_recordings_are_read_in_stretches_that_add_up(boris, monkeypatch):
     monkeypatch.setattr(scores, "STRETCH_S", 2.0)
     monkeypatch.setattr(scores, "CUT_WITHIN_S", 1.0)
     long = np.tile(boris, 3)
-    pairs = list(scores.stretches(*(array_source(x[:, None], RATE, 4096) for x in (long, long[:-5000])), F))
+    pairs = list(paired_stretches(*(array_source(x[:, None], RATE, 4096) for x in (long, long[:-5000])), F))
     assert len(pairs) > 6 and max(len(said) for said, _ in pairs) <= 2 * RATE
     assert all(len(said) == len(done) for said, done in pairs)
-    (steady,) = loudness.without_offset([long], RATE)
+    (steady,) = remove_dc([long], RATE)
     np.testing.assert_array_equal(np.concatenate([said for said, _ in pairs]), steady)
     padded = np.concatenate([steady[:-5000], np.zeros(5000)])
     np.testing.assert_array_equal(np.concatenate([done for _, done in pairs]), padded.astype(np.float32))
@@ -113,7 +117,7 @@ def test_what_is_natural_is_weighed_by_time_and_words_are_pooled(boris, monkeypa
 
 
 def test_dnsmos_hears_noise(boris):
-    mos = instruments.dnsmos()
+    mos = load_dnsmos()
     if mos is None:
         pytest.skip(f"speechmos is not installed: {instruments.EXTRA}")
     clean = judged(boris, boris, mos=mos)
@@ -133,11 +137,11 @@ def test_dnsmos_hears_noise(boris):
     ],
 )
 def test_word_errors(said, heard, errors):
-    assert instruments.word_errors(said.split(), heard.split()) == errors
+    assert count_word_errors(said.split(), heard.split()) == errors
 
 
 def test_words_are_bare():
-    assert instruments.words("“Don’t,” he said – 'well'!") == ["don't", "he", "said", "well"]
+    assert split_words("“Don’t,” he said – 'well'!") == ["don't", "he", "said", "well"]
 
 
 class Whisper:
@@ -160,7 +164,7 @@ def test_a_recogniser_that_stops_early_is_asked_again_in_halves(tmp_path, monkey
     monkeypatch.setattr(Whisper, "asked", asked := [])
     for name in instruments.MODEL_FILES:
         (tmp_path / name).touch()
-    hears = instruments.recogniser(tmp_path, "en")
+    hears = load_recogniser(tmp_path, "en")
     samples = np.random.default_rng(0).normal(0, 0.1, 10 * 16_000).astype(np.float32)
     samples[round(5.3 * 16_000) : round(5.5 * 16_000)] = 0.0
     assert hears(samples[: 3 * 16_000]) == ["don't", "go", "anna"] and asked == [(3, "en")]
@@ -168,12 +172,12 @@ def test_a_recogniser_that_stops_early_is_asked_again_in_halves(tmp_path, monkey
     (whole, _), (first, _), (second, _) = asked[1:]
     assert (whole, first + second) == (10, 10) and first == pytest.approx(5.4, abs=0.1)
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
-    assert instruments.recogniser(tmp_path, "en") is None
+    assert load_recogniser(tmp_path, "en") is None
 
 
 def test_a_folder_that_is_no_recogniser_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"holds no model\.bin"):
-        instruments.recogniser(tmp_path, "en")
+        load_recogniser(tmp_path, "en")
 
 
 def test_an_identity_comes_back_from_a_card_and_nothing_else_does(tmp_path):
@@ -181,26 +185,26 @@ def test_an_identity_comes_back_from_a_card_and_nothing_else_does(tmp_path):
 
     files = [save(tmp_path / f"{i}.wav", synthetic.speech(synthetic.ANNA, 3.0, seed=i).samples) for i in range(3)]
     (tmp_path / "bad.wav").write_bytes(b"hello")
-    found = identity.of_recordings([*files, tmp_path / "bad.wav"])
+    found = embed_recordings([*files, tmp_path / "bad.wav"])
     assert found.n_recordings == 3 and 0.7 < found.own <= 1
-    card = {"speaker": identity.to_card(found)}
+    card = {"speaker": embedding_to_card(found)}
     assert len(str(card)) < 1000
-    back = identity.from_card(card, "card.json")
+    back = embedding_from_card(card, "card.json")
     assert back.vector @ found.vector > 0.9999 and back.n_recordings == 3
-    assert identity.from_card({}, "card.json") is None
-    assert identity.from_card({"speaker": card["speaker"] | {"encoder": "another"}}, "card.json") is None
+    assert embedding_from_card({}, "card.json") is None
+    assert embedding_from_card({"speaker": card["speaker"] | {"encoder": "another"}}, "card.json") is None
     good = card["speaker"]
     for wrong in (good | {"vector": "x"}, good | {"vector": good["vector"][:-4]}, good | {"own": "y"}, [], "z", 3,
                   good | {"vector": "AAAA" * 171}, good | {"own": 10**400}):  # fmt: skip
         with pytest.raises(ModelError, match=r"card\.json lacks a sound speaker"):
-            identity.from_card({"speaker": wrong}, "card.json")
+            embedding_from_card({"speaker": wrong}, "card.json")
     silent = save(tmp_path / "silent.wav", np.zeros(RATE))
-    assert identity.of_recordings([silent]) is None and identity.to_card(None) is None
+    assert embed_recordings([silent]) is None and embedding_to_card(None) is None
 
 
 def test_what_is_missing_is_said_once_each_with_its_command():
-    nothing = scores.Judge(F, None, None)
+    nothing = Scorer(F, None, None)
     lines = nothing.missing("words")
     assert len(lines) == 3 and instruments.EXTRA in lines[1] and "--target" in lines[0]
-    known = replace(nothing, target=identity.Identity(np.ones(256) / 16, 0.9, 2), mos=lambda samples: {})
+    known = replace(nothing, target=SpeakerEmbedding(np.ones(256) / 16, 0.9, 2), mos=lambda samples: {})
     assert known.missing("") == []

@@ -15,7 +15,7 @@ import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.events import Found, Note, Plan, Progress
-from voiceswap.provenance import consent
+from voiceswap.provenance.consent import consents_by_voice
 from voiceswap.shell import console
 from voiceswap.shell.cli import app
 from voiceswap.signal import synthetic
@@ -164,7 +164,7 @@ def test_consent_is_asked_for_at_a_terminal(told, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", Terminal(""))
     app(["train", "a"], standalone_mode=False)
     assert told[-1] == {"a": ""}
-    assert consent.by_voice(told[-1], ["a"]) == {}
+    assert consents_by_voice(told[-1], ["a"]) == {}
 
 
 def test_consent_is_asked_for_nowhere_else(told, monkeypatch, capsys):

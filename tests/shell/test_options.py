@@ -10,7 +10,7 @@ import typer
 
 from conftest import save
 from voiceswap.jobs.pretrain import Pretrained
-from voiceswap.provenance.watermark import Marker
+from voiceswap.provenance.watermark import Watermarker
 from voiceswap.shell import cli
 from voiceswap.signal import synthetic
 from voiceswap.storage import paths
@@ -120,7 +120,7 @@ def asked(home, monkeypatch):
             with pytest.raises(Asked) as caught:
                 cli.app([name, *arguments.split()], standalone_mode=False)
         (found,) = caught.value.args
-        told = [found.pop(key, None) for key in ("report", "stopped") if key in signature.parameters]
+        told = [found.pop(key, None) for key in ("on_event", "stopped") if key in signature.parameters]
         assert all(map(callable, told)), "the job can neither tell nor be stopped"
         return found | looked
 
@@ -170,7 +170,7 @@ def test_what_a_pretraining_came_to_is_said(made, says, monkeypatch, capsys):
 
 def test_whether_recordings_are_marked_is_said_and_the_exit_code_too(home, capsys):
     plain = synthetic.speech(synthetic.BORIS, 12.0, seed=3).samples
-    marker = Marker(22050, 1, 4711)
+    marker = Watermarker(22050, 1, 4711)
     ours = save(home / "ours.wav", [*marker.push(plain[:, None]), *marker.finish()])
     other = save(home / "other.wav", plain)
     for files, code in (([ours], 0), ([other], 1), ([ours, other], 1)):

@@ -5,6 +5,7 @@ import pytest
 
 from voiceswap.config import Config
 from voiceswap.signal import breath, features
+from voiceswap.signal.breath import keep_breaths
 
 F = Config().features
 N = 60
@@ -29,7 +30,7 @@ def softer(mel, db):
 def test_whose_an_unvoiced_frame_is(below_speech_db, lacking_db, whose):
     samples, source = noise(below_speech_db)
     made = softer(source, lacking_db)
-    kept = breath.kept(made, source, samples, UNVOICED, F)
+    kept = keep_breaths(made, source, samples, UNVOICED, F)
     assert kept.dtype == np.float32
     np.testing.assert_allclose(kept, {"source": source, "made": made}[whose], atol=1e-4)
 
@@ -37,7 +38,7 @@ def test_whose_an_unvoiced_frame_is(below_speech_db, lacking_db, whose):
 def test_in_between_there_is_some_of_both():
     samples, source = noise(30)
     made = softer(source, 15)
-    kept = breath.kept(made, source, samples, UNVOICED, F)
+    kept = keep_breaths(made, source, samples, UNVOICED, F)
     assert np.all(kept > made) and np.all(kept < source)
 
 
@@ -45,7 +46,7 @@ def test_what_is_voiced_and_its_neighbours_are_the_voices_own():
     samples, source = noise(30)
     made, voiced = softer(source, 40), UNVOICED.copy()
     voiced[20:30] = True
-    kept = breath.kept(made, source, samples, voiced, F)
+    kept = keep_breaths(made, source, samples, voiced, F)
     np.testing.assert_allclose(kept[20:30], made[20:30], atol=1e-5)
     np.testing.assert_allclose(kept[:18], source[:18], atol=1e-4)
     np.testing.assert_allclose(kept[32:], source[32:], atol=1e-4)
@@ -54,7 +55,7 @@ def test_what_is_voiced_and_its_neighbours_are_the_voices_own():
 def test_digital_silence_stays_what_the_voice_makes_of_it():
     source = np.full((N, F.n_mels), features.SILENT_MEL, np.float32)
     made = source + 1
-    np.testing.assert_array_equal(breath.kept(made, source, np.zeros(N * F.hop_samples), UNVOICED, F), made)
+    np.testing.assert_array_equal(keep_breaths(made, source, np.zeros(N * F.hop_samples), UNVOICED, F), made)
 
 
 def test_an_answer_depends_on_so_many_frames_to_either_side():
@@ -63,9 +64,9 @@ def test_an_answer_depends_on_so_many_frames_to_either_side():
     made[:40] = softer(source, 25)[:40]
     voiced[10:15] = True
     reach, hop = breath.REACH_FRAMES, F.hop_samples
-    whole = breath.kept(made, source, samples, voiced, F)
+    whole = keep_breaths(made, source, samples, voiced, F)
     first, last = 5, 45
-    part = breath.kept(made[first:last], source[first:last], samples[first * hop : last * hop], voiced[first:last], F)
+    part = keep_breaths(made[first:last], source[first:last], samples[first * hop : last * hop], voiced[first:last], F)
     np.testing.assert_array_equal(part[reach:-reach], whole[first + reach : last - reach])
 
 

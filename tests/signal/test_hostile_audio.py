@@ -23,8 +23,8 @@ from voiceswap.audio.resample import resample
 from voiceswap.audio.write import Writer
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import AudioError, VoiceswapError
-from voiceswap.signal import f0 as pitch
 from voiceswap.signal import synthetic
+from voiceswap.signal.f0 import estimate_f0
 
 RATE = 48_000
 SOUND = np.random.default_rng(0).normal(0, 0.1, (3 * RATE, 1)).astype(np.float32)
@@ -122,7 +122,7 @@ def test_r11_convert_warns_and_strict_refuses(voice, home):
     data = save(home / "whole.wav", spoken).read_bytes()
     (home / "cut.wav").write_bytes(data[: len(data) // 2])
     told = []
-    (made,) = voiceswap.convert(home / "cut.wav", as_="speakerA", report=told.append)
+    (made,) = voiceswap.convert(home / "cut.wav", as_="speakerA", on_event=told.append)
     warnings = [e.text for e in told if getattr(e, "warning", False)]
     assert any("cut.wav is damaged after 1.0 s: the rest of it is missing; 1.0 s are lost" in text for text in warnings)
     assert made.duration_s == pytest.approx(1.0, abs=0.01)
@@ -241,9 +241,9 @@ def test_r14_every_kind_is_read_at_its_length_and_pitch(tier, tmp_path):
         slack = max(loose.get(suffix, 0), loose.get(subtype, 0)) + 1
         assert abs(n / kind.sample_rate_hz * rate - len(at_rate)) <= slack, (*label, n, len(at_rate))
         heard = read_mono(path, features.mel_rate_hz)
-        f0 = pitch.f0_hz(heard, features, "dio")
+        f0 = estimate_f0(heard, features, "dio")
         # DIO finds nothing in so regular a sound with the noise of some encodings; Harvest takes ten times as long.
-        f0 = f0 if f0.any() else pitch.f0_hz(heard, features, "harvest")
+        f0 = f0 if f0.any() else estimate_f0(heard, features, "harvest")
         cents = 1200 * np.log2(np.median(f0[f0 > 0]) / 150)
         assert abs(cents) < 5, (*label, cents)
         n_read_kinds += 1

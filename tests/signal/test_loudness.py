@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from voiceswap.signal import loudness
+from voiceswap.signal.loudness import remove_dc, smooth_power
 
 RATE = 16000
 
@@ -68,8 +69,8 @@ def test_an_offset_is_no_sound_and_a_low_note_is(block):
     note = 0.1 * np.sin(2 * np.pi * 60 * t)[:, None]
     steady = np.stack([0.6, -0.4]) + np.hstack([note, 0 * note])
     parts = (steady[i : i + block].astype(np.float32) for i in range(0, len(steady), block))
-    made = np.concatenate(list(loudness.without_offset(parts, RATE)))
-    alone = loudness.without_offset([steady[:, 0].astype(np.float32)], RATE)
+    made = np.concatenate(list(remove_dc(parts, RATE)))
+    alone = remove_dc([steady[:, 0].astype(np.float32)], RATE)
     np.testing.assert_allclose(next(alone), made[:, 0], atol=1e-6)
     assert made.shape == steady.shape and np.abs(made[:, 1]).max() < 1e-4
     assert np.abs(made[RATE:, 0]).max() == pytest.approx(0.1, rel=0.02)
@@ -96,7 +97,7 @@ def test_following_restores_a_contour():
     source = (random.normal(0, 1, RATE * 2) * contour).astype(np.float32)
     made = random.normal(0, 0.03, RATE * 2).astype(np.float32)
     followed = made * loudness.follow_gain(made, source, RATE)
-    a, b = (10 * np.log10(loudness.smoothed(np.square(x), RATE))[RATE // 4 : -RATE // 4] for x in (source, followed))
+    a, b = (10 * np.log10(smooth_power(np.square(x), RATE))[RATE // 4 : -RATE // 4] for x in (source, followed))
     assert np.sqrt(np.mean((a - b) ** 2)) < 1.5
 
 

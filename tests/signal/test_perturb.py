@@ -5,10 +5,11 @@ import pytest
 from scipy.signal import welch
 
 from conftest import TINY
-from voiceswap.signal import f0 as pitch
-from voiceswap.signal import perturb, synthetic, world
+from voiceswap.signal import perturb, synthetic
+from voiceswap.signal.f0 import estimate_f0
 from voiceswap.signal.features import decoder_mel
-from voiceswap.signal.perturb import perturbed
+from voiceswap.signal.perturb import perturb_speech
+from voiceswap.signal.world import analyse_world
 
 F = TINY.features
 
@@ -19,11 +20,11 @@ def spoken():
 
 
 def copy_of(samples, seed, up=True, rooms=True):
-    return perturbed(world.analysed(samples, F), np.random.default_rng(seed), up=up, rooms=rooms)
+    return perturb_speech(analyse_world(samples, F), np.random.default_rng(seed), up=up, rooms=rooms)
 
 
 def semitones_up(samples, copy):
-    before, after = pitch.f0_hz(samples, F), pitch.f0_hz(copy, F)
+    before, after = estimate_f0(samples, F), estimate_f0(copy, F)
     both = (before > 0) & (after > 0)
     return 12 * np.median(np.log2(after[both] / before[both]))
 
@@ -48,8 +49,8 @@ def test_copies_differ_by_what_they_are_drawn_by_and_in_nothing_else(spoken):
 
 
 def test_copies_of_one_analysis_leave_it_as_it_is(spoken):
-    said = world.analysed(spoken, F)
-    first, second = (perturbed(said, np.random.default_rng(seed), up=True, rooms=False) for seed in (5, 6))
+    said = analyse_world(spoken, F)
+    first, second = (perturb_speech(said, np.random.default_rng(seed), up=True, rooms=False) for seed in (5, 6))
     np.testing.assert_array_equal(first, copy_of(spoken, 5, rooms=False))
     np.testing.assert_array_equal(second, copy_of(spoken, 6, rooms=False))
 

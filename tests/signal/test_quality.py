@@ -9,6 +9,7 @@ import scipy.signal
 from voiceswap.audio.resample import resample
 from voiceswap.signal import quality as condition
 from voiceswap.signal import synthetic
+from voiceswap.signal.quality import QualityMeter
 
 RATE = 22050
 
@@ -24,14 +25,14 @@ def random():
 
 
 def heard(*recordings, rate=RATE):
-    listener = condition.Listener()
+    listener = QualityMeter()
     for samples in recordings:
         listener.hear(samples.astype(np.float32), rate)
     return listener.found()
 
 
 def test_nothing_heard_is_nothing_found():
-    found = condition.Listener().found()
+    found = QualityMeter().found()
     assert found.speech_s == found.total_s == found.clipped_share == 0
     assert np.isnan([found.snr_db, found.bandwidth_hz, found.edge_hz, found.tonality, found.echo_s]).all()
 
@@ -124,7 +125,7 @@ def test_an_echo_is_heard(speech, random):
 
 
 def test_memory_does_not_grow_with_the_length_of_a_part(speech):
-    listener = condition.Listener()
+    listener = QualityMeter()
     listener.hear(np.tile(speech, 20).astype(np.float32), RATE)
     assert listener._bands_db[RATE].n_rows <= condition.MAX_FRAMES
     assert sum(map(len, listener._flatness)) <= condition.MAX_FRAMES
@@ -133,7 +134,7 @@ def test_memory_does_not_grow_with_the_length_of_a_part(speech):
 def test_nor_with_the_number_of_parts(speech, monkeypatch):
     once = heard(speech)
     monkeypatch.setattr(condition, "MAX_NUMBERS", 30_000)
-    listener = condition.Listener()
+    listener = QualityMeter()
     for _ in range(20):
         listener.hear(speech.astype(np.float32), RATE)
         assert sum(map(np.size, listener._bands_db[RATE]._rows)) <= 60_000

@@ -6,6 +6,7 @@ import pytest
 from voiceswap.config import Config
 from voiceswap.signal import features, synthetic
 from voiceswap.signal import spectral_correction as matching
+from voiceswap.signal.spectral_correction import correct_mel
 
 F = Config().features
 HOP = F.hop_samples
@@ -23,13 +24,13 @@ def apart(samples, mel):
 
 def test_what_lacks_nothing_stays_as_it_is(spoken):
     mel = features.decoder_mel(spoken, F)
-    np.testing.assert_allclose(matching.matched(spoken, mel, F), spoken, atol=1e-6)
+    np.testing.assert_allclose(correct_mel(spoken, mel, F), spoken, atol=1e-6)
 
 
 def test_what_was_filtered_away_comes_back(spoken):
     mel = features.decoder_mel(spoken, F)
     filtered = np.convolve(spoken, [0.2, 0.6, 0.2], "same").astype(np.float32)
-    made = matching.matched(filtered, mel, F)
+    made = correct_mel(filtered, mel, F)
     assert apart(made, mel) < 0.05 * apart(filtered, mel)
     # Phases stay those of what came in: this filter moves none.
     assert np.corrcoef(made, spoken)[0, 1] > 0.99
@@ -39,15 +40,15 @@ def test_a_fading_noise_takes_on_a_spoken_mel(spoken):
     mel = features.decoder_mel(spoken, F)
     noise = np.random.default_rng(0).normal(0, 0.05, len(spoken)).astype(np.float32)
     noise *= np.linspace(1, 0.1, len(noise), dtype=np.float32)
-    assert apart(matching.matched(noise, mel, F), mel) < 0.7 * apart(noise, mel)
+    assert apart(correct_mel(noise, mel, F), mel) < 0.7 * apart(noise, mel)
 
 
 def test_gains_have_a_bound_and_silence_stays_silent(spoken):
     mel = features.decoder_mel(spoken, F)
-    assert not matching.matched(np.zeros_like(spoken), mel, F).any()
-    louder = matching.matched(spoken, mel + 10.0, F)
+    assert not correct_mel(np.zeros_like(spoken), mel, F).any()
+    louder = correct_mel(spoken, mel + 10.0, F)
     np.testing.assert_allclose(louder, np.exp(matching.MOST) * spoken, rtol=1e-3, atol=1e-4)
-    softer = matching.matched(spoken, np.full_like(mel, features.SILENT_MEL), F)
+    softer = correct_mel(spoken, np.full_like(mel, features.SILENT_MEL), F)
     assert np.abs(softer).max() < 1.1 * np.exp(-matching.MOST) * np.abs(spoken).max()
 
 
@@ -55,5 +56,5 @@ def test_gains_have_a_bound_and_silence_stays_silent(spoken):
 def test_short_pieces_keep_their_length(n_frames):
     samples = np.random.default_rng(1).normal(0, 0.1, n_frames * HOP).astype(np.float32)
     mel = np.full((n_frames, F.n_mels), -4.0, np.float32)
-    made = matching.matched(samples, mel, F)
+    made = correct_mel(samples, mel, F)
     assert made.shape == samples.shape and made.dtype == np.float32 and np.isfinite(made).all()

@@ -27,7 +27,7 @@ from safetensors.numpy import save
 import voiceswap
 from voiceswap.errors import ModelError, WriteError
 from voiceswap.storage import atomic, folder
-from voiceswap.storage.folder import Folder, open_folder, strict_json, write_folder
+from voiceswap.storage.folder import Folder, find_latest, open_folder, strict_json, write_folder
 
 MAX_BYTES = 1_000_000
 ARRAYS: dict[str, NDArray[Any]] = {
@@ -549,7 +549,7 @@ def checkpoint(run: Path, step: int) -> Path:
 
 
 def latest_step(run: Path, skipped: list[ModelError] | None = None) -> int | None:
-    found = folder.latest(run, kind="checkpoint", max_bytes=MAX_BYTES, skipped=skipped)
+    found = find_latest(run, kind="checkpoint", max_bytes=MAX_BYTES, skipped=skipped)
     if found is None:
         return None
     assert found[1].document("config") == {"step": found[0]}

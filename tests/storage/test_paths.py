@@ -323,5 +323,5 @@ def test_a_folder_that_may_not_be_looked_into_is_told_in_one_line(refused, tmp_p
                 call()
     # A voice given by its path needs no voices folder.
     with monkeypatch.context() as patch:
-        patch.setattr(paths, "inside", lambda folder: pytest.fail("looked into"))
+        patch.setattr(paths, "list_folder", lambda folder: pytest.fail("looked into"))
         assert paths.find_voice(voice, tmp_path / "voices") == voice

@@ -13,6 +13,7 @@ import pytest
 
 from voiceswap.errors import ModelError
 from voiceswap.storage import atomic, folder
+from voiceswap.storage.folder import find_latest
 
 Event = tuple[str, Path, Any]
 
@@ -149,7 +150,7 @@ def test_r3_a_checkpoint_is_the_new_or_the_one_before(tmp_path: Path) -> None:
     seen, n_cases = [], 0
     for label, tree in disks(start, events):
         put(tree, run, tmp_path / "after")
-        found = folder.latest(tmp_path / "after", kind="checkpoint", max_bytes=1 << 20)
+        found = find_latest(tmp_path / "after", kind="checkpoint", max_bytes=1 << 20)
         assert found is not None, label
         assert number_in(found[1]) == found[0], label
         seen.append(found[0])
@@ -187,5 +188,5 @@ def test_r3_the_simulation_notices_a_save_that_does_not_sync(tmp_path: Path) -> 
     skipped: list[ModelError] = []
     for _, tree in disks(start, careless):
         put(tree, run, tmp_path / "after")
-        folder.latest(tmp_path / "after", kind="checkpoint", max_bytes=1 << 20, skipped=skipped)
+        find_latest(tmp_path / "after", kind="checkpoint", max_bytes=1 << 20, skipped=skipped)
     assert skipped

@@ -7,9 +7,11 @@ import pytest
 
 from conftest import TINY
 from voiceswap.audio.find import find_recordings
-from voiceswap.events import silent
+from voiceswap.events import ignore_events
 from voiceswap.model.base import load_base
-from voiceswap.training import batches, dataset
+from voiceswap.training import dataset
+from voiceswap.training.batches import CropSampler
+from voiceswap.training.dataset import prepare_speech
 
 
 @pytest.fixture
@@ -17,13 +19,13 @@ def speech(recordings, use_tiny):
     """Reads the recordings, or what is kept of them, into a cache of its own."""
     opened, files = load_base(), find_recordings(recordings)
     cache = recordings.parent / "own cache"
-    return lambda: dataset.prepare("speakerA", files, opened.encoder, opened.encoder_id, TINY, cache, silent)
+    return lambda: prepare_speech("speakerA", files, opened.encoder, opened.encoder_id, TINY, cache, ignore_events)
 
 
 def test_r29_a_batch_knows_its_recordings(speech, recordings):
     for found in (speech(), speech()):
         assert {c.source for c in found.clips} == set(recordings.iterdir())
-        crops = batches.Crops([found.training], TINY, seed=3)
+        crops = CropSampler([found.training], TINY, seed=3)
         seen = set()
         for step in range(20):
             batch, named = crops.batch(step), crops.sources(step)

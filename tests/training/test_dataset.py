@@ -9,12 +9,13 @@ import pytest
 from conftest import TINY, save
 from voiceswap.audio.find import find_recordings
 from voiceswap.errors import AudioError, UsageError, WriteError
-from voiceswap.events import silent
+from voiceswap.events import ignore_events
 from voiceswap.model import encoder
 from voiceswap.model.networks import encoder as encoder_network
 from voiceswap.model.runtime import Graph
 from voiceswap.signal import synthetic
 from voiceswap.training import dataset
+from voiceswap.training.dataset import encode_clips, perturbed_copies, prepare_speech
 
 RANDOM = np.random.default_rng(0)
 
@@ -22,10 +23,10 @@ RANDOM = np.random.default_rng(0)
 def test_pieces_heard_backwards_come_in_their_order_but_lie_elsewhere():
     listener = encoder.ContentEncoder(Graph(encoder_network.build(TINY)), TINY)
     mels = [RANDOM.normal(-3, 1, (n, 80)).astype(np.float32) for n in (120, 200, 300)]
-    forwards, backwards = (dataset.heard(listener, mels, backwards=way) for way in (False, True))
+    forwards, backwards = (encode_clips(listener, mels, backwards=way) for way in (False, True))
     assert [len(c) for c in forwards] == [len(c) for c in backwards] == [60, 100, 150]
     assert all(np.abs(one - other).max() > 1e-3 for one, other in zip(forwards, backwards, strict=True))
-    again = dataset.heard(listener, mels[::-1], backwards=False)[::-1]
+    again = encode_clips(listener, mels[::-1], backwards=False)[::-1]
     for one, other in zip(backwards, again, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -36,7 +37,7 @@ def test_copies_move_formants_up_and_down_in_turn(monkeypatch):
         dataset, "perturbed", lambda said, random, *, up, rooms: ways.append((up, rooms)) or said.samples
     )
     piece, train = np.zeros(4000, np.float32), TINY.train.model_copy(update={"perturbed_copies": 4})
-    assert len(dataset.copies_of(piece, TINY.features, train, seed=[1, 2])) == 4
+    assert len(perturbed_copies(piece, TINY.features, train, seed=[1, 2])) == 4
     assert not any(rooms for _, rooms in ways)
     assert [up for up, _ in ways] in ([True, False] * 2, [False, True] * 2)
 
@@ -106,4 +107,4 @@ def test_a_cache_that_cannot_be_written_to_is_told_before_the_work(tmp_path, mon
     monkeypatch.setattr(os, "access", lambda folder, mode: False)
     for cache, says in [(tmp_path / "cache", "permission denied"), (recording, "file exists")]:
         with pytest.raises(WriteError, match=f"cannot write {cache}: {says}"):
-            dataset.prepare("anna", [recording], None, "0", TINY, cache, silent)
+            prepare_speech("anna", [recording], None, "0", TINY, cache, ignore_events)

@@ -9,6 +9,7 @@ import pytest
 from conftest import TINY
 from voiceswap.events import Plan, Progress
 from voiceswap.training import loop
+from voiceswap.training.loop import run_training
 
 
 class Slow:
@@ -61,7 +62,7 @@ def told_and_true(clock, tmp_path, monkeypatch, *, save_s=0.0, watch_s=0.0, minu
     n_steps = learner.config.train.steps
     job = loop.Run("a", learner, crops, None, tmp_path, {}, n_steps, minutes, watch, rehearse)
     events = []
-    outcome = loop.run(job, lambda event: events.append((clock.now, event)))
+    outcome = run_training(job, lambda event: events.append((clock.now, event)))
     (plan,) = ((now, event) for now, event in events if isinstance(event, Plan))
     assert outcome.finished and outcome.state.step == outcome.state.n_steps
     left = [(event.left_s, clock.now - now) for now, event in events if isinstance(event, Progress)]

@@ -11,7 +11,7 @@ from conftest import TINY
 from voiceswap.model.decoder import N_SCALARS
 from voiceswap.model.networks import decoder as decoder_network
 from voiceswap.training.batches import Batch
-from voiceswap.training.learner import Learner
+from voiceswap.training.learner import DecoderLearner
 
 RANDOM = np.random.default_rng(0)
 N, FRAMES, BANDS = 6, 64, TINY.features.n_mels
@@ -37,7 +37,7 @@ def batch():
 
 
 def scored(batch, answer):
-    learner = Learner(TINY, None, 0)
+    learner = DecoderLearner(TINY, None, 0)
     learner.model = Fixed(answer)
     return learner.score(batch)
 
@@ -70,8 +70,8 @@ def test_r29_a_gradient_that_is_not_finite_is_told_at_its_step(adversary, batch,
 
     settings = TINY.model_copy(update={"train": TINY.train.model_copy(update={"adversary": adversary})})
     one_speaker = Batch(batch.content, batch.conditions, batch.speaker * 0, batch.mel, batch.weight)
-    assert np.isfinite(Learner(settings, None, 0).step(one_speaker, 0, 9))
+    assert np.isfinite(DecoderLearner(settings, None, 0).step(one_speaker, 0, 9))
     monkeypatch.setattr(decoder_network, "build", broken)
-    learner = Learner(settings, None, 0)
+    learner = DecoderLearner(settings, None, 0)
     assert np.isfinite(learner.score(one_speaker))
     assert np.isnan(learner.step(one_speaker, 0, 9))

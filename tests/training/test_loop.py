@@ -7,8 +7,9 @@ import pytest
 
 from conftest import TINY
 from voiceswap.config import Config
-from voiceswap.events import silent
+from voiceswap.events import ignore_events
 from voiceswap.training import loop
+from voiceswap.training.loop import run_training
 
 
 class Clock:
@@ -61,7 +62,7 @@ def test_r1_a_kill_costs_at_most_a_minute_with_the_default_settings(step_s, chec
     crops = SimpleNamespace(batch=lambda step: None)
     learner = Learner(clock, 25.0, step_s, check_s)
     job = loop.Run("zoe", learner, crops, None, tmp_path / "run", {}, 120)
-    assert loop.run(job, silent).finished
+    assert run_training(job, ignore_events).finished
     assert clock.now > 24
     print(f"{clock.most_lost_s:.0f} s")
     assert clock.most_lost_s <= 60
@@ -89,6 +90,6 @@ class Worsening:
 def test_what_is_kept_is_the_best_and_not_the_last(tmp_path):
     crops = SimpleNamespace(batch=lambda step: None)
     job = loop.Run("zoe", Worsening(), crops, None, tmp_path / "run", {}, 12)
-    outcome = loop.run(job, silent)
+    outcome = run_training(job, ignore_events)
     assert (outcome.state.step, outcome.state.best_step) == (12, 4)
     assert outcome.best["w"] == 4

@@ -16,6 +16,7 @@ from voiceswap.events import Note, Progress
 from voiceswap.signal import synthetic
 from voiceswap.training import loop, timelapse
 from voiceswap.training import tensorboard as board
+from voiceswap.training.timelapse import find_sentence, list_frames
 
 F = TINY.features
 LONGEST = timelapse.BLOCK_FRAMES * F.hop_samples
@@ -26,7 +27,7 @@ def weights(path):
 
 
 def frames(voices, name="speakerA"):
-    return timelapse.frames(voices / ".runs" / name / "timelapse")
+    return list_frames(voices / ".runs" / name / "timelapse")
 
 
 def lines(voices, name="speakerA"):
@@ -73,7 +74,7 @@ def test_each_says_a_sentence_of_the_other_whenever_it_is_the_best(two, use_tiny
         assert [step for step, _ in frames(voices, result.name)] == bests and bests[-1] == result.best_step
         assert probe(folder / "source.flac").title == other.name
         said = read_mono(folder / "source.flac", F.mel_rate_hz)
-        assert np.allclose(said, timelapse.sentence(sorted(other.iterdir()), F), atol=1e-4)
+        assert np.allclose(said, find_sentence(sorted(other.iterdir()), F), atol=1e-4)
         assert F.mel_rate_hz < len(said) <= LONGEST
         for _, path in frames(voices, result.name):
             made = read_mono(path, F.mel_rate_hz)
@@ -105,7 +106,7 @@ def test_the_sentence_is_one_that_is_kept_apart(recordings, use_tiny):
     """The tenth clip that is long enough, found without the features of the others."""
     files = sorted(recordings.iterdir())
     clips = list(timelapse._clips(files, F))
-    chosen = timelapse.sentence(files, F)
+    chosen = find_sentence(files, F)
     apart = [c for i, c in enumerate(clips) if i % 10 == 9] or clips[-1:]
     inner = slice(1000, 20000)
     assert any((chosen[inner] == clip[inner]).all() for clip in apart)
@@ -115,7 +116,7 @@ def test_the_sentence_is_one_that_is_kept_apart(recordings, use_tiny):
 def test_no_speech_no_sentence(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"nothing")
     save(tmp_path / "b.wav", np.zeros(22050))
-    assert timelapse.sentence([tmp_path / "a.wav", tmp_path / "b.wav", tmp_path / "gone.wav"], F) is None
+    assert find_sentence([tmp_path / "a.wav", tmp_path / "b.wav", tmp_path / "gone.wav"], F) is None
 
 
 def test_frames_stay_few_and_those_of_a_lost_training_go(recordings, use_tiny, home, monkeypatch):
@@ -148,7 +149,7 @@ def test_it_takes_no_more_than_its_share(recordings, use_tiny, home, monkeypatch
 
 def test_metrics_and_the_end_are_told(recordings, use_tiny, home):
     events = []
-    (result,) = voiceswap.train(recordings, report=events.append)
+    (result,) = voiceswap.train(recordings, on_event=events.append)
     found = lines(home / "voices")
     assert [line["step"] for line in found] == [4, 8, 12]
     assert found[-1]["best_step"] == result.best_step
@@ -161,12 +162,12 @@ def test_metrics_and_the_end_are_told(recordings, use_tiny, home):
 
 
 def test_a_training_that_no_longer_gets_better_says_so(recordings, use_tiny, home, monkeypatch):
-    from voiceswap.training.learner import Learner
+    from voiceswap.training.learner import DecoderLearner
 
-    monkeypatch.setattr(Learner, "score", lambda self, batch: 1.0)
+    monkeypatch.setattr(DecoderLearner, "score", lambda self, batch: 1.0)
     monkeypatch.setattr("voiceswap.jobs.train.decoder.single_speaker", patient(1))
     events = []
-    (result,) = voiceswap.train(recordings, report=events.append)
+    (result,) = voiceswap.train(recordings, on_event=events.append)
     assert (result.steps, result.best_step) == (4, 0)
     end = "speakerA: ended at step 4 of 12, no better for 4 steps; kept step 0, held-out error 1.000"
     assert end in [e.text for e in events if isinstance(e, Note)]

@@ -18,6 +18,7 @@ from voiceswap.errors import ModelError, StoppedError, UsageError, WriteError
 from voiceswap.scoring import external as instruments
 from voiceswap.signal import synthetic
 from voiceswap.training import loop, timelapse
+from voiceswap.training.timelapse import list_frames
 from voiceswap.web import page, report
 
 HOSTILE = "\"'></title></style></dl><script>console.error(1)</script><img src=x onerror=alert(1)>&lt;\u202e\x1b[31m"
@@ -25,7 +26,7 @@ HOSTILE = "\"'></title></style></dl><script>console.error(1)</script><img src=x 
 
 @pytest.fixture(autouse=True)
 def no_mos(monkeypatch):
-    monkeypatch.setattr(instruments, "dnsmos", lambda: None)
+    monkeypatch.setattr(instruments, "load_dnsmos", lambda: None)
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_it_holds_all_that_was_kept(filmed, home, monkeypatch):
     assert made.path.name == "speakerA.report.html" and made.n_bytes == made.path.stat().st_size < 5_000_000
     shown = seen(made.path)
     words = " ".join(shown.words)
-    frames = timelapse.frames(home / "voices" / ".runs" / "speakerA" / "timelapse")
+    frames = list_frames(home / "voices" / ".runs" / "speakerA" / "timelapse")
     assert len(shown.all("audio")) == len(shown.all("img")) == 3 + len(frames)
     for heading in ("Side by side", "Timelapse", "Training", "Figures", "Card", "Before training"):
         assert heading in words
@@ -107,7 +108,7 @@ def test_a_voice_trained_alone_is_not_said_to_be_nearer_to_its_source(filmed, ho
     assert "nearer to" not in words and "never heard" not in words
     assert "similarity to the target" in words and "similarity to the source" not in words
     assert "Really speakerA" not in words
-    assert len(shown.all("audio")) == 2 + len(timelapse.frames(kept))
+    assert len(shown.all("audio")) == 2 + len(list_frames(kept))
 
 
 def test_a_voice_without_its_training_and_recordings_of_ones_own(voice, home):

@@ -15,7 +15,7 @@ MAX_RIFF_BYTES = 2**32 - 1
 
 
 @dataclass(frozen=True)
-class Broadcast:
+class Bext:
     """What a bext chunk says; letters beyond ASCII become question marks, and what is too long for its place is cut.
 
     Attributes:
@@ -31,7 +31,7 @@ class Broadcast:
     history: str
 
 
-def append_bext(path: Path, said: Broadcast) -> None:
+def append_bext(path: Path, said: Bext) -> None:
     """Put a bext chunk at the end of a finished wav file.
 
     A file of another kind, or one that would outgrow the 4 GiB that RIFF can count, is left as it is.

@@ -9,7 +9,7 @@ from pathlib import Path
 from voiceswap.audio.decode import CONTAINERS
 from voiceswap.audio.write import FORMATS
 from voiceswap.errors import UsageError
-from voiceswap.storage import paths
+from voiceswap.storage.paths import list_folder
 
 SUFFIXES = CONTAINERS | set(FORMATS) | {".wave", ".oga", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64"}
 
@@ -39,7 +39,7 @@ def find_recordings(source: Path) -> list[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for path in paths.inside(folder):
+    for path in list_folder(folder):
         if path.name.startswith("."):
             continue
         # A link to a folder may lead back.

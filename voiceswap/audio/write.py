@@ -12,8 +12,7 @@ from typing import Self
 import soundfile as sf
 
 from voiceswap.arrays import Array
-from voiceswap.audio import bext as broadcast
-from voiceswap.audio.bext import append_bext
+from voiceswap.audio.bext import Bext, append_bext
 from voiceswap.audio.decode import reason
 from voiceswap.audio.read import AudioInfo
 from voiceswap.errors import UsageError, WriteError
@@ -73,7 +72,7 @@ class Writer:
         like: AudioInfo,
         tags: Mapping[str, str] | None = None,
         n_samples: int | None = None,
-        said: broadcast.Broadcast | None = None,
+        said: Bext | None = None,
     ) -> None:
         self._path, self._like, self._n_samples, self._said = path, like, n_samples, said
         self._n_given = 0

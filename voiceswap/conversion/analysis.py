@@ -13,11 +13,11 @@ from voiceswap.audio.channels import find_channel_signs
 from voiceswap.audio.prefetch import prefetch
 from voiceswap.audio.source import Source
 from voiceswap.config import Config
-from voiceswap.conversion.windows import resampled, windows
+from voiceswap.conversion.windows import cut_windows, mix_and_resample
 from voiceswap.errors import AudioError
 from voiceswap.provenance.watermark import AUDIBLE_DB
-from voiceswap.signal import f0 as pitch
 from voiceswap.signal import loudness
+from voiceswap.signal.f0 import F0_METHODS, F0Range, estimate_f0, measure_f0_range
 
 MIN_DURATION_S = 0.05
 SURVEY_S, SURVEY_MARGIN_S = 20.0, 1.0
@@ -39,13 +39,13 @@ class Analysis:
 
     n_samples: int
     f0_hz: Array
-    f0_range: pitch.F0Range | None
+    f0_range: F0Range | None
     level_db: float
     signs: Array
     sounding_s: float
 
 
-def analyse(source: Source, config: Config, f0_method: str = pitch.METHODS[0]) -> Analysis:
+def analyse(source: Source, config: Config, f0_method: str = F0_METHODS[0]) -> Analysis:
     """Read a source, once, or twice if it has several channels.
 
     Args:
@@ -65,11 +65,11 @@ def analyse(source: Source, config: Config, f0_method: str = pitch.METHODS[0]) -
     signs = find_channel_signs(source.open(), source.n_channels)
     counted = _Counted(source)
     f0, levels = [], []
-    mono = resampled(counted.blocks(), signs, source.sample_rate_hz, f.mel_rate_hz)
-    with closing(prefetch(windows(mono, core, margin, margin))) as cut:
+    mono = mix_and_resample(counted.blocks(), signs, source.sample_rate_hz, f.mel_rate_hz)
+    with closing(prefetch(cut_windows(mono, core, margin, margin))) as cut:
         for window in cut:
             first, last = margin // hop, -(-(margin + window.n_core) // hop)
-            f0.append(pitch.f0_hz(window.samples, f, f0_method)[first:last])
+            f0.append(estimate_f0(window.samples, f, f0_method)[first:last])
             levels.append(loudness.frame_levels_db(window.samples[margin : margin + window.n_core], f.mel_rate_hz))
     if counted.n_samples < MIN_DURATION_S * source.sample_rate_hz:
         raise AudioError(
@@ -81,7 +81,7 @@ def analyse(source: Source, config: Config, f0_method: str = pitch.METHODS[0]) -
     each_db = np.concatenate(levels)
     level_db = loudness.active_level_db(each_db)
     sounding_s = float(np.sum(each_db > AUDIBLE_DB)) * loudness.LEVEL_FRAME_S
-    return Analysis(counted.n_samples, melody, pitch.f0_range(melody), level_db, signs, sounding_s)
+    return Analysis(counted.n_samples, melody, measure_f0_range(melody), level_db, signs, sounding_s)
 
 
 class _Counted:

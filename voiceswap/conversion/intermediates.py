@@ -21,7 +21,7 @@ from voiceswap.storage import png as picture
 FILES = ("f0.csv", "content.npy", "mel.npy", "vocal.wav", "f0.png", "content.png", "mel.png")
 
 
-class Stages:
+class Intermediates:
     """Files of one conversion's stages, which grow as it goes on.
 
     Args:
@@ -36,8 +36,8 @@ class Stages:
         self, paths: dict[str, Path], config: Config, kind: AudioInfo, n_samples: int, stack: ExitStack
     ) -> None:
         self._paths, self._config = paths, config
-        self._content = stack.enter_context(growing(paths["content.npy"], config.encoder.content_dim))
-        self._mel = stack.enter_context(growing(paths["mel.npy"], config.features.n_mels))
+        self._content = stack.enter_context(open_growing_npy(paths["content.npy"], config.encoder.content_dim))
+        self._mel = stack.enter_context(open_growing_npy(paths["mel.npy"], config.features.n_mels))
         wav = AudioInfo(kind.sample_rate_hz, kind.n_channels, "WAV", "FLOAT")
         self._vocal = stack.enter_context(Writer(paths["vocal.wav"], wav, n_samples=n_samples))
 
@@ -65,7 +65,7 @@ class Stages:
 
 
 @contextmanager
-def kept(folder: Path, config: Config, kind: AudioInfo, n_samples: int) -> Iterator[Stages]:
+def keep_intermediates(folder: Path, config: Config, kind: AudioInfo, n_samples: int) -> Iterator[Intermediates]:
     """Keep stages in a folder; the files appear when the block ends well, in place of former ones.
 
     Args:
@@ -84,7 +84,7 @@ def kept(folder: Path, config: Config, kind: AudioInfo, n_samples: int) -> Itera
     with ExitStack() as finished:
         paths = {name: finished.enter_context(atomic.replacing(folder / name)) for name in FILES}
         with ExitStack() as stack:
-            stages = Stages(paths, config, kind, n_samples, stack)
+            stages = Intermediates(paths, config, kind, n_samples, stack)
             yield stages
             stages.draw()
 
@@ -120,7 +120,7 @@ class _Growing:
 
 
 @contextmanager
-def growing(path: Path, n_columns: int) -> Iterator[_Growing]:
+def open_growing_npy(path: Path, n_columns: int) -> Iterator[_Growing]:
     """A .npy file of float32 rows whose number is not known yet: they are written as they come."""
     growing = _Growing(path, n_columns)
     try:

@@ -15,8 +15,8 @@ from voiceswap.audio.read import AudioInfo, read_blocks
 from voiceswap.audio.source import BlockReader, Source
 from voiceswap.audio.write import Writer
 from voiceswap.conversion.songs import STEMS, Song, SongOptions
-from voiceswap.conversion.stream import bent
-from voiceswap.events import Note, Report
+from voiceswap.conversion.stream import soft_clip
+from voiceswap.events import Note, OnEvent
 from voiceswap.signal.lufs import Balance
 from voiceswap.storage import atomic
 
@@ -27,14 +27,14 @@ MIX_KNEE, MIX_CEILING = 0.97, 0.999
 
 
 @contextmanager
-def put_together(
+def mix_song(
     converted: Iterator[Array],
     song: Song,
     options: SongOptions,
     rate_like: AudioInfo,
     n_samples: int,
     told: Callable[[int], None],
-    report: Report,
+    on_event: OnEvent,
 ) -> Iterator[Iterator[tuple[Array, Array | None]]]:
     """The converted voice over its accompaniment, as loud as the song was, each stem kept where that is wanted.
 
@@ -47,7 +47,7 @@ def put_together(
         rate_like: The recording's kind.
         n_samples: How many samples a channel it has.
         told: How many samples are converted, while nothing can be mixed yet.
-        report: Told which gain keeps the song's loudness.
+        on_event: Told which gain keeps the song's loudness.
 
     Yields:
         What gives blocks (n, n_channels) float32, |sample| < 1, and where they hold what was converted, (n,) bool; None
@@ -63,7 +63,7 @@ def put_together(
         if song.backing is None:
             backing = None
         else:
-            converted = stack.enter_context(_balanced(converted, song.voice, song.backing, told, report))
+            converted = stack.enter_context(_balanced(converted, song.voice, song.backing, told, on_event))
             backing = BlockReader(song.backing(), channels)
         yield stack.enter_context(closing(prefetch(_mixed(converted, backing, song, options, writers))))
 
@@ -71,7 +71,7 @@ def put_together(
 def _mixed(
     converted: Iterator[Array], backing: BlockReader | None, song: Song, options: SongOptions, writers: list[Writer]
 ) -> Iterator[tuple[Array, Array | None]]:
-    """As `put_together` gives them; the stems are written on the way."""
+    """As `mix_song` gives them; the stems are written on the way."""
     vocal_gain, backing_gain = (
         np.float32(10 ** (gain_db / 20)) for gain_db in (options.vocal_gain_db, options.backing_gain_db)
     )
@@ -82,10 +82,10 @@ def _mixed(
             for writer, stem in zip(writers, (vocals.take(len(block)), block, rest), strict=True):
                 writer.write(stem)
         if backing is None:
-            yield bent(block * vocal_gain), None
+            yield soft_clip(block * vocal_gain), None
         else:
             made = np.any(block, axis=1) if song.sung_s >= SPARSE_S else None
-            yield bent(block * vocal_gain + rest * backing_gain, MIX_KNEE, MIX_CEILING), made
+            yield soft_clip(block * vocal_gain + rest * backing_gain, MIX_KNEE, MIX_CEILING), made
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def _balanced(
     voice: Source,
     backing: Callable[[], Iterator[Array]],
     told: Callable[[int], None],
-    report: Report,
+    on_event: OnEvent,
 ) -> Iterator[Iterator[Array]]:
     """The converted voice with the gain that keeps the song's loudness; it lies in a temporary file meanwhile.
 
@@ -113,7 +113,7 @@ def _balanced(
                 n_done += len(block)
                 told(n_done)
         gain_db = balance.gain_db()
-        report(Note(f"{voice.label}: the voice is put back with {gain_db:+.1f} dB: as loud a song as before"))
+        on_event(Note(f"{voice.label}: the voice is put back with {gain_db:+.1f} dB: as loud a song as before"))
         gain = np.float32(10 ** (gain_db / 20))
         yield (block * gain for block in read_blocks(path))
 

@@ -19,9 +19,10 @@ from voiceswap.audio.source import BlockReader, Source
 from voiceswap.audio.write import Writer
 from voiceswap.conversion.analysis import SILENT_DB
 from voiceswap.errors import AudioError, UsageError
-from voiceswap.events import Note, Progress, Report
+from voiceswap.events import Note, OnEvent, Progress
 from voiceswap.model.separator import SAMPLE_RATE_HZ, Separator, load_separator
 from voiceswap.signal import loudness
+from voiceswap.signal.loudness import remove_dc
 
 MODES = ("auto", "dry", "song")
 # Accompaniment that is louder than this against the voice is music, not room or noise; but where a quarter of the
@@ -111,13 +112,13 @@ def check_options(options: SongOptions) -> None:
 
 
 @contextmanager
-def opened(mix: Source, options: SongOptions, report: Report) -> Iterator[Song]:
+def open_song(mix: Source, options: SongOptions, on_event: OnEvent) -> Iterator[Song]:
     """Take a recording apart, if there is accompaniment; its voice lies in a temporary file meanwhile.
 
     Args:
         mix: The recording.
         options: What is wanted.
-        report: Told of what was found, and of the progress.
+        on_event: Told of what was found, and of the progress.
 
     Yields:
         The voice and the accompaniment.
@@ -145,12 +146,12 @@ def opened(mix: Source, options: SongOptions, report: Report) -> Iterator[Song]:
         what = "accompaniment found" if accompanied else "no accompaniment found"
         done = "the singing is separated" if accompanied else "all of it is converted"
         other = "--dry takes all for voice" if accompanied else "--song separates nevertheless"
-        report(Note(f"{mix.label}: {what} ({found_db:+.0f} dB against the voice): {done}; {other}"))
+        on_event(Note(f"{mix.label}: {what} ({found_db:+.0f} dB against the voice): {done}; {other}"))
         if not accompanied:
             yield Song(mix, None)
             return
     with tempfile.TemporaryDirectory(prefix="voiceswap-") as folder:
-        yield _separated(mix, levels, Path(folder) / "vocals.w64", report)
+        yield _separated(mix, levels, Path(folder) / "vocals.w64", on_event)
 
 
 def accompaniment_db(mix: Source, separator: Separator) -> float:
@@ -182,7 +183,7 @@ def _accompaniment_db(mix: Source, levels: _Levels, separator: Separator) -> flo
 
 def _levels(mix: Source) -> _Levels:
     levels = loudness.Levels(mix.sample_rate_hz, mix.n_channels)
-    for block in loudness.without_offset(mix.open(), mix.sample_rate_hz):
+    for block in remove_dc(mix.open(), mix.sample_rate_hz):
         levels.push(block)
     return _Levels(levels.n_samples, levels.finish())
 
@@ -221,7 +222,7 @@ def _vocals(
     yield back.finish()
 
 
-def _separated(mix: Source, levels: _Levels, path: Path, report: Report) -> Song:
+def _separated(mix: Source, levels: _Levels, path: Path, on_event: OnEvent) -> Song:
     kind = AudioInfo(mix.sample_rate_hz, mix.n_channels, "W64", "FLOAT")
     n_samples = levels.n_samples
     n_done, voice_levels = 0, loudness.Levels(mix.sample_rate_hz, mix.n_channels)
@@ -231,7 +232,7 @@ def _separated(mix: Source, levels: _Levels, path: Path, report: Report) -> Song
     ):
         queue = BlockReader(vocals_of_it, mix.n_channels)
         while n_done < n_samples:
-            report(Progress(Path(mix.label).name, "separating", n_done, n_samples))
+            on_event(Progress(Path(mix.label).name, "separating", n_done, n_samples))
             block = queue.take(min(BLOCK_SAMPLES, n_samples - n_done))
             writer.write(block)
             voice_levels.push(block)
@@ -246,7 +247,7 @@ def _separated(mix: Source, levels: _Levels, path: Path, report: Report) -> Song
     return Song(voice, backing, separated=True, levels_db=np.stack([voice_levels.finish(), levels.each_db]))
 
 
-def sung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
+def mute_unsung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
     """A separated song whose voice is silent where nobody sings; what was there goes back to the accompaniment.
 
     Between phrases, what is taken for voice is accompaniment, and would come out as someone humming to it.

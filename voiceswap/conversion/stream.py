@@ -30,12 +30,22 @@ from voiceswap.audio.resample import Resampler
 from voiceswap.audio.source import BlockReader, Source
 from voiceswap.config import Config, FeatureConfig
 from voiceswap.conversion.analysis import SILENT_DB, Analysis
-from voiceswap.conversion.windows import FOLLOW_FRAMES, Grid, faded, repeated, resampled, windows
+from voiceswap.conversion.windows import (
+    FOLLOW_FRAMES,
+    Grid,
+    crossfade_content,
+    cut_windows,
+    fill_window,
+    mix_and_resample,
+)
 from voiceswap.errors import ModelError
 from voiceswap.model.encoder import ContentEncoder
 from voiceswap.model.vocoders.hifigan import Vocoder
-from voiceswap.signal import breath, features, formants, loudness
-from voiceswap.signal import f0 as pitch
+from voiceswap.signal import breath, features, loudness
+from voiceswap.signal.breath import keep_breaths
+from voiceswap.signal.f0 import interpolate_f0, transpose_f0
+from voiceswap.signal.formants import shift_formants
+from voiceswap.signal.loudness import remove_dc, smooth_power
 
 # Above the knee peaks are bent, so that nothing clips: no memory, hence no seams.
 KNEE, CEILING = 0.8, 0.985
@@ -86,7 +96,7 @@ class Shaping:
 Watch = Callable[[Array, Array], None]
 
 
-def converted(
+def convert_stream(
     source: Source, found: Analysis, networks: Networks, shaping: Shaping, watch: Watch | None = None
 ) -> Generator[Array, None, None]:
     """Convert a source; to be closed by who does not take all of it, which ends its threads.
@@ -110,8 +120,8 @@ def converted(
     # What is digitally silent shows in the source as it is: without its offset, each sound has a tail.
     plain, steady = tee(source.open())
     both = (
-        windows(blocks, round(CHANNEL_BLOCK_S * rate), margin, margin)
-        for blocks in (plain, loudness.without_offset(steady, rate))
+        cut_windows(blocks, round(CHANNEL_BLOCK_S * rate), margin, margin)
+        for blocks in (plain, remove_dc(steady, rate))
     )
     left = Event()
     with closing(prefetch(_made(source, found, networks, shaping, watch, left), left)) as blocks:
@@ -123,20 +133,20 @@ def converted(
                 mono = mono + breath.hiss(mix_to_mono(window.samples, found.signs), rate, first, voiced, f)[core]
             first += window.n_core
             silence = np.stack([loudness.digital_silence_gain(c, rate)[core] for c in given.samples.T], axis=-1)
-            yield bent(mono[:, None] * channel_shares(window.samples, found.signs, rate)[core] * silence)
+            yield soft_clip(mono[:, None] * channel_gains(window.samples, found.signs, rate)[core] * silence)
 
 
-def channel_shares(samples: Array, signs: Array, sample_rate_hz: int) -> Array:
+def channel_gains(samples: Array, signs: Array, sample_rate_hz: int) -> Array:
     """How loud each channel of (n, n_channels) is against their mix, moment by moment; ones for a single channel."""
     if samples.shape[1] == 1:
         return np.ones_like(samples)
-    power = loudness.smoothed(np.square(np.column_stack([samples, mix_to_mono(samples, signs)])), sample_rate_hz)
+    power = smooth_power(np.square(np.column_stack([samples, mix_to_mono(samples, signs)])), sample_rate_hz)
     # Where only one sounds, it is so many times as loud as their mean.
     most = max(MAX_CHANNEL_SHARE, samples.shape[1])
     return np.asarray(np.sqrt(np.clip(power[:, :-1] / np.maximum(power[:, -1:], 1e-9), 0.0, most**2)))
 
 
-def bent(samples: Array, knee: float = KNEE, ceiling: float = CEILING) -> Array:
+def soft_clip(samples: Array, knee: float = KNEE, ceiling: float = CEILING) -> Array:
     """Samples whose peaks above the knee are bent below the ceiling."""
     over = np.maximum(np.abs(samples) - knee, 0.0)
     room = ceiling - knee
@@ -198,18 +208,18 @@ def _decoded(
     grid, gain = Grid.of(config), _gain(found, f)
     hop, vector = f.hop_samples, 2 * f.content_hop_samples
     beyond = (grid.margin_frames, 2 * grid.core_frames + grid.margin_frames)
-    melody = pitch.transposed(pitch.carried_on(found.f0_hz, f.frames_per_s), shaping.pitch_semitones, f)
+    melody = transpose_f0(interpolate_f0(found.f0_hz, f.frames_per_s), shaping.pitch_semitones, f)
     melody = np.pad(melody, beyond, mode="edge")
     voiced = np.pad(found.f0_hz > 0, beyond)
-    heard = windows(
-        resampled(source.open(), found.signs, source.sample_rate_hz, f.content_rate_hz),
+    heard = cut_windows(
+        mix_and_resample(source.open(), found.signs, source.sample_rate_hz, f.content_rate_hz),
         grid.core_vectors * vector,
         grid.before_vectors * vector,
         grid.after_vectors * vector,
     )
     margin = grid.margin_frames * hop
-    seen = windows(
-        resampled(source.open(), found.signs, source.sample_rate_hz, f.mel_rate_hz),
+    seen = cut_windows(
+        mix_and_resample(source.open(), found.signs, source.sample_rate_hz, f.mel_rate_hz),
         grid.core_frames * hop,
         margin,
         margin,
@@ -217,8 +227,8 @@ def _decoded(
     n_frames = grid.core_frames + 2 * grid.margin_frames
     previous: Array | None = None
     for i, (listened, looked) in enumerate(zip(heard, seen, strict=False)):
-        filled = repeated(listened, grid, f, is_first=i == 0)
-        content = faded(previous, networks.encoder.window(features.encoder_mel(filled * gain, f)), grid)
+        filled = fill_window(listened, grid, f, is_first=i == 0)
+        content = crossfade_content(previous, networks.encoder.window(features.encoder_mel(filled * gain, f)), grid)
         previous = content
         at_frames = features.content_at_frames(content, -grid.margin_frames, n_frames, f, -grid.before_vectors)
         first = i * grid.core_frames
@@ -226,8 +236,8 @@ def _decoded(
         frames = slice(first, first + n_frames)
         source_mel = features.decoder_mel(samples, f)
         around = features.conditions(source_mel, melody[frames], voiced[frames], f)
-        mel = formants.moved(networks.decode(at_frames, around), shaping.formant_semitones, f)
-        mel = breath.kept(mel, source_mel, samples, voiced[frames], f)
+        mel = shift_formants(networks.decode(at_frames, around), shaping.formant_semitones, f)
+        mel = keep_breaths(mel, source_mel, samples, voiced[frames], f)
         if watch is not None:
             n_vectors, n_own = -(-listened.n_core // vector), -(-looked.n_core // hop)
             own = content[grid.before_vectors : grid.before_vectors + n_vectors]

@@ -15,17 +15,17 @@ from voiceswap.audio.read import check_kind, check_samples
 from voiceswap.audio.source import array_source
 from voiceswap.config import Config
 from voiceswap.conversion.analysis import Analysis, analyse
-from voiceswap.conversion.stream import Networks, Shaping, converted
+from voiceswap.conversion.stream import Networks, Shaping, convert_stream
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.model import decoder
 from voiceswap.model.base import VOCODERS, Base, load_base
 from voiceswap.model.networks import decoder as decoder_network
 from voiceswap.model.weights import expected_arrays, load_arrays
 from voiceswap.provenance.consent import consent_line
-from voiceswap.provenance.watermark import Marker
-from voiceswap.signal.f0 import F0Range, is_sung, transposition
+from voiceswap.provenance.watermark import Watermarker
+from voiceswap.signal.f0 import F0Range, find_transposition, is_singing
 from voiceswap.storage import paths
-from voiceswap.storage.folder import Folder, open_folder, packed, write_folder
+from voiceswap.storage.folder import Folder, open_folder, pack, write_folder
 
 VOICE_KIND = "voice"
 VOICE_MAX_BYTES = 10_000_000
@@ -137,9 +137,9 @@ class Voice:
         source, networks = array_source(block, sample_rate_hz), self.networks
         found = analyse(source, self.config)
         shaping = self.shaping(found, pitch, formant, protect, vocoder)
-        made = np.concatenate(list(converted(source, found, networks, shaping)))
+        made = np.concatenate(list(convert_stream(source, found, networks, shaping)))
         if mark:
-            marker = Marker(sample_rate_hz, made.shape[1], self.tag)
+            marker = Watermarker(sample_rate_hz, made.shape[1], self.tag)
             made = np.concatenate([marker.push(made), marker.finish()])
         return made.reshape(samples.shape)
 
@@ -159,8 +159,8 @@ class Voice:
         over an accompaniment, as near as whole octaves bring them.
         """
         if pitch is None:
-            sung = is_sung(found.f0_hz, self.config.features.frames_per_s)
-            pitch = transposition(found.f0_range, self.f0_range, sung=sung)
+            sung = is_singing(found.f0_hz, self.config.features.frames_per_s)
+            pitch = find_transposition(found.f0_range, self.f0_range, sung=sung)
             pitch = 12.0 * round(pitch / 12) if in_key else pitch
         return Shaping(pitch, formant, protect, vocoder)
 
@@ -242,7 +242,7 @@ def write_voice(path: Path, config: Config, card: dict[str, Any], arrays: Arrays
 
 def weights_sha256(arrays: Arrays) -> str:
     """The `id` that a voice of these weights has."""
-    return hashlib.sha256(packed(_halved(arrays))).hexdigest()
+    return hashlib.sha256(pack(_halved(arrays))).hexdigest()
 
 
 def _halved(arrays: Arrays) -> Arrays:

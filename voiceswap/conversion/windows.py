@@ -12,7 +12,8 @@ from voiceswap.arrays import Array
 from voiceswap.audio.channels import mix_to_mono
 from voiceswap.audio.resample import Resampler
 from voiceswap.config import Config, FeatureConfig
-from voiceswap.signal import breath, features, loudness
+from voiceswap.signal import breath, features
+from voiceswap.signal.loudness import remove_dc
 
 # Frames to either side that the loudness needs to be followed without a seam.
 FOLLOW_FRAMES = 12
@@ -30,15 +31,15 @@ class Window:
     n_core: int
 
 
-def resampled(blocks: Iterator[Array], signs: Array, from_hz: int, to_hz: int) -> Iterator[Array]:
+def mix_and_resample(blocks: Iterator[Array], signs: Array, from_hz: int, to_hz: int) -> Iterator[Array]:
     """Blocks (n, n_channels) without their offset, mixed with `signs` to mono (n,) at another rate."""
     resampler = Resampler(from_hz, to_hz)
-    for block in loudness.without_offset(blocks, from_hz):
+    for block in remove_dc(blocks, from_hz):
         yield resampler.push(mix_to_mono(block, signs))
     yield resampler.finish()
 
 
-def windows(blocks: Iterator[Array], core: int, before: int, after: int) -> Iterator[Window]:
+def cut_windows(blocks: Iterator[Array], core: int, before: int, after: int) -> Iterator[Window]:
     """Cut a stream of blocks (n,) or (n, n_channels) into windows of `before + core + after` samples, `core` apart."""
     whole = before + core + after
     first = next(blocks, np.zeros(0, np.float32))
@@ -92,7 +93,7 @@ class Grid:
         return self.decoded_frames + self.vocoded_frames
 
 
-def repeated(window: Window, grid: Grid, config: FeatureConfig, *, is_first: bool) -> Array:
+def fill_window(window: Window, grid: Grid, config: FeatureConfig, *, is_first: bool) -> Array:
     """A window's samples; if its source ends in its core, that again and again after a second, instead of silence.
 
     Voices learn from windows that are full of speech (`ContentEncoder.pieces`), and Whisper's encoder hears a window as
@@ -117,7 +118,7 @@ def repeated(window: Window, grid: Grid, config: FeatureConfig, *, is_first: boo
     return np.concatenate([window.samples[:end], np.resize(again, len(window.samples) - end)])
 
 
-def faded(previous: Array | None, content: Array, grid: Grid) -> Array:
+def crossfade_content(previous: Array | None, content: Array, grid: Grid) -> Array:
     """A window's content, its beginning faded in from the window before."""
     if previous is None:
         return content

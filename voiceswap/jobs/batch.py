@@ -12,8 +12,9 @@ from typing import Any
 from voiceswap.audio.find import find_recordings
 from voiceswap.audio.write import output_suffix
 from voiceswap.errors import ModelError, StoppedError, UsageError, WriteError
-from voiceswap.events import Note, Progress, Report
+from voiceswap.events import Note, OnEvent, Progress
 from voiceswap.jobs.executors import local as workers
+from voiceswap.jobs.executors.local import run_tasks
 from voiceswap.scoring.scores import Scores
 from voiceswap.signal.f0 import F0Range
 from voiceswap.storage import atomic, paths
@@ -176,12 +177,12 @@ class Tasks:
     left_out: Sequence[bool]
     told: set[str]
 
-    def done(self, jobs: int, report: Report, stopped: Callable[[], bool]) -> list[Conversion]:
+    def done(self, jobs: int, on_event: OnEvent, stopped: Callable[[], bool]) -> list[Conversion]:
         """Convert them, `jobs` at once; one result each, in their order. A worker that dies is one failed recording.
 
         Args:
             jobs: How many at once.
-            report: Told of warnings, and of how many are done.
+            on_event: Told of warnings, and of how many are done.
             stopped: Asked now and then; True ends it.
 
         Returns:
@@ -194,22 +195,22 @@ class Tasks:
         left = [i for i, out in enumerate(self.left_out) if not out]
         results = {i: Conversion(*self.places[i], self.voice, "skipped") for i, out in enumerate(self.left_out) if out}
         tasks = [dict(zip(("source", "output"), map(os.path.abspath, self.places[i]), strict=True)) for i in left]
-        for number, answer in workers.spread(self.code, self.shared, tasks, jobs, stopped):
-            results[left[number]] = self._result(*self.places[left[number]], answer, report)
-            report(Progress("all recordings", "converting", len(results), len(self.places)))
+        for number, answer in run_tasks(self.code, self.shared, tasks, jobs, stopped):
+            results[left[number]] = self._result(*self.places[left[number]], answer, on_event)
+            on_event(Progress("all recordings", "converting", len(results), len(self.places)))
         if len(results) < len(self.places):
             raise StoppedError(f"stopped; {len(self.places) - len(results)} recordings were not converted")
         return [results[i] for i in range(len(self.places))]
 
-    def _result(self, source: Path, output: Path, answer: workers.Json, report: Report) -> Conversion:
+    def _result(self, source: Path, output: Path, answer: workers.Json, on_event: OnEvent) -> Conversion:
         if "fatal" in answer:
             raise ModelError(answer["fatal"], answer["hint"])
         for text in answer.pop("warnings", ()):
             if text not in self.told:
-                report(Note(text, warning=True))
+                on_event(Note(text, warning=True))
         failure = f"{source}: its worker died ({answer['died']})" if "died" in answer else answer.get("failure")
         if failure:
-            report(Note(failure, warning=True))
+            on_event(Note(failure, warning=True))
             return Conversion(source, output, self.voice, "failed", failure)
         fields: dict[str, Any] = {
             key: F0Range(**answer[key]) if answer[key] else None for key in ("source_f0", "voice_f0")

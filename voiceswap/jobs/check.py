@@ -17,18 +17,18 @@ from voiceswap.audio.source import array_source
 from voiceswap.config import FeatureConfig
 from voiceswap.conversion import songs
 from voiceswap.errors import AudioError, StoppedError, UsageError
-from voiceswap.events import Progress, Report, silent
+from voiceswap.events import OnEvent, Progress, ignore_events
 from voiceswap.model.base import load_base
 from voiceswap.model.separator import SAMPLE_RATE_HZ as MUSIC_HZ
 from voiceswap.model.separator import load_separator
 from voiceswap.model.speaker import SAMPLE_RATE_HZ as SPEAKER_HZ
-from voiceswap.model.speaker import direction
+from voiceswap.model.speaker import mean_embedding
 from voiceswap.scoring import embedding as identity
-from voiceswap.signal import f0 as pitch
-from voiceswap.signal import loudness
-from voiceswap.signal import quality as condition
-from voiceswap.signal.quality import Condition
+from voiceswap.signal.f0 import F0Range, estimate_f0, measure_f0_range
+from voiceswap.signal.loudness import remove_dc
+from voiceswap.signal.quality import Quality, QualityMeter
 from voiceswap.training import dataset
+from voiceswap.training.dataset import cut_clips
 
 VERDICTS = ("go", "go with care", "no-go")
 CARE, NO_GO = VERDICTS[1:]
@@ -70,7 +70,7 @@ class Concern:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """What a folder holds, and whether to train on it.
 
     Attributes:
@@ -90,23 +90,23 @@ class Checked:
     folder: Path
     n_files: int
     skipped: tuple[tuple[Path, str], ...]
-    condition: Condition
+    condition: Quality
     accompaniment_db: float
     second_voice: float
-    f0_range: pitch.F0Range | None
+    f0_range: F0Range | None
     units: float
     verdict: str
     concerns: tuple[Concern, ...]
 
 
 def check(
-    *folders: str | Path, report: Report = silent, stopped: Callable[[], bool] = lambda: False
-) -> tuple[Checked, ...]:
+    *folders: str | Path, on_event: OnEvent = ignore_events, stopped: Callable[[], bool] = lambda: False
+) -> tuple[CheckResult, ...]:
     """Listen to folders of recordings before a training.
 
     Args:
         *folders: Folders, searched recursively, or single recordings; each of one person.
-        report: Told of the progress.
+        on_event: Told of the progress.
         stopped: Asked before each recording; True ends it.
 
     Returns:
@@ -123,18 +123,18 @@ def check(
     if not folders:
         raise UsageError("nothing to check", "name a folder of recordings")
     found = [(Path(folder), find_recordings(Path(folder))) for folder in folders]
-    return tuple(checked(folder, files, report, stopped) for folder, files in found)
+    return tuple(check_recordings(folder, files, on_event, stopped) for folder, files in found)
 
 
-def checked(
-    folder: Path, files: Sequence[Path], report: Report = silent, stopped: Callable[[], bool] = lambda: False
-) -> Checked:
+def check_recordings(
+    folder: Path, files: Sequence[Path], on_event: OnEvent = ignore_events, stopped: Callable[[], bool] = lambda: False
+) -> CheckResult:
     """One folder's recordings, as `check` finds them."""
-    listener, skipped, excerpts, n_narrow = condition.Listener(), [], _Excerpts(), 0
+    listener, skipped, excerpts, n_narrow = QualityMeter(), [], _Excerpts(), 0
     for i, path in enumerate(files):
         if stopped():
             raise StoppedError(f"stopped while the recordings in {folder} were checked")
-        report(Progress(str(folder), "listening", i, len(files)))
+        on_event(Progress(str(folder), "listening", i, len(files)))
         try:
             rate, speaks = probe(path).sample_rate_hz, False
             # To its end before any of it counts: what is damaged further on is left out as a whole.
@@ -150,7 +150,7 @@ def checked(
         except (AudioError, UsageError) as error:
             skipped.append((path, error.message))
     sound = listener.found()
-    report(Progress(str(folder), "comparing", 0, 1))
+    on_event(Progress(str(folder), "comparing", 0, 1))
     music_db = accompaniment_db(excerpts.kept)
     alike = second_voice(excerpts.kept)
     melody = f0_range(excerpts.kept)
@@ -160,7 +160,9 @@ def checked(
         key=lambda c: -VERDICTS.index(c.verdict),
     )
     verdict = concerns[0].verdict if concerns else VERDICTS[0]
-    return Checked(folder, len(files), tuple(skipped), sound, music_db, alike, melody, units, verdict, tuple(concerns))
+    return CheckResult(
+        folder, len(files), tuple(skipped), sound, music_db, alike, melody, units, verdict, tuple(concerns)
+    )
 
 
 class _Excerpts:
@@ -175,7 +177,7 @@ class _Excerpts:
         self._random = np.random.default_rng(0)
 
     def add(self, samples: Array, rate: int) -> None:
-        (steady,) = loudness.without_offset([samples[: round(EACH_S * rate)]], rate)
+        (steady,) = remove_dc([samples[: round(EACH_S * rate)]], rate)
         self.kept.append((steady, rate))
         self._lots.append(self._random.random())
         if len(self.kept) > MOST_EXCERPTS:
@@ -204,7 +206,7 @@ def second_voice(excerpts: Sequence[tuple[Array, int]]) -> float:
     touch, while between two persons there is a gap.
     """
     pieces = identity.speaker_encoder().each([resample(x, rate, SPEAKER_HZ) for x, rate in excerpts])
-    heard = np.array([direction(p) for p in pieces if len(p)])
+    heard = np.array([mean_embedding(p) for p in pieces if len(p)])
     if len(heard) < MIN_TO_COMPARE:
         return math.nan
     of_one = heard @ np.linalg.svd(heard - heard.mean(axis=0), full_matrices=False)[2][0]
@@ -212,7 +214,7 @@ def second_voice(excerpts: Sequence[tuple[Array, int]]) -> float:
     for _ in range(30):
         if of_one.all() or not of_one.any():
             return math.nan
-        one, other = direction(heard[of_one]), direction(heard[~of_one])
+        one, other = mean_embedding(heard[of_one]), mean_embedding(heard[~of_one])
         nearer = heard @ one > heard @ other
         if (nearer == of_one).all():
             break
@@ -223,11 +225,11 @@ def second_voice(excerpts: Sequence[tuple[Array, int]]) -> float:
     return float(one @ other) if gap > APART else math.nan
 
 
-def f0_range(excerpts: Sequence[tuple[Array, int]]) -> pitch.F0Range | None:
+def f0_range(excerpts: Sequence[tuple[Array, int]]) -> F0Range | None:
     """The range of the voice in excerpts (samples, rate)."""
     f = FeatureConfig()
-    melodies = [pitch.f0_hz(resample(x, rate, f.mel_rate_hz), f) for x, rate in excerpts]
-    return pitch.f0_range(np.concatenate(melodies)) if melodies else None
+    melodies = [estimate_f0(resample(x, rate, f.mel_rate_hz), f) for x, rate in excerpts]
+    return measure_f0_range(np.concatenate(melodies)) if melodies else None
 
 
 def units_heard(excerpts: Sequence[tuple[Array, int]]) -> float:
@@ -236,7 +238,7 @@ def units_heard(excerpts: Sequence[tuple[Array, int]]) -> float:
     if known.units is None:
         return math.nan
     f = known.config.features
-    clips = [c for x, rate in excerpts for c in dataset.clips_of_speech(resample(x, rate, f.mel_rate_hz), f)]
+    clips = [c for x, rate in excerpts for c in cut_clips(resample(x, rate, f.mel_rate_hz), f)]
     if not clips:
         return 0.0
     content = np.concatenate(known.encoder.pieces([dataset.encoder_mel(clip, f) for clip in clips]))
@@ -248,10 +250,10 @@ def _concerns(
     n_files: int,
     skipped: Sequence[tuple[Path, str]],
     n_narrow: int,
-    sound: Condition,
+    sound: Quality,
     music_db: float,
     alike: float,
-    melody: pitch.F0Range | None,
+    melody: F0Range | None,
     units: float,
 ) -> Iterator[Concern]:
     if sound.speech_s < ENOUGH_SPEECH_S:
@@ -308,7 +310,7 @@ def _concerns(
         yield Concern("speakers", verdict, found, "keep one person in a folder, recorded in one way")
 
 
-def lines(found: Checked) -> Iterator[str]:
+def check_lines(found: CheckResult) -> Iterator[str]:
     """The three lines that matter: how much of what, in what condition, and whether to go on."""
     sound = found.condition
     left_out = f", {len(found.skipped)} left out" if found.skipped else ""

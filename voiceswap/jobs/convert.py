@@ -22,21 +22,23 @@ from voiceswap.audio.write import Writer, output_format
 from voiceswap.conversion import intermediates as stages
 from voiceswap.conversion.analysis import SILENT_DB, Analysis, analyse
 from voiceswap.conversion.f0_curve import read_curve, write_curve
-from voiceswap.conversion.mixing import put_together
-from voiceswap.conversion.songs import STEMS, SongOptions, check_options, opened, sung
-from voiceswap.conversion.stream import Shaping, converted
+from voiceswap.conversion.intermediates import keep_intermediates
+from voiceswap.conversion.mixing import mix_song
+from voiceswap.conversion.songs import STEMS, SongOptions, check_options, mute_unsung, open_song
+from voiceswap.conversion.stream import Shaping, convert_stream
 from voiceswap.conversion.voice import PROTECT, VOCODER, Voice, check_shaping, load
 from voiceswap.errors import AudioError, StoppedError, UsageError, VoiceswapError, WriteError
-from voiceswap.events import Event, Note, Progress, Report, silent
+from voiceswap.events import Event, Note, OnEvent, Progress, ignore_events
 from voiceswap.jobs.batch import Conversion, Tasks, as_answer, check_targets, places_of
 from voiceswap.provenance import c2pa as credentials
 from voiceswap.provenance import record
 from voiceswap.provenance.consent import is_recorded
-from voiceswap.provenance.watermark import MIN_MARKED_S, Marker
-from voiceswap.scoring import embedding as identity
-from voiceswap.scoring import external as instruments
-from voiceswap.scoring.scores import Judge
-from voiceswap.signal.f0 import METHODS, f0_range
+from voiceswap.provenance.record import file_sha256, record_bext, record_tags
+from voiceswap.provenance.watermark import MIN_WATERMARKED_S, Watermarker
+from voiceswap.scoring.embedding import embedding_from_card
+from voiceswap.scoring.external import load_dnsmos
+from voiceswap.scoring.scores import Scorer
+from voiceswap.signal.f0 import F0_METHODS, measure_f0_range
 from voiceswap.storage import atomic
 from voiceswap.version import __version__
 
@@ -57,7 +59,7 @@ class _Wanted:
     f0: Path | None
     f0_out: Path | None
     keep_stages: Path | None
-    judge: Judge | None
+    judge: Scorer | None
     vocoder: str
 
 
@@ -69,7 +71,7 @@ def convert(
     formant: float = 0.0,
     protect: float = PROTECT,
     vocoder: str = VOCODER,
-    f0_method: str = METHODS[0],
+    f0_method: str = F0_METHODS[0],
     f0: str | Path | None = None,
     f0_out: str | Path | None = None,
     mode: str = "auto",
@@ -87,7 +89,7 @@ def convert(
     force: bool = False,
     skip_existing: bool = False,
     jobs: int = 1,
-    report: Report = silent,
+    on_event: OnEvent = ignore_events,
     stopped: Callable[[], bool] = lambda: False,
 ) -> list[Conversion]:
     """Convert recordings into a voice.
@@ -121,7 +123,7 @@ def convert(
         force: Replace outputs that exist; never what the result is made of.
         skip_existing: Leave recordings alone whose output exists.
         jobs: How many of several recordings at once, 1 to 64; each takes a process with about a gigabyte.
-        report: Told of the progress.
+        on_event: Told of the progress.
         stopped: Asked after each block; True ends it without an output.
 
     Returns:
@@ -151,8 +153,8 @@ def convert(
         raise UsageError(
             f"jobs is {jobs}, wanted 1 to {MAX_JOBS}", "begin with 2: each takes a process with about a gigabyte"
         )
-    if f0_method not in METHODS:
-        raise UsageError(f"unknown F0 method {f0_method!r}", f"wanted one of {', '.join(METHODS)}")
+    if f0_method not in F0_METHODS:
+        raise UsageError(f"unknown F0 method {f0_method!r}", f"wanted one of {', '.join(F0_METHODS)}")
     many = len(inputs) > 1 or os.path.isdir(inputs[0])
     if many and any(given is not None for given in (f0, f0_out, stems, backing, keep_stages)):
         raise UsageError("an F0 curve, stems, a backing or stages belong to one recording", "convert them one by one")
@@ -167,13 +169,13 @@ def convert(
 
     judge = None
     if scored:
-        known = identity.from_card(voice.card, str(voice.path / "card.json"))
-        judge = Judge(voice.config.features, known, instruments.dnsmos())
+        known = embedding_from_card(voice.card, str(voice.path / "card.json"))
+        judge = Scorer(voice.config.features, known, load_dnsmos())
     kept = Path(keep_stages) if keep_stages is not None else None
     curve, curve_out = (Path(given) if given is not None else None for given in (f0, f0_out))
     wanted = _Wanted(options, mark, strict, sidecar, signer, force, curve, curve_out, kept, judge, vocoder)
     consent = f"{voice.name}: {voice.consent_line}"
-    report(Note(consent, warning=not is_recorded(voice.card)))
+    on_event(Note(consent, warning=not is_recorded(voice.card)))
 
     def shape(found: Analysis, in_key: bool) -> Shaping:
         return voice.shaping(found, pitch, formant, protect, vocoder, in_key=in_key)
@@ -183,7 +185,7 @@ def convert(
         heard = found.f0_hz
         if curve is not None:
             melody = read_curve(curve, len(heard), voice.config.features)
-            found = replace(found, f0_hz=melody, f0_range=f0_range(melody))
+            found = replace(found, f0_hz=melody, f0_range=measure_f0_range(melody))
         return found, heard
 
     if jobs > 1 and many and sys.executable:
@@ -194,21 +196,21 @@ def convert(
         shared |= {"strict": strict, "force": force, "vocoder": vocoder}
         left_out = [skip_existing and os.path.exists(output) for _, output in places]
         tasks = Tasks(WORKER, shared, voice.name, places, left_out, told={consent})
-        return tasks.done(jobs, report, stopped)
+        return tasks.done(jobs, on_event, stopped)
     results = []
     for i, (source, output) in enumerate(places):
         if many:
-            report(Progress("all recordings", "converting", i, len(places)))
+            on_event(Progress("all recordings", "converting", i, len(places)))
         if skip_existing and os.path.exists(output):
             results.append(Conversion(source, output, voice.name, "skipped"))
             continue
         try:
-            results.append(_convert_one(voice, source, output, look, shape, wanted, report, stopped))
+            results.append(_convert_one(voice, source, output, look, shape, wanted, on_event, stopped))
         except (AudioError, UsageError, WriteError) as error:
             # Alone it is the caller's affair; among many the others are not to suffer.
             if not many:
                 raise
-            report(Note(error.message, warning=True))
+            on_event(Note(error.message, warning=True))
             results.append(Conversion(source, output, voice.name, "failed", error.message))
     return results
 
@@ -226,12 +228,12 @@ def task(shared: dict[str, Any], one: dict[str, Any], stopped: Callable[[], bool
     """
     warnings: list[str] = []
 
-    def report(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, Note) and event.warning:
             warnings.append(event.text)
 
     try:
-        (made,) = convert(one["source"], out=one["output"], **shared, report=report, stopped=stopped)
+        (made,) = convert(one["source"], out=one["output"], **shared, on_event=on_event, stopped=stopped)
     except (AudioError, UsageError, WriteError, StoppedError) as error:
         return {"failure": error.message, "warnings": warnings}
     except VoiceswapError as error:
@@ -246,7 +248,7 @@ def _convert_one(
     look: Callable[[Source], tuple[Analysis, Array]],
     shape: Callable[[Analysis, bool], Shaping],
     wanted: _Wanted,
-    report: Report,
+    on_event: OnEvent,
     stopped: Callable[[], bool],
 ) -> Conversion:
     damage: list[str] = []
@@ -258,7 +260,7 @@ def _convert_one(
         # Taking a song apart takes a while, too.
         if stopped():
             raise StoppedError(f"stopped; {output} was not written")
-        report(event)
+        on_event(event)
 
     read = ((path, "the input"), (wanted.f0, "the file of --f0"), (wanted.options.backing, "the file of --backing"))
     output_format(output)
@@ -268,7 +270,7 @@ def _convert_one(
         read_curve(wanted.f0, 0, voice.config.features)
     kind, networks = probe(path), voice.networks
     began = time.monotonic()
-    report(Progress(path.name, "listening", 0, 1))
+    on_event(Progress(path.name, "listening", 0, 1))
     n_done = 0
     if wanted.signer:
         credentials.check_output(output)
@@ -276,22 +278,22 @@ def _convert_one(
         # While the recording is listened to, the networks get ready.
         prepared = stack.enter_context(ThreadPoolExecutor(1)).submit(networks.prepare, wanted.vocoder)
         mix = Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path))
-        song = stack.enter_context(opened(mix, wanted.options, asking))
+        song = stack.enter_context(open_song(mix, wanted.options, asking))
         found, heard_f0_hz = look(song.voice)
-        song = sung(song, found.f0_hz, voice.config.features.frames_per_s)
+        song = mute_unsung(song, found.f0_hz, voice.config.features.frames_per_s)
         if wanted.f0_out is not None:
             write_curve(wanted.f0_out, heard_f0_hz, voice.config.features)
         in_key = song.backing is not None
         shaping = shape(found, in_key)
         for text in [*damage[:1], *_doubts(path, found, shaping, in_key)]:
-            report(Note(text, warning=True))
+            on_event(Note(text, warning=True))
         kept = None
         if wanted.keep_stages is not None:
-            kept = stack.enter_context(stages.kept(wanted.keep_stages, voice.config, kind, found.n_samples))
+            kept = stack.enter_context(keep_intermediates(wanted.keep_stages, voice.config, kind, found.n_samples))
             kept.surveyed(found)
         prepared.result()
         said = stack.enter_context(
-            closing(converted(song.voice, found, networks, shaping, kept.window if kept else None))
+            closing(convert_stream(song.voice, found, networks, shaping, kept.window if kept else None))
         )
         voiced = kept.sung(said) if kept else said
         alone = None
@@ -310,7 +312,7 @@ def _convert_one(
                 progress = replace(progress, times_real_time=speed, left_s=left_s)
             asking(progress)
 
-        marker = Marker(kind.sample_rate_hz, kind.n_channels, voice.tag) if wanted.mark else None
+        marker = Watermarker(kind.sample_rate_hz, kind.n_channels, voice.tag) if wanted.mark else None
         duration_s = found.n_samples / kind.sample_rate_hz
         made = record.Record(
             __version__,
@@ -318,14 +320,14 @@ def _convert_one(
             voice.id,
             datetime.now(UTC).isoformat(timespec="seconds"),
             record.SOURCE_TYPE,
-            record.sha256(path),
-            marked=wanted.mark and found.sounding_s >= MIN_MARKED_S,
+            file_sha256(path),
+            marked=wanted.mark and found.sounding_s >= MIN_WATERMARKED_S,
             signed=wanted.signer is not None,
         )
         with (
             _signed(output, made, wanted.signer) as unsigned,
-            Writer(unsigned, kind, record.tags(made), found.n_samples, record.broadcast(made)) as writer,
-            put_together(voiced, song, wanted.options, kind, found.n_samples, told, report) as mixed,
+            Writer(unsigned, kind, record_tags(made), found.n_samples, record_bext(made)) as writer,
+            mix_song(voiced, song, wanted.options, kind, found.n_samples, told, on_event) as mixed,
             closing(prefetch(_marked(mixed, marker))) as marked,
         ):
             for block in filter(len, marked):
@@ -334,7 +336,7 @@ def _convert_one(
                 told(n_done, "mixing" if in_key else "converting")
         scores = None
         if wanted.judge is not None:
-            report(Progress(path.name, "scoring", 0, 1))
+            on_event(Progress(path.name, "scoring", 0, 1))
             # Of a song, the singing alone is compared; else what the file says.
             scores = wanted.judge.scores(path, song.voice, alone() if alone else file_source(output))
     bears_mark = marker is not None and marker.bears_mark
@@ -358,7 +360,7 @@ def _convert_one(
     )
 
 
-def _marked(mixed: Iterator[tuple[Array, Array | None]], marker: Marker | None) -> Iterator[Array]:
+def _marked(mixed: Iterator[tuple[Array, Array | None]], marker: Watermarker | None) -> Iterator[Array]:
     """The blocks with the mark, where there is one."""
     for block, where in mixed:
         yield marker.push(block, where) if marker else block

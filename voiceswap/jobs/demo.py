@@ -11,7 +11,7 @@ import numpy as np
 from voiceswap.audio.read import AudioInfo, read_mono
 from voiceswap.audio.write import Writer
 from voiceswap.config import FeatureConfig
-from voiceswap.events import Report
+from voiceswap.events import OnEvent
 from voiceswap.jobs.convert import convert
 from voiceswap.jobs.train import train
 from voiceswap.scoring import metrics
@@ -22,13 +22,13 @@ SPEECH_S, TAKES = 12.0, 5
 RATE_HZ = 22050
 
 
-def run(folder: Path, *, minutes: float, report: Report, stopped: Callable[[], bool]) -> dict[str, Any]:
+def run(folder: Path, *, minutes: float, on_event: OnEvent, stopped: Callable[[], bool]) -> dict[str, Any]:
     """Make recordings, train two voices, convert a song into each.
 
     Args:
         folder: Where everything goes; a second run goes on.
         minutes: Training time of each voice.
-        report: Told of the progress.
+        on_event: Told of the progress.
         stopped: Asked after each step.
 
     Returns:
@@ -40,12 +40,14 @@ def run(folder: Path, *, minutes: float, report: Report, stopped: Callable[[], b
     _write(song, synthetic.song(synthetic.CLARA, sample_rate_hz=RATE_HZ).samples)
     voices = folder / "voices"
     consent = dict.fromkeys(speakers, "nobody was recorded: this speaker is synthesised")
-    trained = train(*sources, voices=voices, minutes=minutes, consent=consent, report=report, stopped=stopped)
+    trained = train(*sources, voices=voices, minutes=minutes, consent=consent, on_event=on_event, stopped=stopped)
     lines, scores = [], {}
     for result in trained:
         if result.status == "stopped":
             return {"lines": ["stopped; the same command goes on"], "scores": {}}
-        made = convert(song, as_=result.name, mode="dry", voices=voices, force=True, report=report, stopped=stopped)[0]
+        made = convert(
+            song, as_=result.name, mode="dry", voices=voices, force=True, on_event=on_event, stopped=stopped
+        )[0]
         scores[result.name] = _scores(song, made.output, folder / result.name)
         s = scores[result.name]
         lines.append(

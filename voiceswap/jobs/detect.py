@@ -9,12 +9,11 @@ from pathlib import Path
 from voiceswap.arrays import Array
 from voiceswap.audio.read import AudioInfo, probe, read_blocks, read_tags
 from voiceswap.errors import StoppedError
-from voiceswap.events import Note, Progress, Report, silent
-from voiceswap.provenance import c2pa as credentials
-from voiceswap.provenance.c2pa import Credentials
+from voiceswap.events import Note, OnEvent, Progress, ignore_events
+from voiceswap.provenance.c2pa import Credentials, read_credentials
 from voiceswap.provenance.detector import Detection
-from voiceswap.provenance.detector import detect as look
-from voiceswap.provenance.record import Record, from_tags, read_sidecar
+from voiceswap.provenance.detector import detect_watermark as look
+from voiceswap.provenance.record import Record, read_sidecar, record_from_tags
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Account:
     faults: tuple[str, ...]
 
 
-def account(path: Path) -> Account:
+def describe_recording(path: Path) -> Account:
     """Read what a recording says of itself; its sound is not listened to.
 
     Args:
@@ -62,9 +61,9 @@ def account(path: Path) -> Account:
         AudioError: It is no recording.
     """
     kind, found = probe(path), read_tags(path)
-    own = from_tags(found)
+    own = record_from_tags(found)
     beside, sidecar = read_sidecar(path)
-    signature = credentials.read(path, kind.format)
+    signature = read_credentials(path, kind.format)
     faults = []
     if sidecar and beside is None:
         faults.append(f"the record beside it {sidecar}")
@@ -75,12 +74,14 @@ def account(path: Path) -> Account:
     return Account(path, kind, found, own or beside, sidecar, signature, tuple(faults))
 
 
-def detect(*inputs: str | Path, report: Report = silent, stopped: Callable[[], bool] = lambda: False) -> list[Finding]:
+def detect(
+    *inputs: str | Path, on_event: OnEvent = ignore_events, stopped: Callable[[], bool] = lambda: False
+) -> list[Finding]:
     """Look for the mark that conversions bear.
 
     Args:
         *inputs: Recordings of any format that `convert` reads, of any length.
-        report: Told of the progress.
+        on_event: Told of the progress.
         stopped: Asked after each block; True ends it.
 
     Returns:
@@ -98,9 +99,9 @@ def detect(*inputs: str | Path, report: Report = silent, stopped: Callable[[], b
     """
     findings = []
     for i, path in enumerate(map(Path, inputs)):
-        report(Progress(path.name, "detecting", i, len(inputs)))
+        on_event(Progress(path.name, "detecting", i, len(inputs)))
         kind = probe(path)
-        blocks = read_blocks(path, damaged=lambda text: report(Note(text, warning=True)))
+        blocks = read_blocks(path, damaged=lambda text: on_event(Note(text, warning=True)))
         findings.append(Finding(path, look(_interruptible(blocks, stopped), kind.sample_rate_hz)))
     return findings
 

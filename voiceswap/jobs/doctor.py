@@ -18,6 +18,7 @@ from typing import Any
 from voiceswap.audio.resample import resample
 from voiceswap.errors import VoiceswapError
 from voiceswap.model.networks import decoder as decoder_network
+from voiceswap.signal.f0 import estimate_f0
 from voiceswap.storage import paths
 
 PACKAGES = ("tensorflow", "keras", "numpy", "librosa", "soundfile", "soxr", "pyworld", "swift-f0", "safetensors")
@@ -134,12 +135,11 @@ def _stages() -> list[Check]:
 
         from voiceswap.audio.source import array_source
         from voiceswap.conversion.analysis import analyse
-        from voiceswap.conversion.stream import Shaping, converted
+        from voiceswap.conversion.stream import Shaping, convert_stream
         from voiceswap.conversion.voice import with_decoder
         from voiceswap.model import decoder
         from voiceswap.model.base import load_base
         from voiceswap.model.weights import load_arrays
-        from voiceswap.signal import f0 as pitch
         from voiceswap.signal import features, synthetic
     except BROKEN as error:
         return [Check("imports", False, str(error)[:200], ANEW)]
@@ -153,7 +153,7 @@ def _stages() -> list[Check]:
 
     def melody() -> str:
         config = made["base"].config.features
-        f0 = pitch.f0_hz(samples, config)
+        f0 = estimate_f0(samples, config)
         at_s = (np.arange(len(f0)) + 0.5) / config.frames_per_s
         truth = spoken.f0_hz[np.minimum(np.round(at_s / TRUTH_PERIOD_S).astype(int), len(spoken.f0_hz) - 1)]
         both = (f0 > 0) & (truth > 0)
@@ -171,8 +171,10 @@ def _stages() -> list[Check]:
         model = decoder_network.build(decoder.single_speaker(made["base"].config))
         load_arrays(model, decoder.start_of_voice(made["base"].arrays("decoder")))
         networks = with_decoder(made["base"], model)
-        result = np.concatenate(list(converted(array_source(samples[:, None], RATE_HZ), found, networks, Shaping())))
-        ours, theirs = (pitch.f0_hz(x, made["base"].config.features) for x in (result[:, 0], samples))
+        result = np.concatenate(
+            list(convert_stream(array_source(samples[:, None], RATE_HZ), found, networks, Shaping()))
+        )
+        ours, theirs = (estimate_f0(x, made["base"].config.features) for x in (result[:, 0], samples))
         both = (ours > 0) & (theirs > 0)
         kept = float(np.corrcoef(np.log(ours[both]), np.log(theirs[both]))[0, 1]) if both.sum() > 9 else 0.0
         cents = float(np.median(1200 * np.log2(ours[both] / theirs[both]))) if both.any() else np.inf

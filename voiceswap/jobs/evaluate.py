@@ -15,11 +15,12 @@ from voiceswap.audio.find import find_recordings
 from voiceswap.audio.source import file_source
 from voiceswap.conversion.voice import Voice, load
 from voiceswap.errors import AudioError, UsageError
-from voiceswap.events import Note, Progress, Report, silent
+from voiceswap.events import Note, OnEvent, Progress, ignore_events
 from voiceswap.jobs.convert import convert
-from voiceswap.scoring import embedding as identity
 from voiceswap.scoring import external as instruments
-from voiceswap.scoring.scores import Judge, Scores, verdict
+from voiceswap.scoring.embedding import SpeakerEmbedding, embed_recordings, embedding_from_card
+from voiceswap.scoring.external import load_dnsmos, load_recogniser
+from voiceswap.scoring.scores import Scorer, Scores, verdict
 from voiceswap.storage import atomic
 
 WITHOUT_WORDS = (
@@ -68,7 +69,7 @@ def evaluate(
     language: str | None = None,
     out: str | Path | None = None,
     voices: str | Path | None = None,
-    report: Report = silent,
+    on_event: OnEvent = ignore_events,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Evaluation:
     """Convert recordings into a voice, and score the results.
@@ -82,7 +83,7 @@ def evaluate(
         language: Which language the recogniser is to hear, "en" say; it guesses if not given.
         out: A folder to keep the conversions in; none that is there already is replaced.
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
-        report: Told of the progress.
+        on_event: Told of the progress.
         stopped: Asked after each block; True ends it.
 
     Returns:
@@ -106,24 +107,24 @@ def evaluate(
     names = [f"{i:03d}.{stem}.{used.name}.wav" for i, stem in enumerate(stems)]
     if out is not None and (there := [path for name in names if os.path.lexists(path := Path(out) / name)]):
         raise UsageError(f"{there[0]} exists", "give another folder with -o")
-    hears = instruments.recogniser(Path(recogniser), language) if recogniser is not None else None
+    hears = load_recogniser(Path(recogniser), language) if recogniser is not None else None
     if target is not None:
-        known, where = identity.of_recordings(find_recordings(Path(target))), str(target)
+        known, where = embed_recordings(find_recordings(Path(target))), str(target)
         if known is None:
             raise AudioError(f"no speech was heard in {target}", "give recordings of the voice's person")
     else:
-        known, where = identity.from_card(used.card, str(used.path / "card.json")), "the voice's card"
-    judge = Judge(used.config.features, known, instruments.dnsmos(), hears)
+        known, where = embedding_from_card(used.card, str(used.path / "card.json")), "the voice's card"
+    judge = Scorer(used.config.features, known, load_dnsmos(), hears)
     clips, failed = [], []
     with tempfile.TemporaryDirectory(prefix="voiceswap-") as temporary:
         folder = Path(out) if out is not None else Path(temporary)
         atomic.make_folder(folder)
         for i, (file, name) in enumerate(zip(files, names, strict=True)):
-            report(Progress(used.name, "evaluating", i, len(files)))
+            on_event(Progress(used.name, "evaluating", i, len(files)))
             try:
                 clips.append(_one(used, judge, file, folder / name, stopped))
             except (AudioError, UsageError) as error:
-                report(Note(error.message, warning=True))
+                on_event(Note(error.message, warning=True))
                 failed.append((file, error.message))
             if out is None:
                 for made in folder.iterdir():
@@ -133,7 +134,7 @@ def evaluate(
     return _summary(used.name, clips, known, where, failed, judge.missing(WITHOUT_WORDS))
 
 
-def _one(used: Voice, judge: Judge, file: Path, out: Path, stopped: Callable[[], bool]) -> Scores:
+def _one(used: Voice, judge: Scorer, file: Path, out: Path, stopped: Callable[[], bool]) -> Scores:
     (made,) = convert(file, as_=used.path, out=out, mode="dry", stopped=stopped)
     return judge.scores(file, file_source(file), file_source(made.output))
 
@@ -141,7 +142,7 @@ def _one(used: Voice, judge: Judge, file: Path, out: Path, stopped: Callable[[],
 def _summary(
     name: str,
     clips: Sequence[Scores],
-    known: identity.Identity | None,
+    known: SpeakerEmbedding | None,
     where: str,
     failed: Sequence[tuple[Path, str]],
     missing: Sequence[str],

@@ -21,7 +21,7 @@ from voiceswap.audio.find import find_recordings
 from voiceswap.audio.read import read_mono
 from voiceswap.config import Config, DecoderConfig, TrainConfig
 from voiceswap.errors import ModelError, UsageError
-from voiceswap.events import Note, Progress, Report, silent, until
+from voiceswap.events import Note, OnEvent, Progress, ignore_events, until_stopped
 from voiceswap.model import base, encoder
 from voiceswap.model.base import load_base, write_base
 from voiceswap.model.networks import decoder as decoder_network
@@ -42,11 +42,14 @@ from voiceswap.model.weights import expected_arrays, load_arrays, to_arrays
 from voiceswap.signal import features
 from voiceswap.storage import atomic, paths
 from voiceswap.storage.folder import Folder, open_folder, write_folder
-from voiceswap.training import dataset, loop
-from voiceswap.training.base import distill as tuning
+from voiceswap.storage.paths import list_folder
+from voiceswap.training import loop
 from voiceswap.training.base import low_rank as slimming
-from voiceswap.training.batches import Crops, evaluation
-from voiceswap.training.learner import Learner
+from voiceswap.training.base.distill import DistillBatch, DistillSampler, LowRankLearner
+from voiceswap.training.batches import CropSampler, evaluation_batch
+from voiceswap.training.dataset import normalise_level, prepare_speech
+from voiceswap.training.learner import DecoderLearner
+from voiceswap.training.loop import run_training
 
 START_KIND = "start"
 PART_KIND = "part"
@@ -117,7 +120,7 @@ def pretrain(
     leave_out: Sequence[str] = (),
     credits: str | Path | None = None,
     seed: int = 0,
-    report: Report = silent,
+    on_event: OnEvent = ignore_events,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Pretrained:
     """Make a base from recordings of many people.
@@ -134,7 +137,7 @@ def pretrain(
         leave_out: People to leave out, by folder name; each must be there.
         credits: A text file that is kept beside the weights.
         seed: Of all that is drawn.
-        report: Told of the progress.
+        on_event: Told of the progress.
         stopped: Asked after each step, where True ends with a checkpoint, and before each recording that is read.
 
     Returns:
@@ -161,20 +164,20 @@ def pretrain(
             atomic.sweep(swept)
         people = _people(folders, leave_out)
         begin = _Start(Path(start) if start is not None else base.SHIPPED, content_dim)
-        told = until(stopped, report, WHOSE)
+        told = until_stopped(stopped, on_event, WHOSE)
         if "encoder" in parts:
             _make_encoder(begin, people, work, told)
         if "units" in parts:
             _make_units(begin, people, work, seed, told)
         if "decoder" in parts:
             train = BASE_TRAIN if steps is None else BASE_TRAIN.model_copy(update={"steps": steps})
-            if not _make_decoder(begin, train, people, work, minutes, seed, report, stopped):
-                return Pretrained(None, _standing(work, report), {})
+            if not _make_decoder(begin, train, people, work, minutes, seed, on_event, stopped):
+                return Pretrained(None, _standing(work, on_event), {})
         if "vocoder" in parts:
             _make_vocoder(begin, people, work, told)
         if SLIM in parts:
-            _make_slim_vocoder(begin, people, work, minutes, seed, report, stopped)
-        return _assembled(begin, work, texts, report)
+            _make_slim_vocoder(begin, people, work, minutes, seed, on_event, stopped)
+        return _assembled(begin, work, texts, on_event)
 
 
 class _Start:
@@ -205,7 +208,7 @@ class _Start:
 def _people(folders: Sequence[str | Path], leave_out: Sequence[str]) -> dict[str, list[Path]]:
     places, left_out = dict[str, Path](), set[str]()
     for folder in map(Path, folders):
-        found = paths.inside(folder)
+        found = list_folder(folder)
         if not os.path.isdir(folder):
             raise UsageError(f"no such folder: {folder}", "give a folder that holds one folder of recordings a person")
         for person in (p for p in found if os.path.isdir(p) and not p.name.startswith(".")):
@@ -223,24 +226,24 @@ def _people(folders: Sequence[str | Path], leave_out: Sequence[str]) -> dict[str
     return {name: find_recordings(person) for name, person in places.items()}
 
 
-def _make_encoder(begin: _Start, people: dict[str, list[Path]], work: Path, report: Report) -> None:
+def _make_encoder(begin: _Start, people: dict[str, list[Path]], work: Path, on_event: OnEvent) -> None:
     """Whisper's encoder as it is, and a map to the principal components of what it says of these people."""
     config = begin.config
     model = encoder_network.build(config)
     weights = {k: v for k, v in begin.encoder.items() if k not in COMPONENTS}
     load_arrays(model, to_arrays(model) | weights)
     uncut = keras.Model(model.input, model.get_layer("norm").output)
-    vectors = _heard("encoder", uncut, people, config, report).astype(np.float64)
+    vectors = _heard("encoder", uncut, people, config, on_event).astype(np.float64)
     kernel, bias, kept = principal_components(vectors, config.encoder.content_dim)
-    report(Note(f"encoder: {config.encoder.content_dim} components keep {kept:.1%} of the variance"))
+    on_event(Note(f"encoder: {config.encoder.content_dim} components keep {kept:.1%} of the variance"))
     components = dict(zip(COMPONENTS, (kernel, bias), strict=True))
     arrays = weights | {k: v.astype(np.float16) for k, v in components.items()}
     _write_part(work, "encoder", config, arrays, {"kept_variance": kept, "vectors": len(vectors)})
 
 
-def _heard(part: str, network: keras.Model, people: dict[str, list[Path]], config: Config, report: Report) -> Array:
+def _heard(part: str, network: keras.Model, people: dict[str, list[Path]], config: Config, on_event: OnEvent) -> Array:
     """What an encoder hears in the beginning of each person's first recording: at least as many vectors as units."""
-    vectors = encoder.ContentEncoder(Graph(network), config).pieces(_said(part, people, config, report))
+    vectors = encoder.ContentEncoder(Graph(network), config).pieces(_said(part, people, config, on_event))
     if (n_vectors := sum(map(len, vectors))) < base.N_UNITS:
         heard_s, wanted_s = (n / config.features.content_per_s for n in (n_vectors, base.N_UNITS))
         raise UsageError(
@@ -250,10 +253,10 @@ def _heard(part: str, network: keras.Model, people: dict[str, list[Path]], confi
     return np.concatenate(vectors)
 
 
-def _said(part: str, people: dict[str, list[Path]], config: Config, report: Report) -> Iterator[Array]:
+def _said(part: str, people: dict[str, list[Path]], config: Config, on_event: OnEvent) -> Iterator[Array]:
     """The encoder's mels of the beginning of each person's first recording."""
     for i, files in enumerate(people.values()):
-        report(Progress(part, "listening", i, len(people)))
+        on_event(Progress(part, "listening", i, len(people)))
         samples = read_mono(files[0], config.features.content_rate_hz, max_s=COMPONENTS_S_PER_SPEAKER)
         if len(samples) > config.features.content_rate_hz:
             level = float(np.sqrt(np.mean(samples**2))) + 1e-9
@@ -261,12 +264,12 @@ def _said(part: str, people: dict[str, list[Path]], config: Config, report: Repo
             yield features.encoder_mel(samples * np.float32(gain), config.features)
 
 
-def _make_units(begin: _Start, people: dict[str, list[Path]], work: Path, seed: int, report: Report) -> None:
+def _make_units(begin: _Start, people: dict[str, list[Path]], work: Path, seed: int, on_event: OnEvent) -> None:
     """Which sounds there are: the centres of as many groups of content, to tell later which of them someone says."""
     config = begin.config
     model = encoder_network.build(config)
     _load_part(work, "encoder", model)
-    said = _heard("units", model, people, config, report)
+    said = _heard("units", model, people, config, on_event)
     centres, _ = kmeans2(said[:: -(-len(said) // MOST_GROUPED)], base.N_UNITS, minit="++", seed=seed)
     _write_part(work, "units", config, {base.UNITS: centres.astype(np.float16)}, {"vectors": len(said)})
 
@@ -299,34 +302,34 @@ def _make_decoder(
     work: Path,
     minutes: float | None,
     seed: int,
-    report: Report,
+    on_event: OnEvent,
     stopped: Callable[[], bool],
 ) -> bool:
     config = begin.config.model_copy(update={"train": train})
     model = encoder_network.build(config)
     encoder_arrays, encoder_sha256 = _load_part(work, "encoder", model)
     listener, encoder_id = encoder.ContentEncoder(Graph(model), config), encoder_sha256[:12]
-    told, quietly = (until(stopped, to, WHOSE) for to in (report, silent))
+    told, quietly = (until_stopped(stopped, to, WHOSE) for to in (on_event, ignore_events))
     speech = {}
     for i, (name, files) in enumerate(people.items()):
         told(Progress("decoder", "preparing", i, len(people)))
-        found = dataset.prepare(name, files, listener, encoder_id, config, paths.cache_folder(), quietly)
+        found = prepare_speech(name, files, listener, encoder_id, config, paths.cache_folder(), quietly)
         if found.clips:
             speech[name] = found
     # Who has few clips is heard whole: the score is taken on the others.
     training = [s.training if len(s.clips) >= FEW_CLIPS else s.clips for s in speech.values()]
     held_out = [s.held_out if len(s.clips) >= FEW_CLIPS else () for s in speech.values()]
-    judged = evaluation(held_out, config)
+    judged = evaluation_batch(held_out, config)
     if judged is None:
         raise UsageError(f"nobody has {FEW_CLIPS} clips of speech", "the held-out score needs at least one such person")
     config = config.model_copy(update={"decoder": config.decoder.model_copy(update={"n_speakers": len(speech)})})
     start = _fitting(begin, encoder_arrays, config)
     if start is not None:
-        report(Note("decoder: goes on from that of the base it starts from"))
+        on_event(Note("decoder: goes on from that of the base it starts from"))
         slower = {"learning_rate": FURTHER_RATE * config.train.learning_rate}
         config = config.model_copy(update={"train": config.train.model_copy(update=slower)})
     total_minutes = sum(s.speech_s for s in speech.values()) / 60
-    report(Note(f"decoder: {total_minutes:.0f} minutes of speech of {len(speech)} people"))
+    on_event(Note(f"decoder: {total_minutes:.0f} minutes of speech of {len(speech)} people"))
     identity: dict[str, object] = {
         "config": config.to_json(),
         "encoder": encoder_id,
@@ -334,10 +337,10 @@ def _make_decoder(
         "data": {name: s.data_sha256 for name, s in speech.items()},
         "seed": seed,
     }
-    learner = Learner(config, start, seed)
-    crops, n_steps = Crops(training, config, seed), config.train.steps
+    learner = DecoderLearner(config, start, seed)
+    crops, n_steps = CropSampler(training, config, seed), config.train.steps
     job = loop.Run("decoder", learner, crops, judged, work / "run", identity, n_steps, minutes)
-    outcome = _run(job, report, stopped)
+    outcome = _run(job, on_event, stopped)
     if outcome.finished:
         half = {k: v.astype(np.float16) for k, v in outcome.best.items()}
         card = {
@@ -388,26 +391,26 @@ def in_other_components(decoder_arrays: Arrays, former: Arrays, new: Arrays) -> 
     return {name: array.astype(np.float16) for name, array in zip(FIRST_LAYER, mapped, strict=True)}
 
 
-def _make_vocoder(begin: _Start, people: dict[str, list[Path]], work: Path, report: Report) -> None:
+def _make_vocoder(begin: _Start, people: dict[str, list[Path]], work: Path, on_event: OnEvent) -> None:
     """HiFi-GAN's generator as it is, judged by the mel of its own copy."""
     config = begin.config
     model = hifigan_network.build(config)
     load_arrays(model, begin.vocoder)
-    card = _copied(vocoder.Vocoder(Graph(model), config), people, "vocoder", report)
+    card = _copied(vocoder.Vocoder(Graph(model), config), people, "vocoder", on_event)
     _write_part(work, "vocoder", config, begin.vocoder, card)
 
 
-def _run(job: loop.Run, report: Report, stopped: Callable[[], bool]) -> loop.Outcome:
-    return loop.run(replace(job, begin_anew=f"remove {job.folder} to begin anew"), report, stopped)
+def _run(job: loop.Run, on_event: OnEvent, stopped: Callable[[], bool]) -> loop.Outcome:
+    return run_training(replace(job, begin_anew=f"remove {job.folder} to begin anew"), on_event, stopped)
 
 
-def _copied(sound: vocoder.Vocoder, people: dict[str, list[Path]], part: str, report: Report) -> dict[str, Any]:
+def _copied(sound: vocoder.Vocoder, people: dict[str, list[Path]], part: str, on_event: OnEvent) -> dict[str, Any]:
     """How far the mel of copies is from the mel that they are made from."""
     config, errors = sound.config, []
     for i, files in enumerate(_some(people, COPIED_SPEAKERS)):
-        report(Progress(part, "listening", i, COPIED_SPEAKERS))
+        on_event(Progress(part, "listening", i, COPIED_SPEAKERS))
         samples = read_mono(files[0], config.features.mel_rate_hz, max_s=4.0)
-        mel = features.decoder_mel(dataset.levelled(samples, config.features), config.features)
+        mel = features.decoder_mel(normalise_level(samples, config.features), config.features)
         if len(mel):
             errors.append(float(np.abs(features.decoder_mel(sound(mel), config.features) - mel).mean()))
     if not errors:
@@ -426,19 +429,19 @@ def _make_slim_vocoder(
     work: Path,
     minutes: float | None,
     seed: int,
-    report: Report,
+    on_event: OnEvent,
     stopped: Callable[[], bool],
 ) -> None:
     """The same generator with its inner convolutions through fewer channels, for processors that it is slow on."""
     config = begin.config.model_copy(update={"train": SLIM_TRAIN})
     model = hifigan_network.build(config)
     arrays, vocoder_sha256 = _load_part(work, "vocoder", model)
-    told = until(stopped, report, WHOSE)
+    told = until_stopped(stopped, on_event, WHOSE)
     said, sources = _said_by(model, people, config, told)
     found = slimming.sides(model, said.mel[::SAID_RANKED], config, seed, told)
     ranks = choose_ranks(found, config, SLIM_SHARE)
     start = decompose(arrays, found, ranks)
-    learner = tuning.SlimLearner(config, ranks, arrays | start)
+    learner = LowRankLearner(config, ranks, arrays | start)
     apart = np.arange(len(said.mel)) % SAID_HELD_OUT == 0
     # One person alone is learnt from and judged by.
     learnt = np.flatnonzero(~apart) if len(apart) > 1 else np.array([0])
@@ -449,10 +452,10 @@ def _make_slim_vocoder(
         "data": hashlib.sha256(said.mel.tobytes()).hexdigest(),
         "seed": seed,
     }
-    crops = tuning.SaidCrops(said.of(learnt), [sources[i] for i in learnt], config, seed)
+    crops = DistillSampler(said.of(learnt), [sources[i] for i in learnt], config, seed)
     held_out = said.of(apart).beginning(SLIM_TRAIN.crop_frames)
     job = loop.Run(SLIM, learner, crops, held_out, work / SLIM_RUN, identity, SLIM_TRAIN.steps, minutes)
-    outcome = _run(job, report, stopped)
+    outcome = _run(job, on_event, stopped)
     if outcome.finished:
         packed, state = pack_low_rank(outcome.best), outcome.state
         load_arrays(learner.model, arrays | unpack_low_rank(packed))
@@ -470,14 +473,14 @@ def _make_slim_vocoder(
 
 
 def _said_by(
-    model: keras.Model, people: dict[str, list[Path]], config: Config, report: Report
-) -> tuple[tuning.Said, list[Path]]:
+    model: keras.Model, people: dict[str, list[Path]], config: Config, on_event: OnEvent
+) -> tuple[DistillBatch, list[Path]]:
     """Mels of everybody who speaks for long enough, what the whole vocoder says to them, and their recordings."""
     mels, samples, sources = [], [], []
     # In the order of their speeds, so that those kept apart, and those ranked on, have them all, whoever is too short.
     dealt = sorted(zip(_some(people, SAID_SPEAKERS), cycle(SPEEDS), strict=False), key=itemgetter(1))
     for i, (files, speed) in enumerate(dealt):
-        report(Progress(SLIM, "listening", i, len(dealt)))
+        on_event(Progress(SLIM, "listening", i, len(dealt)))
         mel = _played(files[0], speed, config)
         if len(mel) == SAID_FRAMES:
             mels.append(mel)
@@ -485,7 +488,7 @@ def _said_by(
             sources.append(files[0])
     if not mels:
         raise UsageError("nobody's first recording is long enough for the slim vocoder", "wanted 5 seconds and more")
-    return tuning.Said(np.stack(mels), np.stack(samples)), sources
+    return DistillBatch(np.stack(mels), np.stack(samples)), sources
 
 
 def _played(path: Path, speed: float, config: Config) -> Array:
@@ -493,7 +496,7 @@ def _played(path: Path, speed: float, config: Config) -> Array:
     f = config.features
     wanted_s = SAID_FROM_S + SAID_FRAMES / f.frames_per_s * speed
     samples = read_mono(path, round(f.mel_rate_hz / speed), max_s=wanted_s + 0.1)
-    return features.decoder_mel(dataset.levelled(samples, f), f)[-SAID_FRAMES:].astype(np.float32)
+    return features.decoder_mel(normalise_level(samples, f), f)[-SAID_FRAMES:].astype(np.float32)
 
 
 def _credits(path: Path) -> str:
@@ -503,8 +506,8 @@ def _credits(path: Path) -> str:
         raise UsageError(f"cannot read the credits {path}: {error}", "give a text file in UTF-8") from error
 
 
-def _assembled(begin: _Start, work: Path, texts: dict[str, str], report: Report) -> Pretrained:
-    standing = _standing(work, report)
+def _assembled(begin: _Start, work: Path, texts: dict[str, str], on_event: OnEvent) -> Pretrained:
+    standing = _standing(work, on_event)
     if standing != PARTS:
         return Pretrained(None, standing, {})
     parts = {name: _part(work, name) for name in PARTS}
@@ -543,20 +546,22 @@ def _part(work: Path, name: str) -> Folder:
     return open_folder(work / name, kind=PART_KIND, max_bytes=PART_MAX_BYTES)
 
 
-def _standing(work: Path, report: Report) -> tuple[str, ...]:
+def _standing(work: Path, on_event: OnEvent) -> tuple[str, ...]:
     """The parts that are there and were made from those that are there."""
     present = [name for name in PARTS if (work / name / "manifest.json").is_file()]
-    return tuple(name for name in present if MADE_FROM.get(name) not in present or _fits(work, name, report))
+    return tuple(name for name in present if MADE_FROM.get(name) not in present or _fits(work, name, on_event))
 
 
-def _fits(work: Path, name: str, report: Report) -> bool:
+def _fits(work: Path, name: str, on_event: OnEvent) -> bool:
     former = MADE_FROM[name]
     made_from = _part(work, name).document("card").get("made_from")
     if made_from is None:
-        report(Note(f"{name}: not known which {former} it was made from, as it is of an earlier version", warning=True))
+        on_event(
+            Note(f"{name}: not known which {former} it was made from, as it is of an earlier version", warning=True)
+        )
     elif made_from != _part(work, former).sum_of(WEIGHTS):
         run = {"decoder": "run", SLIM: SLIM_RUN}.get(name)
         first = f"delete {work / run}, then " if run is not None else ""
-        report(Note(f"{name}: made from another {former}; {first}make it again with --part {name}", warning=True))
+        on_event(Note(f"{name}: made from another {former}; {first}make it again with --part {name}", warning=True))
         return False
     return True

@@ -18,20 +18,23 @@ from voiceswap.audio.find import find_recordings
 from voiceswap.audio.read import read_mono
 from voiceswap.conversion.voice import VOICE_KIND, Voice, load, with_card, write_voice
 from voiceswap.errors import AudioError, ModelError, UsageError
-from voiceswap.events import Found, Note, Report, silent, until
-from voiceswap.jobs import check
+from voiceswap.events import Found, Note, OnEvent, ignore_events, until_stopped
+from voiceswap.jobs.check import check_lines, check_recordings
 from voiceswap.model import decoder
 from voiceswap.model.base import Base, load_base
 from voiceswap.provenance import consent as agreements
-from voiceswap.scoring.embedding import of_recordings, to_card
-from voiceswap.signal import f0 as pitch
+from voiceswap.provenance.consent import consents_by_voice, earlier_consent
+from voiceswap.scoring.embedding import embed_recordings, embedding_to_card
+from voiceswap.signal.f0 import F0Range, measure_f0_range
 from voiceswap.storage import atomic, paths
 from voiceswap.training import dataset, loop
-from voiceswap.training import tensorboard as board
-from voiceswap.training.batches import Crops, evaluation
-from voiceswap.training.learner import Learner
+from voiceswap.training.batches import CropSampler, evaluation_batch
+from voiceswap.training.dataset import prepare_speech
+from voiceswap.training.learner import DecoderLearner
+from voiceswap.training.loop import Check, find_run_state, run_training
+from voiceswap.training.tensorboard import TensorBoard, check_installed
 from voiceswap.training.timelapse import FOLDER as TIMELAPSE
-from voiceswap.training.timelapse import Timelapse, borrowed, sentence
+from voiceswap.training.timelapse import Timelapse, find_borrowed_sentence, find_sentence
 
 MIN_SPEECH_S = 30.0
 ENOUGH_SPEECH_S = 180.0
@@ -76,7 +79,7 @@ def train(
     licence: str | None = None,
     timelapse: bool = True,
     tensorboard: bool = False,
-    report: Report = silent,
+    on_event: OnEvent = ignore_events,
     stopped: Callable[[], bool] = lambda: False,
 ) -> list[VoiceResult]:
     """Train a voice from each folder of recordings.
@@ -96,7 +99,7 @@ def train(
         timelapse: Whether to keep one sentence said by each voice whenever it has become better: a sentence of the next
             voice trained here, else of another one trained before, else its own.
         tensorboard: Whether to write event files for TensorBoard beside the checkpoints.
-        report: Told of what is found, the plan and the progress.
+        on_event: Told of what is found, the plan and the progress.
         stopped: Asked after each step; True ends the training with a checkpoint.
 
     Returns:
@@ -129,8 +132,8 @@ def train(
             f"the licence has {len(licence)} characters, wanted at most {MAX_LICENCE_CHARACTERS}", "give its name"
         )
     if tensorboard:
-        board.check()
-    agreed = agreements.by_voice(consent, names)
+        check_installed()
+    agreed = consents_by_voice(consent, names)
     places = [
         (name, paths.voice_path(folder, name), find_recordings(Path(source)))
         for name, source in zip(names, sources, strict=True)
@@ -148,7 +151,7 @@ def train(
                 atomic.sweep(swept)
             told = {"consent": agreed.get(name), "licence": licence}
             watched = _Watched(timelapse, tensorboard, other[0], other[2])
-            job = _VoiceTraining(name, path, run_folder, used, seed, told, watched, report, stopped)
+            job = _VoiceTraining(name, path, run_folder, used, seed, told, watched, on_event, stopped)
             results.append(job.run(files, minutes, more=more, fresh=fresh))
         if results[-1].status == "stopped":
             break
@@ -187,22 +190,22 @@ class _VoiceTraining:
         seed: int,
         told: Mapping[str, Any],
         watched: _Watched,
-        report: Report,
+        on_event: OnEvent,
         stopped: Callable[[], bool],
     ) -> None:
         self.name, self.path, self.run_folder, self.base = name, path, run_folder, base
         self.config = decoder.single_speaker(base.config)
-        self.seed, self.told, self.watched, self.report, self.stopped = seed, told, watched, report, stopped
-        self._told = until(stopped, report, name)
+        self.seed, self.told, self.watched, self.on_event, self.stopped = seed, told, watched, on_event, stopped
+        self._told = until_stopped(stopped, on_event, name)
 
     def run(self, files: list[Path], minutes: float | None, *, more: bool, fresh: bool) -> VoiceResult:
-        earlier = agreements.earlier(self.run_folder, self.path)
+        earlier = earlier_consent(self.run_folder, self.path)
         if fresh:
             shutil.rmtree(self.run_folder, ignore_errors=True)
         ready = None if fresh else self._ready()
         if ready is None and not (self.run_folder / loop.METRICS).exists():
             self._look(files)
-        speech = dataset.prepare(
+        speech = prepare_speech(
             self.name, files, self.base.encoder, self.base.encoder_id, self.config, paths.cache_folder(), self._told
         )
         melody = self._checked(speech)
@@ -216,38 +219,38 @@ class _VoiceTraining:
         n_steps, further = self.config.train.steps, False
         if ready is not None:
             same = ready.card.get("data_sha256") == speech.data_sha256
-            begun = loop.standing(self.run_folder, identity)
+            begun = find_run_state(self.run_folder, identity)
             # Else it was stopped, and goes on; the voice that is ready came from an earlier training.
             done = begun is None or (same and begun.ended(self.config.train) and begun.step == ready.card["steps"])
             if more:
                 further = done
                 n_steps += int(ready.card["steps"]) if begun is None else 0
             elif done and same:
-                self.report(Note(f"{self.name} is ready; --more trains it further, --fresh begins anew"))
+                self.on_event(Note(f"{self.name} is ready; --more trains it further, --fresh begins anew"))
                 if any(ready.card.get(key) != value for key, value in agreement.items()):
                     # First, as it is believed before the card.
                     atomic.write_json(self.run_folder / agreements.FILE_NAME, agreement)
                     ready = with_card(ready, ready.card | agreement)
                 return self._result(ready.card, "ready")
             elif done:
-                self.report(Note(f"{self.name} was trained on other recordings; it is trained anew on these"))
+                self.on_event(Note(f"{self.name} was trained on other recordings; it is trained anew on these"))
                 shutil.rmtree(self.run_folder, ignore_errors=True)
-        judged = evaluation([speech.held_out], self.config)
+        judged = evaluation_batch([speech.held_out], self.config)
         if judged is None:
             raise AudioError(f"{self.name} is one unbroken stretch of speech", "give more than one recording")
-        learner = Learner(self.config, decoder.start_of_voice(self.base.arrays("decoder")), self.seed)
-        crops = Crops([speech.training], self.config, self.seed)
+        learner = DecoderLearner(self.config, decoder.start_of_voice(self.base.arrays("decoder")), self.seed)
+        crops = CropSampler([speech.training], self.config, self.seed)
         atomic.make_folder(self.run_folder)
         atomic.write_json(self.run_folder / agreements.FILE_NAME, agreement)
         # Before the plan is told: then hardly anything is left to do after the last step.
-        speaker = to_card(of_recordings(files))
+        speaker = embedding_to_card(embed_recordings(files))
         film = self._timelapse(learner, melody, files) if self.watched.timelapse else None
         with self._watching(film) as watch:
             job = loop.Run(self.name, learner, crops, judged, self.run_folder, identity, n_steps, minutes, watch)
             job = replace(job, more=further)
             if film is not None:
                 job = replace(job, rehearse=film.rehearse)
-            outcome = loop.run(job, self.report, self.stopped)
+            outcome = run_training(job, self.on_event, self.stopped)
         card = self._card(speech, melody, outcome.state) | agreement
         if outcome.finished:
             if film is not None:
@@ -257,39 +260,39 @@ class _VoiceTraining:
 
     def _look(self, files: list[Path]) -> None:
         """Say in what condition the recordings are, before anything is spent on them."""
-        found = check.checked(Path(self.name), files, self._told, self.stopped)
-        *facts, verdict = check.lines(found)
+        found = check_recordings(Path(self.name), files, self._told, self.stopped)
+        *facts, verdict = check_lines(found)
         for line in facts:
-            self.report(Note(f"{self.name}: {line}"))
-        self.report(Note(f"{self.name}: {verdict}", warning=bool(found.concerns)))
+            self.on_event(Note(f"{self.name}: {line}"))
+        self.on_event(Note(f"{self.name}: {verdict}", warning=bool(found.concerns)))
 
     @contextmanager
     def _watching(self, film: Timelapse | None) -> Iterator[loop.Watch]:
         with ExitStack() as stack:
             shown = None
             if self.watched.tensorboard:
-                shown = stack.enter_context(closing(board.Board(self.run_folder, self.config.features.mel_rate_hz)))
-                self.report(Note(f"{self.name}: to look on, tensorboard --logdir {shown.folder}"))
+                shown = stack.enter_context(closing(TensorBoard(self.run_folder, self.config.features.mel_rate_hz)))
+                self.on_event(Note(f"{self.name}: to look on, tensorboard --logdir {shown.folder}"))
 
-            def watch(found: loop.Checked, best: Arrays) -> None:
+            def watch(found: Check, best: Arrays) -> None:
                 frame = film.checked(found, best) if film is not None else None
                 if shown is not None:
                     shown.checked(found, frame)
 
             yield watch
 
-    def _timelapse(self, learner: Learner, melody: pitch.F0Range, files: list[Path]) -> Timelapse:
+    def _timelapse(self, learner: DecoderLearner, melody: F0Range, files: list[Path]) -> Timelapse:
         f, found = self.config.features, self.watched
         film = Timelapse(self.run_folder, self.base, learner.model, self.name, melody)
         if not film.resume():
-            who, said = self._lent() or (found.other, sentence(found.other_files, f))
+            who, said = self._lent() or (found.other, find_sentence(found.other_files, f))
             if said is not None:
-                film.begin(said, who, sentence(files, f))
+                film.begin(said, who, find_sentence(files, f))
         return film
 
     def _lent(self) -> tuple[str, np.ndarray] | None:
         """Who was trained before, and their sentence, if nobody else is trained now."""
-        path = borrowed(self.run_folder.parent, self.name) if self.watched.other == self.name else None
+        path = find_borrowed_sentence(self.run_folder.parent, self.name) if self.watched.other == self.name else None
         if path is None:
             return None
         with suppress(AudioError):
@@ -307,10 +310,10 @@ class _VoiceTraining:
             )
         return voice
 
-    def _checked(self, speech: dataset.Speech) -> pitch.F0Range:
+    def _checked(self, speech: dataset.Speech) -> F0Range:
         """The range of the speech, if a voice can be made of it."""
         apart_s = sum(len(clip.mel) for clip in speech.held_out) / self.config.features.frames_per_s
-        self.report(Found(self.name, speech.n_files, speech.speech_s, speech.total_s, apart_s, speech.skipped))
+        self.on_event(Found(self.name, speech.n_files, speech.speech_s, speech.total_s, apart_s, speech.skipped))
         if speech.speech_s < MIN_SPEECH_S:
             first = f"; {speech.skipped[0][0].name}: {speech.skipped[0][1]}" if speech.skipped else ""
             raise AudioError(
@@ -320,8 +323,8 @@ class _VoiceTraining:
             )
         if speech.speech_s < ENOUGH_SPEECH_S:
             few = f"{self.name} has {speech.speech_s:.0f} s of speech; 3 minutes and more sound better"
-            self.report(Note(few, warning=True))
-        melody = pitch.f0_range(np.concatenate([clip.f0_hz for clip in speech.clips]))
+            self.on_event(Note(few, warning=True))
+        melody = measure_f0_range(np.concatenate([clip.f0_hz for clip in speech.clips]))
         if melody is None:
             raise AudioError(f"{self.name} has no voiced sound", "are these recordings of someone speaking?")
         return melody
@@ -334,12 +337,12 @@ class _VoiceTraining:
         found = {"consent": self.told["consent"] or agreed, "licence": self.told["licence"] or licence}
         if not agreements.is_recorded(found):
             old = " of these recordings" if any(map(agreements.is_recorded, earlier)) else ""
-            self.report(
+            self.on_event(
                 Note(f"{self.name}: {agreements.consent_line(found)}{old}; give it with --consent", warning=True)
             )
         return found | {"data_sha256": data_sha256}
 
-    def _card(self, speech: dataset.Speech, melody: pitch.F0Range, state: loop.RunState) -> dict[str, Any]:
+    def _card(self, speech: dataset.Speech, melody: F0Range, state: loop.RunState) -> dict[str, Any]:
         return {
             "name": self.name,
             "base": self.base.id,

@@ -16,7 +16,9 @@ from scipy.ndimage import maximum_filter1d
 from voiceswap import weights
 from voiceswap.arrays import Array
 from voiceswap.model.runtime import Graph, open_network
-from voiceswap.signal import features, loudness
+from voiceswap.signal import loudness
+from voiceswap.signal.features import mel_filters, stft_magnitudes
+from voiceswap.signal.loudness import remove_dc
 from voiceswap.storage.folder import open_folder
 
 KIND = "speaker encoder"
@@ -84,13 +86,13 @@ def _piece_mels(samples: Array) -> Array:
         starts.pop()
     missing = (starts[-1] + PIECE_FRAMES) * HOP_SAMPLES - len(speech)
     half = FRAME_SAMPLES // 2
-    spectra = features.magnitudes(np.pad(speech, (half, half + max(0, missing))), FRAME_SAMPLES, HOP_SAMPLES)
-    mel = spectra**2 @ features.mel_bands(SAMPLE_RATE_HZ, FRAME_SAMPLES, N_MELS, SAMPLE_RATE_HZ / 2).T
+    spectra = stft_magnitudes(np.pad(speech, (half, half + max(0, missing))), FRAME_SAMPLES, HOP_SAMPLES)
+    mel = spectra**2 @ mel_filters(SAMPLE_RATE_HZ, FRAME_SAMPLES, N_MELS, SAMPLE_RATE_HZ / 2).T
     return np.stack([mel[start : start + PIECE_FRAMES] for start in starts])
 
 
 def _speech(samples: Array) -> Array:
-    (samples,) = loudness.without_offset([samples], SAMPLE_RATE_HZ)
+    (samples,) = remove_dc([samples], SAMPLE_RATE_HZ)
     levels_db = loudness.frame_levels_db(samples, SAMPLE_RATE_HZ)
     active_db = loudness.active_level_db(levels_db)
     if active_db < loudness.SILENT_DB:
@@ -101,7 +103,7 @@ def _speech(samples: Array) -> Array:
     return np.asarray(samples[np.repeat(kept, frame)[: len(samples)]] * np.float32(10 ** (raised_db / 20)))
 
 
-def direction(vectors: Array) -> Array:
+def mean_embedding(vectors: Array) -> Array:
     """The mean direction of `(n, WIDTH)`, of length 1; nan without any."""
     if not len(vectors):
         return np.full(WIDTH, np.nan)

@@ -149,7 +149,7 @@ def check_output(output: Path) -> None:
         raise UsageError(f"{output} cannot be signed", f"C2PA knows {kinds} of what is written here; choose with -o")
 
 
-def read(path: Path, kind: str) -> Credentials | None:
+def read_credentials(path: Path, kind: str) -> Credentials | None:
     """The Content Credentials in a file, checked against its bytes; None if there are none, or none can be.
 
     Args:

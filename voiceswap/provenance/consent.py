@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceswap.errors import ModelError, UsageError
-from voiceswap.provenance.record import sha256
+from voiceswap.provenance.record import file_sha256
 from voiceswap.storage.folder import strict_json
 from voiceswap.storage.paths import check_voice_name, run_path
 
@@ -23,7 +23,9 @@ NONE = {"recorded": False}
 LIKE_A_FILE = re.compile(r"\S+\.[A-Za-z][A-Za-z0-9]{1,4}")
 
 
-def by_voice(given: str | Path | Mapping[str, str | Path] | None, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def consents_by_voice(
+    given: str | Path | Mapping[str, str | Path] | None, names: Sequence[str]
+) -> dict[str, dict[str, Any]]:
     """What was given, as the cards of the voices keep it.
 
     Args:
@@ -48,7 +50,7 @@ def by_voice(given: str | Path | Mapping[str, str | Path] | None, names: Sequenc
     return {name: _kept(value) for name, value in given.items() if str(value).strip()}
 
 
-def split(texts: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+def parse_consents(texts: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     """NAME=TEXT, or TEXT where there is but one voice, by the voice's name; raises UsageError if that is unclear."""
     found: dict[str, str] = {}
     for text in texts:
@@ -69,7 +71,7 @@ def _kept(value: str | Path) -> dict[str, Any]:
     text = str(value).strip()
     path = Path(value if isinstance(value, Path) else text)
     if os.path.isfile(path):
-        return {"recorded": True, "file": path.name, "sha256": sha256(path)}
+        return {"recorded": True, "file": path.name, "sha256": file_sha256(path)}
     if isinstance(value, Path) or LIKE_A_FILE.fullmatch(text):
         raise UsageError(f"no such file: {text}", "consent is a file, or a sentence: who agreed, to what, when")
     if len(text) > MAX_CHARACTERS:
@@ -80,7 +82,7 @@ def _kept(value: str | Path) -> dict[str, Any]:
     return {"recorded": True, "statement": text}
 
 
-def earlier(run_folder: Path, voice_folder: Path) -> list[Mapping[str, Any]]:
+def earlier_consent(run_folder: Path, voice_folder: Path) -> list[Mapping[str, Any]]:
     """What was said of a voice before, newest first: cards, or as much of them as was known. None that is unsound."""
     found: list[Mapping[str, Any]] = []
     for path in (run_folder / FILE_NAME, voice_folder / "card.json"):
@@ -90,13 +92,13 @@ def earlier(run_folder: Path, voice_folder: Path) -> list[Mapping[str, Any]]:
     return found
 
 
-def unasked(names: Sequence[str], told: Mapping[str, str], voices: Path) -> list[str]:
+def voices_without_consent(names: Sequence[str], told: Mapping[str, str], voices: Path) -> list[str]:
     """The voices of which nothing is told, neither now nor in an earlier training."""
     return [
         name
         for name in names
         if name not in told
-        and not any(map(is_recorded, earlier(run_path(voices, name), voices / check_voice_name(name))))
+        and not any(map(is_recorded, earlier_consent(run_path(voices, name), voices / check_voice_name(name))))
     ]
 
 

@@ -84,7 +84,7 @@ class _Found(NamedTuple):
     folded: Array
 
 
-def detect(blocks: Iterator[Array], sample_rate_hz: int, key: bytes = mark.KEY) -> Detection:
+def detect_watermark(blocks: Iterator[Array], sample_rate_hz: int, key: bytes = mark.KEY) -> Detection:
     """Look for the mark.
 
     Args:

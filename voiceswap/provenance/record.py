@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from voiceswap.audio.bext import Broadcast
+from voiceswap.audio.bext import Bext
 from voiceswap.errors import ModelError, UsageError
 from voiceswap.storage import atomic
 from voiceswap.storage.folder import strict_json
@@ -48,7 +48,7 @@ class Record:
     signed: bool = False
 
 
-def tags(record: Record) -> dict[str, str]:
+def record_tags(record: Record) -> dict[str, str]:
     """The tags of a result: tool, date, and a comment with a sentence for people and the record for programs."""
     # JSON in ASCII comes through every format's idea of an alphabet.
     return {
@@ -58,10 +58,10 @@ def tags(record: Record) -> dict[str, str]:
     }
 
 
-def broadcast(record: Record) -> Broadcast:
+def record_bext(record: Record) -> Bext:
     """What the bext chunk of a wav says; its reference is the first half of the sum of the source."""
     kind = record.digital_source_type.rpartition("/")[2]
-    return Broadcast(_tool(record), record.source_sha256[:32], record.made, f"{_sentence(record)}; {kind}")
+    return Bext(_tool(record), record.source_sha256[:32], record.made, f"{_sentence(record)}; {kind}")
 
 
 def _tool(record: Record) -> str:
@@ -73,7 +73,7 @@ def _sentence(record: Record) -> str:
     return f"voice converted to {record.voice} with {_tool(record)}{unmarked}"
 
 
-def from_tags(found: dict[str, str]) -> Record | None:
+def record_from_tags(found: dict[str, str]) -> Record | None:
     """The record in a file's tags; None if there is none. Whatever else is in them does no harm."""
     comment = found.get("comment", "")
     first = comment.find(BEGINNING)
@@ -95,7 +95,7 @@ def _sound(value: Any) -> Record | None:
     return Record(**kept)
 
 
-def sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     """Of a file's bytes, in hexadecimal; raises UsageError if it cannot be read."""
     try:
         with path.open("rb") as file:
@@ -112,7 +112,7 @@ def sidecar_path(output: Path) -> Path:
 def write_sidecar(output: Path, record: Record) -> Path:
     """Write a result's record beside it, with the sha256 of the result; raises WriteError."""
     path = sidecar_path(output)
-    atomic.write_json(path, asdict(record) | {"file": output.name, "sha256": sha256(output)})
+    atomic.write_json(path, asdict(record) | {"file": output.name, "sha256": file_sha256(output)})
     return path
 
 
@@ -139,6 +139,6 @@ def read_sidecar(output: Path) -> tuple[Record | None, str]:
     record = _sound(value)
     if record is None:
         return None, "cannot be read"
-    if value.get("sha256") != sha256(output):
+    if value.get("sha256") != file_sha256(output):
         return None, "is of another file, or this one was changed"
     return record, "agrees"

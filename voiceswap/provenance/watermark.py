@@ -42,7 +42,7 @@ CEILING = 0.999
 CHOICE_S = 8.0
 PIECE_SAMPLES = 65_536
 # Less sound than this above this level is not worth the name of a mark.
-MIN_MARKED_S, AUDIBLE_DB = 1.5, -70.0
+MIN_WATERMARKED_S, AUDIBLE_DB = 1.5, -70.0
 # Detection looks at frames of 40 ms, 10 ms apart, at this rate.
 ANALYSIS_HZ, ANALYSIS_SIZE, ANALYSIS_HOP = 16_000, 640, 160
 STEP_S = ANALYSIS_HOP / ANALYSIS_HZ
@@ -202,7 +202,7 @@ def fold(values: Array, start_s: float, step_s: float, tempo: float, n_steps: in
     return np.asarray(padded.reshape(-1, n_steps, n_usable).sum(axis=0))
 
 
-class Marker:
+class Watermarker:
     """Marks a stream; the same samples whatever the blocks, in all as many as it was given.
 
     Args:
@@ -250,7 +250,7 @@ class Marker:
     @property
     def bears_mark(self) -> bool:
         """Whether there was enough sound to bear a mark; to be asked after `finish`."""
-        return self.marked_s >= MIN_MARKED_S and len(self._bins) > 1
+        return self.marked_s >= MIN_WATERMARKED_S and len(self._bins) > 1
 
     def push(self, block: Array, where: Array | None = None) -> Array:
         """Take the next samples.

@@ -14,14 +14,14 @@ import numpy as np
 from voiceswap.arrays import Array
 from voiceswap.audio.read import read_mono
 from voiceswap.errors import AudioError, ModelError, UsageError
-from voiceswap.model.speaker import SAMPLE_RATE_HZ, WIDTH, SpeakerEncoder, direction, load_speaker_encoder
+from voiceswap.model.speaker import SAMPLE_RATE_HZ, WIDTH, SpeakerEncoder, load_speaker_encoder, mean_embedding
 
 # So many recordings, evenly picked, and so much of them altogether say who speaks.
 MOST_RECORDINGS, MOST_S = 40, 240.0
 
 
 @dataclass(frozen=True)
-class Identity:
+class SpeakerEmbedding:
     """Who a person is by the speaker encoder.
 
     Attributes:
@@ -41,7 +41,7 @@ def speaker_encoder() -> SpeakerEncoder:
     return load_speaker_encoder()
 
 
-def of_recordings(files: Sequence[Path]) -> Identity | None:
+def embed_recordings(files: Sequence[Path]) -> SpeakerEmbedding | None:
     """Who speaks in recordings of one person.
 
     Args:
@@ -52,15 +52,15 @@ def of_recordings(files: Sequence[Path]) -> Identity | None:
     """
     chosen = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, MOST_RECORDINGS).astype(int))]
     each_s = MOST_S / len(chosen)
-    heard = [direction(p) for p in speaker_encoder().each([_read(file, each_s) for file in chosen]) if len(p)]
+    heard = [mean_embedding(p) for p in speaker_encoder().each([_read(file, each_s) for file in chosen]) if len(p)]
     if not heard:
         return None
     together = np.stack(heard)
-    vector = direction(together)
+    vector = mean_embedding(together)
     # Each against the others: a recording is always like itself.
     others = together.sum(axis=0) - together
     own = np.sum(together * others, axis=1) / np.maximum(np.linalg.norm(others, axis=1), 1e-9)
-    return Identity(vector, float(own.mean()) if len(heard) > 1 else float("nan"), len(heard))
+    return SpeakerEmbedding(vector, float(own.mean()) if len(heard) > 1 else float("nan"), len(heard))
 
 
 def _read(file: Path, most_s: float) -> Array:
@@ -71,7 +71,7 @@ def _read(file: Path, most_s: float) -> Array:
         return np.zeros(0, np.float32)
 
 
-def to_card(found: Identity | None) -> dict[str, Any] | None:
+def embedding_to_card(found: SpeakerEmbedding | None) -> dict[str, Any] | None:
     """An identity as a voice's card keeps it: plain JSON values, under a kilobyte."""
     if found is None:
         return None
@@ -80,7 +80,7 @@ def to_card(found: Identity | None) -> dict[str, Any] | None:
     return {"encoder": speaker_encoder().name, "vector": vector, "own": own, "n_recordings": found.n_recordings}
 
 
-def from_card(card: dict[str, Any], where: str) -> Identity | None:
+def embedding_from_card(card: dict[str, Any], where: str) -> SpeakerEmbedding | None:
     """The identity on a card.
 
     Args:
@@ -91,7 +91,7 @@ def from_card(card: dict[str, Any], where: str) -> Identity | None:
         The identity; None if there is none, or one of another encoder.
 
     Raises:
-        ModelError: It is none that `to_card` makes.
+        ModelError: It is none that `embedding_to_card` makes.
     """
     kept = card.get("speaker")
     if kept is None:
@@ -107,4 +107,4 @@ def from_card(card: dict[str, Any], where: str) -> Identity | None:
             raise ValueError(f"{vector.shape} numbers of length {length}")
     except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise ModelError(f"{where} lacks a sound speaker: {str(error)[:80]}", "train the voice again") from error
-    return Identity(vector / length, own, n_recordings)
+    return SpeakerEmbedding(vector / length, own, n_recordings)

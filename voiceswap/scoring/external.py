@@ -31,7 +31,7 @@ class Mos(Protocol):
 Words = Callable[[Array], list[str]]
 
 
-def dnsmos() -> Mos | None:
+def load_dnsmos() -> Mos | None:
     """DNSMOS (Reddy et al., 2022) of the package speechmos; None where that is not installed."""
     try:
         from speechmos import dnsmos as package
@@ -45,7 +45,7 @@ def dnsmos() -> Mos | None:
     return judged
 
 
-def recogniser(model: Path, language: str | None) -> Words | None:
+def load_recogniser(model: Path, language: str | None) -> Words | None:
     """A Whisper model run by faster-whisper, which hears samples `(n,)` at 16 kHz.
 
     Args:
@@ -100,16 +100,16 @@ def _transcribed(whisper: Any, samples: Array, language: str | None) -> list[str
         condition_on_previous_text=False,
         without_timestamps=len(samples) <= 30 * SAMPLE_RATE_HZ,
     )
-    return words(" ".join(part.text for part in parts))
+    return split_words(" ".join(part.text for part in parts))
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The words of a text, in lower case, without punctuation."""
     bare = re.sub(r"[^\w' ]+", " ", text.lower().replace("’", "'"))
     return re.sub(r"(^|\s)'+|'+(\s|$)", " ", bare).split()
 
 
-def word_errors(said: Sequence[str], heard: Sequence[str]) -> int:
+def count_word_errors(said: Sequence[str], heard: Sequence[str]) -> int:
     """The least number of words replaced, left out and added between what was said and what is heard."""
     row = list(range(len(heard) + 1))
     for i, word in enumerate(said, start=1):

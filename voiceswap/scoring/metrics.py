@@ -6,8 +6,8 @@ import numpy as np
 
 from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
-from voiceswap.signal import f0 as pitch
 from voiceswap.signal import features, loudness
+from voiceswap.signal.f0 import MIN_VOICED_FRAMES, estimate_f0
 
 
 def melody_correlation(source: Array, made: Array, config: FeatureConfig) -> float:
@@ -21,10 +21,10 @@ def melody_correlation(source: Array, made: Array, config: FeatureConfig) -> flo
     Returns:
         -1 to 1; nan if hardly anything is voiced.
     """
-    a, b = pitch.f0_hz(source, config), pitch.f0_hz(made, config)
+    a, b = estimate_f0(source, config), estimate_f0(made, config)
     n = min(len(a), len(b))
     both = (a[:n] > 0) & (b[:n] > 0)
-    if both.sum() < pitch.MIN_VOICED_FRAMES:
+    if both.sum() < MIN_VOICED_FRAMES:
         return float("nan")
     return float(np.corrcoef(np.log(a[:n][both]), np.log(b[:n][both]))[0, 1])
 

@@ -19,13 +19,14 @@ from voiceswap.audio.channels import find_channel_signs
 from voiceswap.audio.resample import resample
 from voiceswap.audio.source import BlockReader, Source
 from voiceswap.config import FeatureConfig
-from voiceswap.conversion.windows import resampled
+from voiceswap.conversion.windows import mix_and_resample
 from voiceswap.errors import AudioError
 from voiceswap.model.speaker import WIDTH
 from voiceswap.scoring import external as instruments
-from voiceswap.scoring.embedding import Identity, speaker_encoder
-from voiceswap.signal import f0 as pitch
+from voiceswap.scoring.embedding import SpeakerEmbedding, speaker_encoder
+from voiceswap.scoring.external import count_word_errors
 from voiceswap.signal import loudness
+from voiceswap.signal.f0 import MIN_VOICED_FRAMES, estimate_f0
 
 NAN = float("nan")
 STRETCH_S, CUT_WITHIN_S = 60.0, 10.0
@@ -111,7 +112,7 @@ def verdict(name: str, to_target: float, to_source: float, n_nearer: int = 0, n_
 
 
 @dataclass(frozen=True)
-class Judge:
+class Scorer:
     """What scores a conversion.
 
     Attributes:
@@ -122,7 +123,7 @@ class Judge:
     """
 
     config: FeatureConfig
-    target: Identity | None
+    target: SpeakerEmbedding | None
     mos: instruments.Mos | None
     words: instruments.Words | None = None
 
@@ -160,7 +161,7 @@ class Judge:
         """
         seen = _Seen(made)
         found = _Found()
-        for said, done in stretches(source, seen.source(), self.config):
+        for said, done in paired_stretches(source, seen.source(), self.config):
             self._hear(found, said, done)
         rate = self.config.mel_rate_hz
         a, b = (np.concatenate(parts) for parts in zip(*found.f0, strict=True))
@@ -186,7 +187,7 @@ class Judge:
     def _hear(self, found: _Found, said: Array, done: Array) -> None:
         f = self.config
         found.n_samples += len(said)
-        found.f0.append((pitch.f0_hz(said, f), pitch.f0_hz(done, f)))
+        found.f0.append((estimate_f0(said, f), estimate_f0(done, f)))
         levels = partial(loudness.frame_levels_db, sample_rate_hz=f.mel_rate_hz)
         found.levels.append((levels(said), levels(done)))
         at_16k = [resample(x, f.mel_rate_hz, instruments.SAMPLE_RATE_HZ) for x in (said, done)]
@@ -198,7 +199,7 @@ class Judge:
         if self.words is not None:
             wanted, heard = (self.words(samples) for samples in at_16k)
             found.n_words += len(wanted)
-            found.n_word_errors += instruments.word_errors(wanted, heard)
+            found.n_word_errors += count_word_errors(wanted, heard)
 
 
 @dataclass
@@ -231,7 +232,7 @@ class _Seen:
             yield block
 
 
-def stretches(source: Source, made: Source, config: FeatureConfig) -> Iterator[tuple[Array, Array]]:
+def paired_stretches(source: Source, made: Source, config: FeatureConfig) -> Iterator[tuple[Array, Array]]:
     """Both recordings side by side, mono (n,) at `mel_rate_hz`, cut at quiet moments of the source.
 
     Args:
@@ -249,7 +250,7 @@ def stretches(source: Source, made: Source, config: FeatureConfig) -> Iterator[t
     mixed = []
     for each in (source, made):
         signs = find_channel_signs(each.open(), each.n_channels)
-        mixed.append(resampled(each.open(), signs, each.sample_rate_hz, rate))
+        mixed.append(mix_and_resample(each.open(), signs, each.sample_rate_hz, rate))
     ours, theirs = mixed[0], BlockReader(mixed[1])
     longest, within = round(STRETCH_S * rate), round(CUT_WITHIN_S * rate)
     held, n_all = np.zeros(0, np.float32), 0
@@ -279,7 +280,7 @@ def melody_scores(source: Array, made: Array) -> dict[str, float]:
     """
     found = {"voicing_error": float(np.mean((source > 0) != (made > 0))) if len(source) else NAN}
     both = (source > 0) & (made > 0)
-    if both.sum() < pitch.MIN_VOICED_FRAMES:
+    if both.sum() < MIN_VOICED_FRAMES:
         return found
     a, b = np.log2(source[both].astype(np.float64)), np.log2(made[both].astype(np.float64))
     cents = 1200 * (b - a)

@@ -25,7 +25,7 @@ def detect(
     from voiceswap.jobs.detect import detect as job
 
     with shell.working(), StopFlag().listening() as stop:
-        findings = job(*files, report=shell.report, stopped=stop)
+        findings = job(*files, on_event=shell.report, stopped=stop)
     for finding in findings:
         found = finding.detection
         spans = ", ".join(f"{first:.0f}-{last:.0f} s" for first, last in found.spans_s)
@@ -71,12 +71,12 @@ def info(
     load_tensorflow()
     from voiceswap.conversion.voice import load
     from voiceswap.provenance.consent import NONE
-    from voiceswap.scoring.embedding import from_card
+    from voiceswap.scoring.embedding import embedding_from_card
 
     loaded = load(what, voices)
     for key, value in loaded.card.items():
         if key == "speaker":
-            person = from_card(loaded.card, str(loaded.path / "card.json"))
+            person = embedding_from_card(loaded.card, str(loaded.path / "card.json"))
             known = f"known from {count(person.n_recordings, 'recording')}" if person is not None else "not known"
             shell.fact(key, f"{known}, for voiceswap evaluate")
         elif key == "f0_range":
@@ -92,10 +92,10 @@ def info(
 
 
 def _show_recording(shell: Shell, path: Path) -> None:
-    from voiceswap.jobs.detect import account
+    from voiceswap.jobs.detect import describe_recording
     from voiceswap.provenance.c2pa import TOOL
 
-    found = account(path)
+    found = describe_recording(path)
     kind, channels = found.kind, count(found.kind.n_channels, "channel")
     shell.fact("file", f"{path}, {kind.format} {kind.subtype}, {kind.sample_rate_hz} Hz, {channels}")
     for name in ("title", "artist"):

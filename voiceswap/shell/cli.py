@@ -13,6 +13,7 @@ import typer
 
 from voiceswap.audio.read import probe
 from voiceswap.errors import UsageError
+from voiceswap.provenance.consent import parse_consents, voices_without_consent
 from voiceswap.shell import about, making
 from voiceswap.shell.console import Shell, StopFlag, guarded
 from voiceswap.shell.options import Json, Voices
@@ -75,12 +76,11 @@ def train(
 ) -> None:
     """Train a voice from each folder of recordings. The same command goes on after a stop."""
     shell = Shell(as_json)
-    from voiceswap.provenance import consent as agreements
     from voiceswap.storage import paths
 
     names = [paths.voice_name_of(source) for source in sources]
-    agreed = agreements.split(consent or [], names)
-    unasked = agreements.unasked(names, agreed, paths.voices_folder(voices))
+    agreed = parse_consents(consent or [], names)
+    unasked = voices_without_consent(names, agreed, paths.voices_folder(voices))
     for name in unasked if all(map(os.path.exists, sources)) else ():
         question = f"Who agreed to a voice {name}, to what, and when? A sentence or a file; Enter to leave it open: "
         agreed[name] = shell.ask(question)
@@ -99,7 +99,7 @@ def train(
             licence=licence,
             timelapse=timelapse,
             tensorboard=tensorboard,
-            report=shell.report,
+            on_event=shell.report,
             stopped=stop,
         )
     for r in results:
@@ -200,7 +200,7 @@ def convert(
             force=force,
             skip_existing=skip_existing,
             jobs=jobs,
-            report=shell.report,
+            on_event=shell.report,
             stopped=stop,
         )
     for r in results:
@@ -255,7 +255,7 @@ def evaluate(
             language=language,
             out=out,
             voices=voices,
-            report=shell.report,
+            on_event=shell.report,
             stopped=stop,
         )
     for line in evaluation_lines(found):
@@ -295,7 +295,7 @@ def report(
             target=target,
             voices=voices,
             force=force,
-            report=shell.report,
+            on_event=shell.report,
             stopped=stop,
         )
     shell.say(f"{made.path}  {made.n_bytes / 1e6:.1f} MB")

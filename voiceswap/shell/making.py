@@ -27,14 +27,14 @@ def check(
     """
     shell = Shell(as_json)
     load_tensorflow()
-    from voiceswap.jobs.check import NO_GO, lines
+    from voiceswap.jobs.check import NO_GO, check_lines
     from voiceswap.jobs.check import check as job
 
     with shell.working(), StopFlag().listening() as stop:
-        results = job(*folders, report=shell.report, stopped=stop)
+        results = job(*folders, on_event=shell.report, stopped=stop)
     for found in results:
         shell.say(f"{found.folder}")
-        *facts, _ = lines(found)
+        *facts, _ = check_lines(found)
         for fact in facts:
             shell.say(f"  {fact}")
         if more := ", ".join(_details(found)):
@@ -104,7 +104,7 @@ def pretrain(
             content_dim=content_dim,
             leave_out=tuple(leave_out or ()),
             credits=credits_file,
-            report=shell.report,
+            on_event=shell.report,
             stopped=stop,
         )
     shell.say(f"base: {made.path}" if made.path else f"parts that stand: {', '.join(made.parts) or 'none'}")
@@ -146,7 +146,7 @@ def demo(
     from voiceswap.jobs.demo import run
 
     with shell.working(), StopFlag().listening() as stop:
-        made: dict[str, Any] = run(folder, minutes=minutes, report=shell.report, stopped=stop)
+        made: dict[str, Any] = run(folder, minutes=minutes, on_event=shell.report, stopped=stop)
     for line in made["lines"]:
         shell.say(line)
     shell.result(made)

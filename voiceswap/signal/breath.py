@@ -26,7 +26,7 @@ REACH_FRAMES = LEVEL_FRAMES // 2 + 2 * (SHARE_FRAMES // 2)
 HISS_SHARE, HISS_FILTER_S = 0.477, 0.006
 
 
-def kept(made: Array, source: Array, samples: Array, voiced: Array, config: FeatureConfig) -> Array:
+def keep_breaths(made: Array, source: Array, samples: Array, voiced: Array, config: FeatureConfig) -> Array:
     """A voice's mel, with the source's where the source breathes and the voice has next to nothing.
 
     Args:

@@ -16,12 +16,12 @@ from voiceswap.audio.resample import resample
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import UsageError
 from voiceswap.signal import world
-from voiceswap.signal.features import stretches
+from voiceswap.signal.features import find_runs
 
 if TYPE_CHECKING:
     from swift_f0 import SwiftF0
 
-METHODS = ("swift", "dio", "harvest")
+F0_METHODS = ("swift", "dio", "harvest")
 # Fewer voiced frames than this (about 0.2 s) say nothing about a range.
 MIN_VOICED_FRAMES = 20
 VOICED_CONFIDENCE = 0.5
@@ -54,7 +54,7 @@ def _tracker() -> SwiftF0:
     return SwiftF0(threads=2, spin=False)
 
 
-def f0_hz(samples: Array, config: FeatureConfig, method: str = METHODS[0]) -> Array:
+def estimate_f0(samples: Array, config: FeatureConfig, method: str = F0_METHODS[0]) -> Array:
     """The melody on the decoder's frames.
 
     Args:
@@ -70,19 +70,19 @@ def f0_hz(samples: Array, config: FeatureConfig, method: str = METHODS[0]) -> Ar
     Raises:
         UsageError: An unknown method.
     """
-    if method not in METHODS:
-        raise UsageError(f"unknown F0 method {method!r}", f"wanted one of {', '.join(METHODS)}")
+    if method not in F0_METHODS:
+        raise UsageError(f"unknown F0 method {method!r}", f"wanted one of {', '.join(F0_METHODS)}")
     n_frames = len(samples) // config.hop_samples
     if len(samples) < 2 * config.n_fft:
         return np.zeros(n_frames, np.float32)
     track = _by_swift if method == "swift" else _by_world
     times_s, f0, voiced = track(samples, config, method)
     centres_s = (np.arange(n_frames) + 0.5) / config.frames_per_s
-    melody = repaired(at_times(centres_s, times_s, np.where(voiced, f0, 0.0)), config.frames_per_s)
-    return transposed(melody, 0.0, config)  # What is an octave off may leave the range when it is put right.
+    melody = repair_octaves(interpolate_at(centres_s, times_s, np.where(voiced, f0, 0.0)), config.frames_per_s)
+    return transpose_f0(melody, 0.0, config)  # What is an octave off may leave the range when it is put right.
 
 
-def at_times(wanted_s: Array, times_s: Array, f0: Array) -> Array:
+def interpolate_at(wanted_s: Array, times_s: Array, f0: Array) -> Array:
     """A melody at other times: between two voiced frames in a straight line of log F0, elsewhere as the nearest has it.
 
     A line from one note to the next, or over a pause, would make notes that nobody sang.
@@ -105,7 +105,7 @@ def at_times(wanted_s: Array, times_s: Array, f0: Array) -> Array:
     return np.where(f0[nearest] > 0, melody, 0.0).astype(np.float32)
 
 
-def repaired(f0: Array, frames_per_s: float) -> Array:
+def repair_octaves(f0: Array, frames_per_s: float) -> Array:
     """A melody `(n_frames,)` in Hz, 0.0 = unvoiced, without a tracker's short slips; slides and vibrato stay.
 
         before   220 221 222 444 445 224   0   0 223        a jump by an octave and back, then two frames lost
@@ -115,7 +115,7 @@ def repaired(f0: Array, frames_per_s: float) -> Array:
     other octave, or at either end of a voiced stretch. Lost are at most 25 ms between frames a semitone apart or less.
     """
     melody, most = f0.astype(np.float64), round(ERROR_S * frames_per_s)
-    for first, last in stretches(melody > 0):
+    for first, last in find_runs(melody > 0):
         tones = 12 * np.log2(melody[first:last])
         cuts = np.flatnonzero(np.abs(np.abs(np.diff(tones)) - 12) <= OCTAVE_SLACK) + 1
         edges = [0, *cuts, last - first]
@@ -129,7 +129,7 @@ def repaired(f0: Array, frames_per_s: float) -> Array:
             if abs(abs(off) - 12) <= OCTAVE_SLACK and abs(back - off) <= 2 * OCTAVE_SLACK:
                 tones[start:stop] -= 12 * np.sign(off)
         melody[first:last] = 2 ** (tones / 12)
-    for first, last in stretches(melody == 0):
+    for first, last in find_runs(melody == 0):
         if first > 0 and last < len(melody) and last - first <= LOST_S * frames_per_s:
             ends = np.log2(melody[[first - 1, last]])
             if 12 * abs(ends[1] - ends[0]) <= LOST_SLACK:
@@ -156,7 +156,7 @@ def _by_world(samples: Array, config: FeatureConfig, method: str) -> tuple[Array
     return times_s, f0, (f0 >= config.f0_min_hz) & (f0 <= config.f0_max_hz)
 
 
-def carried_on(f0: Array, frames_per_s: float) -> Array:
+def interpolate_f0(f0: Array, frames_per_s: float) -> Array:
     """A melody `(n_frames,)` in Hz, 0.0 = unvoiced, without gaps, in Hz, float32; as it is if nothing is voiced.
 
         before   220 222   0   0   0   0   0   0   0 330
@@ -177,7 +177,7 @@ def carried_on(f0: Array, frames_per_s: float) -> Array:
     return np.asarray(2 ** np.interp(np.arange(len(f0)), known[order], tones[order]), dtype=np.float32)
 
 
-def f0_range(f0: Array) -> F0Range | None:
+def measure_f0_range(f0: Array) -> F0Range | None:
     """The range of a melody `(n_frames,)` in Hz, 0.0 = unvoiced; None where too little of it is voiced."""
     voiced = f0[f0 > 0]
     if len(voiced) < MIN_VOICED_FRAMES:
@@ -186,7 +186,7 @@ def f0_range(f0: Array) -> F0Range | None:
     return F0Range(round(float(low), 1), round(float(mid), 1), round(float(high), 1))
 
 
-def is_sung(f0: Array, frames_per_s: float) -> bool:
+def is_singing(f0: Array, frames_per_s: float) -> bool:
     """Whether a melody `(n_frames,)` in Hz, 0.0 = unvoiced, holds notes as singing does, a tenth of its voiced time.
 
     A held note stays within a semitone for .3 s. What speech has of them: docs/measurements.md.
@@ -201,7 +201,7 @@ def is_sung(f0: Array, frames_per_s: float) -> bool:
     return bool(maximum_filter1d(apart <= NOTE_SEMITONES, size)[voiced].mean() > SUNG_SHARE)
 
 
-def transposition(source: F0Range | None, voice: F0Range, *, sung: bool = False) -> float:
+def find_transposition(source: F0Range | None, voice: F0Range, *, sung: bool = False) -> float:
     """Semitones that bring the middle of the source's range onto the middle of the voice's; 0.0 without a melody.
 
     Of singing, whose range may be much wider, both ends count as much as the middle.
@@ -212,7 +212,7 @@ def transposition(source: F0Range | None, voice: F0Range, *, sung: bool = False)
     return round(12 * float(np.mean(np.log2(np.divide(ours, theirs)))), 2)
 
 
-def transposed(f0: Array, semitones: float, config: FeatureConfig) -> Array:
+def transpose_f0(f0: Array, semitones: float, config: FeatureConfig) -> Array:
     """The melody `(n_frames,)` moved by `semitones`, kept within the range that the networks know."""
     moved = np.clip(f0 * 2 ** (semitones / 12), config.f0_min_hz, config.f0_max_hz)
     return np.where(f0 > 0, moved, 0.0).astype(np.float32)

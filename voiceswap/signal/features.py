@@ -25,14 +25,14 @@ ENERGY_SIGMA_FRAMES, ENERGY_REACH_FRAMES = 10, 30
 COMB_STEP_CENTS, COMB_FLOOR = 5.0, -4.0
 
 
-def stretches(where: Array) -> list[tuple[int, int]]:
+def find_runs(where: Array) -> list[tuple[int, int]]:
     """Ranges [start, stop) in which (n,) bool is true."""
     edges = np.flatnonzero(np.diff(np.pad(where.astype(np.int8), 1)))
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
 @lru_cache(maxsize=8)
-def mel_bands(sample_rate_hz: int, n_fft: int, n_mels: int, max_hz: float) -> Array:
+def mel_filters(sample_rate_hz: int, n_fft: int, n_mels: int, max_hz: float) -> Array:
     """Slaney's mel filters, `(n_mels, n_fft // 2 + 1)` float32, from 0 Hz to `max_hz`."""
     from librosa.filters import mel  # its first use costs over a second: only where a mel is made
 
@@ -40,7 +40,7 @@ def mel_bands(sample_rate_hz: int, n_fft: int, n_mels: int, max_hz: float) -> Ar
     return np.asarray(filters, dtype=np.float32)
 
 
-def magnitudes(samples: Array, n_fft: int, hop_samples: int) -> Array:
+def stft_magnitudes(samples: Array, n_fft: int, hop_samples: int) -> Array:
     """Hann-windowed magnitude spectra of frames that lie wholly inside `samples`.
 
     Args:
@@ -69,8 +69,8 @@ def encoder_mel(samples: Array, config: FeatureConfig) -> Array:
         Shape (n_samples // content_hop_samples, content_n_mels), log10 of power, float32.
     """
     pad = config.content_n_fft // 2
-    spectra = magnitudes(_reflected(samples, pad, pad), config.content_n_fft, config.content_hop_samples)
-    bands = mel_bands(config.content_rate_hz, config.content_n_fft, config.content_n_mels, config.content_rate_hz / 2)
+    spectra = stft_magnitudes(_reflected(samples, pad, pad), config.content_n_fft, config.content_hop_samples)
+    bands = mel_filters(config.content_rate_hz, config.content_n_fft, config.content_n_mels, config.content_rate_hz / 2)
     mel = np.log10(np.maximum(spectra**2 @ bands.T, 1e-10))
     return np.asarray(mel[: len(samples) // config.content_hop_samples])
 
@@ -91,8 +91,8 @@ def decoder_mel(samples: Array, config: FeatureConfig) -> Array:
         Shape (n_samples // hop_samples, n_mels), natural log of magnitude, at least log(1e-5), float32.
     """
     pad = (config.n_fft - config.hop_samples) // 2
-    spectra = magnitudes(_reflected(samples, pad, pad), config.n_fft, config.hop_samples)
-    bands = mel_bands(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
+    spectra = stft_magnitudes(_reflected(samples, pad, pad), config.n_fft, config.hop_samples)
+    bands = mel_filters(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
     return np.asarray(np.log(np.maximum(np.sqrt(spectra**2 + 1e-9) @ bands.T, MEL_FLOOR)))
 
 
@@ -101,7 +101,7 @@ def _comb_table(config: FeatureConfig) -> tuple[Array, Array]:
     """Log F0 of a grid, (n,), and the comb of each, (n, n_mels)."""
     n_steps = 1 + round(1200 * np.log2(config.f0_max_hz / config.f0_min_hz) / COMB_STEP_CENTS)
     log_f0 = np.linspace(np.log(config.f0_min_hz), np.log(config.f0_max_hz), n_steps)
-    bands = mel_bands(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
+    bands = mel_filters(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
     bin_hz = config.mel_rate_hz / config.n_fft
     position = np.arange(bands.shape[1]) * bin_hz / np.exp(log_f0)[:, None]
     spectrum = np.zeros_like(position)

@@ -7,13 +7,13 @@ from scipy.fft import dct, idct
 
 from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
-from voiceswap.signal.features import mel_bands
+from voiceswap.signal.features import mel_filters
 
 # So many cepstral coefficients hold the envelope and not the harmonics.
 ENVELOPE_COEFFICIENTS = 14
 
 
-def moved(mel: Array, semitones: float, config: FeatureConfig) -> Array:
+def shift_formants(mel: Array, semitones: float, config: FeatureConfig) -> Array:
     """Move the formants of a mel.
 
     Args:
@@ -26,7 +26,7 @@ def moved(mel: Array, semitones: float, config: FeatureConfig) -> Array:
     """
     if not semitones:
         return mel
-    bands = mel_bands(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
+    bands = mel_filters(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
     centres = bands @ np.arange(bands.shape[1]) / bands.sum(axis=1)  # In bins of the spectrum.
     cepstrum = dct(mel, axis=-1, norm="ortho")
     cepstrum[:, ENVELOPE_COEFFICIENTS:] = 0

@@ -9,7 +9,7 @@ import scipy.signal
 from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
 from voiceswap.arrays import Array
-from voiceswap.signal.features import stretches
+from voiceswap.signal.features import find_runs
 
 FLOOR_DB = -120.0
 LEVEL_FRAME_S = 0.02
@@ -38,7 +38,7 @@ def frame_levels_db(samples: Array, sample_rate_hz: int) -> Array:
     return np.asarray(10 * np.log10(np.maximum(power / np.maximum(lengths, 1), 10 ** (FLOOR_DB / 10))))
 
 
-def without_offset(blocks: Iterable[Array], sample_rate_hz: int) -> Iterator[Array]:
+def remove_dc(blocks: Iterable[Array], sample_rate_hz: int) -> Iterator[Array]:
     """Blocks (n,) or (n, n_channels) without what is slower than 20 Hz."""
     sections = scipy.signal.butter(2, OFFSET_HZ, "highpass", fs=sample_rate_hz, output="sos")
     state: Array | None = None
@@ -114,7 +114,7 @@ def speech_segments(samples: Array, sample_rate_hz: int) -> list[tuple[int, int]
     # Silence around: pauses are closed, but speech is not cut where the samples begin and end.
     around = np.pad(sounding, pause)
     joined = minimum_filter1d(maximum_filter1d(around, pause), pause, origin=_even(pause))[pause:-pause]
-    pieces = [p for a, b in stretches(joined) for p in _cut(levels, max(0, a - edge), min(n, b + edge), longest)]
+    pieces = [p for a, b in find_runs(joined) for p in _cut(levels, max(0, a - edge), min(n, b + edge), longest)]
     size = round(LEVEL_FRAME_S * sample_rate_hz)
     ranges = [(a * size, len(samples) if b == n else b * size) for a, b in pieces]
     return [(a, b) for a, b in ranges if b - a >= MIN_CLIP_S * sample_rate_hz]
@@ -160,7 +160,7 @@ def _even(size: int) -> int:
     return -1 if size % 2 == 0 else 0
 
 
-def smoothed(power: Array, sample_rate_hz: int) -> Array:
+def smooth_power(power: Array, sample_rate_hz: int) -> Array:
     """Power (n_samples, ...) averaged over 50 ms around each sample."""
     size = max(1, round(FOLLOW_WINDOW_S * sample_rate_hz))
     mean = uniform_filter1d(power.astype(np.float64), size, axis=0, mode="nearest")
@@ -179,11 +179,11 @@ def follow_gain(made: Array, source: Array, sample_rate_hz: int) -> Array:
         Shape (n_samples,), float32: averaged over 50 ms, at most 18 dB up or down; not above 1 where the source is
         silent, but for 25 ms next to where it is not.
     """
-    wanted, given = (smoothed(np.square(x), sample_rate_hz) for x in (source, made))
+    wanted, given = (smooth_power(np.square(x), sample_rate_hz) for x in (source, made))
     most = 10 ** (FOLLOW_MAX_DB / 20)
     gain = np.clip(np.sqrt(wanted / np.maximum(given, 1e-10)), 1 / most, most)
     gain = np.where(wanted < 10 ** (SILENT_DB / 10), np.minimum(gain, 1.0), gain)
-    return smoothed(gain, sample_rate_hz).astype(np.float32)
+    return smooth_power(gain, sample_rate_hz).astype(np.float32)
 
 
 def limit(samples: Array, sample_rate_hz: int = 22050) -> Array:

@@ -17,7 +17,7 @@ HIGH_PASS_HZ, HIGH_PASS_Q = 38.13547087602444, 0.5003270373238773
 GAINS_DB = np.arange(-60, 61) / 10.0
 
 
-def weighting(sample_rate_hz: int) -> Array:
+def k_weighting(sample_rate_hz: int) -> Array:
     """The K weighting as two second-order sections, (2, 6)."""
     k = np.tan(np.pi * SHELF_HZ / sample_rate_hz)
     high, band = 10 ** (SHELF_DB / 20), 10 ** (SHELF_DB / 20 * SHELF_BAND)
@@ -29,7 +29,7 @@ def weighting(sample_rate_hz: int) -> Array:
     return np.stack([shelf, np.array([1.0, -2.0, 1.0, 1.0, a[1] / a[0], a[2] / a[0]])])
 
 
-def integrated(power: Array) -> float:
+def integrated_loudness(power: Array) -> float:
     """Loudness in LUFS of a recording whose weighted power in each step is (n_steps,); -inf if nothing counts."""
     if len(power) < BLOCK_STEPS:
         return -np.inf
@@ -56,7 +56,7 @@ class Balance:
 
     def __init__(self, sample_rate_hz: int, n_channels: int) -> None:
         self._size = round(STEP_S * sample_rate_hz)
-        self._sections = weighting(sample_rate_hz)
+        self._sections = k_weighting(sample_rate_hz)
         self._states = np.zeros((3, len(self._sections), 2, n_channels))
         self._held = np.zeros((3, 0, n_channels))
         self._sums: list[Array] = []
@@ -77,10 +77,10 @@ class Balance:
     def gain_db(self) -> float:
         """The gain of the part, within 6 dB and to a tenth; 0 where there is too little to go by."""
         own, cross, rest, wanted = np.concatenate([np.zeros((4, 0)), *self._sums], axis=1)
-        target = integrated(wanted)
+        target = integrated_loudness(wanted)
         if not np.isfinite(target):
             return 0.0
         gains = 10 ** (GAINS_DB / 20)
-        made = np.array([integrated(g * g * own + 2 * g * cross + rest) for g in gains])
+        made = np.array([integrated_loudness(g * g * own + 2 * g * cross + rest) for g in gains])
         # Of equally good gains that which changes least.
         return float(GAINS_DB[np.lexsort((np.abs(GAINS_DB), np.round(np.abs(made - target), 2)))[0]])

@@ -10,6 +10,7 @@ from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
 from voiceswap.arrays import Array
 from voiceswap.signal import world
+from voiceswap.signal.world import warp_world
 
 # The throat: F0 up or down, formants by 6 to 20 % up or down (the largest single gain in identity).
 SEMITONES = 7.0
@@ -21,7 +22,7 @@ NOISY_SHARE = 0.5
 NOISE_BELOW_DB = (15.0, 40.0)
 
 
-def perturbed(said: world.Analysis, random: np.random.Generator, *, up: bool, rooms: bool) -> Array:
+def perturb_speech(said: world.Analysis, random: np.random.Generator, *, up: bool, rooms: bool) -> Array:
     """One perturbed copy.
 
     Args:
@@ -35,7 +36,7 @@ def perturbed(said: world.Analysis, random: np.random.Generator, *, up: bool, ro
     """
     stretch = random.uniform(*LOG_FORMANT) * (1 if up else -1)
     semitones = random.uniform(-SEMITONES, SEMITONES)
-    warped = world.warped(said, f0_ratio=2 ** (semitones / 12), envelope_ratio=float(np.exp(stretch)))
+    warped = warp_world(said, f0_ratio=2 ** (semitones / 12), envelope_ratio=float(np.exp(stretch)))
     return _through_a_room(_equalised(warped, said.sample_rate_hz, random), random) if rooms else warped
 
 

@@ -12,7 +12,9 @@ import numpy as np
 from scipy.ndimage import median_filter, uniform_filter1d
 
 from voiceswap.arrays import Array
-from voiceswap.signal import features, loudness
+from voiceswap.signal import loudness
+from voiceswap.signal.features import stft_magnitudes
+from voiceswap.signal.loudness import remove_dc
 
 # Frames of about 64 ms for spectra, half over each other; what lies so far below the loud frames is no speech.
 SPECTRUM_S, SPOKEN_DB, LOUD_PERCENT = 0.064, 25.0, 95
@@ -35,7 +37,7 @@ FALL_DB, FALL_FRAMES, FALL_FROM_DB, FALL_SMOOTHED, ECHO_PERCENT = 15.0, 4, 12.0,
 
 
 @dataclass(frozen=True)
-class Condition:
+class Quality:
     """What was measured; nan where there was too little to measure it on.
 
     Attributes:
@@ -61,7 +63,7 @@ class Condition:
     echo_s: float
 
 
-class Listener:
+class QualityMeter:
     """Listens to one person's recordings, part by part; keeps a few numbers of each."""
 
     def __init__(self) -> None:
@@ -85,7 +87,7 @@ class Listener:
         """
         # Only clipping is looked for in what was recorded: without its offset, flat peaks are flat no more.
         recorded = samples
-        (samples,) = loudness.without_offset([samples], sample_rate_hz)
+        (samples,) = remove_dc([samples], sample_rate_hz)
         spans = loudness.speech_segments(samples, sample_rate_hz)
         self._total_s += len(samples) / sample_rate_hz
         self._speech_s += sum(stop - start for start, stop in spans) / sample_rate_hz
@@ -100,12 +102,12 @@ class Listener:
         self._hear_spectra(samples, sample_rate_hz)
         return spans
 
-    def found(self) -> Condition:
+    def found(self) -> Quality:
         """What all parts say together."""
         heard = bool(self._levels_db)
         relative_db = np.concatenate(self._relative_db) if heard else np.zeros(0)
         bandwidth_hz, edge_hz = self._band()
-        return Condition(
+        return Quality(
             speech_s=self._speech_s,
             total_s=self._total_s,
             level_db=float(np.median(self._levels_db)) if heard else loudness.FLOOR_DB,
@@ -121,7 +123,7 @@ class Listener:
         hop = max(1, round(SPECTRUM_S * sample_rate_hz / 2))
         if len(samples) < 4 * hop:
             return
-        power = np.square(features.magnitudes(samples, 2 * hop, hop)) + 1e-20
+        power = np.square(stft_magnitudes(samples, 2 * hop, hop)) + 1e-20
         levels_db = 10 * np.log10(power.sum(axis=1))
         levels_db -= np.percentile(levels_db, LOUD_PERCENT)
         hz = np.arange(power.shape[1]) * sample_rate_hz / (2 * hop)

@@ -9,7 +9,7 @@ from scipy.signal import ShortTimeFFT
 
 from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
-from voiceswap.signal.features import decoder_mel, mel_bands
+from voiceswap.signal.features import decoder_mel, mel_filters
 
 # In natural-log units: 13 dB up or down at most.
 MOST = 1.5
@@ -18,14 +18,14 @@ MOST = 1.5
 @lru_cache(maxsize=8)
 def _spread(config: FeatureConfig) -> Array:
     """How the bands' gains share in each bin's, (n_mels, n_bins): above and below all bands the outermost one's."""
-    bands = mel_bands(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
+    bands = mel_filters(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
     heard = np.flatnonzero(bands.sum(axis=0))
     shares = np.asarray(bands / np.maximum(bands.sum(axis=0), 1e-9))
     shares[0, : heard[0]] = shares[-1, heard[-1] + 1 :] = 1.0
     return shares
 
 
-def matched(samples: Array, mel: Array, config: FeatureConfig) -> Array:
+def correct_mel(samples: Array, mel: Array, config: FeatureConfig) -> Array:
     """Raise and lower each band of the samples, frame by frame, by what it lacks of a mel; phases stay.
 
     Args:

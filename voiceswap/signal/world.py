@@ -30,7 +30,7 @@ class Analysis:
     heard: tuple[Array, Array, Array] | None
 
 
-def analysed(samples: Array, config: FeatureConfig) -> Analysis:
+def analyse_world(samples: Array, config: FeatureConfig) -> Analysis:
     """Melody, envelope and noise of samples, by DIO, StoneMask, CheapTrick and D4C.
 
     Args:
@@ -38,7 +38,7 @@ def analysed(samples: Array, config: FeatureConfig) -> Analysis:
         config: Rate, frame length and F0 range.
 
     Returns:
-        What `warped` takes.
+        What `warp_world` takes.
     """
     x, rate, n_fft = safe(samples), config.mel_rate_hz, config.n_fft
     if len(samples) < 2 * n_fft:
@@ -49,11 +49,11 @@ def analysed(samples: Array, config: FeatureConfig) -> Analysis:
     return Analysis(x, rate, (f0, envelope, pyworld.d4c(x, f0, times_s, rate, fft_size=n_fft)))
 
 
-def warped(said: Analysis, *, f0_ratio: float, envelope_ratio: float) -> Array:
+def warp_world(said: Analysis, *, f0_ratio: float, envelope_ratio: float) -> Array:
     """The same words as another throat would say them.
 
     Args:
-        said: What `analysed` heard.
+        said: What `analyse_world` heard.
         f0_ratio: Factor on F0, 0.25 to 4.
         envelope_ratio: Factor on the formants' frequencies, 0.5 to 2; above 1 is a shorter vocal tract.
 

@@ -58,7 +58,7 @@ def write_folder(
         WriteError: The file system refused, or a folder that is not ours is in the way; a former folder is as it was.
     """
     files = {f"{name}.json": atomic.to_json(value) for name, value in documents.items()}
-    files |= {f"{name}.safetensors": packed(group) for name, group in arrays.items()}
+    files |= {f"{name}.safetensors": pack(group) for name, group in arrays.items()}
     files |= {name: text.encode() for name, text in (texts or {}).items()}
     manifest = {
         "schema_version": SCHEMA_VERSION,
@@ -73,7 +73,7 @@ def write_folder(
         (temporary / MANIFEST).write_bytes(atomic.to_json(manifest))
 
 
-def packed(arrays: Arrays) -> bytes:
+def pack(arrays: Arrays) -> bytes:
     """Named arrays as a safetensors file."""
     # asarray, since ascontiguousarray would turn a step counter of shape () into one of shape (1,).
     return save({key: np.asarray(value, order="C") for key, value in arrays.items()})
@@ -311,7 +311,7 @@ def step_path(run: Path, step: int) -> Path:
     return run / f"step-{step:08d}"
 
 
-def latest(
+def find_latest(
     run: Path, *, kind: str, max_bytes: int, skipped: list[ModelError] | None = None
 ) -> tuple[int, Folder] | None:
     """The newest checkpoint of a run that is whole.

@@ -89,7 +89,7 @@ def voice_path(voices: Path, name: str) -> Path:
     """
     name = check_voice_name(name)
     for folder in (voices, run_path(voices, name).parent):
-        for other in (path.name for path in inside(folder) if os.path.isdir(path)):
+        for other in (path.name for path in list_folder(folder) if os.path.isdir(path)):
             if other != name and _folded(other) == _folded(name):
                 raise UsageError(
                     f"the voice {name} cannot be told from the voice {other!a} on every system",
@@ -107,7 +107,7 @@ def run_path(voices: Path, name: str) -> Path:
     return voices / ".runs" / check_voice_name(name)
 
 
-def inside(folder: Path) -> list[Path]:
+def list_folder(folder: Path) -> list[Path]:
     """What lies in a folder, sorted; nothing if there is no such folder.
 
     Args:
@@ -145,10 +145,10 @@ def list_voices(voices: Path) -> list[str]:
     Raises:
         UsageError: It may not be looked into.
     """
-    if not inside(voices):
+    if not list_folder(voices):
         return []
     atomic.recover_all(voices)
-    return sorted(path.name for path in inside(voices) if _is_voice(path) and not _fault(path.name))
+    return sorted(path.name for path in list_folder(voices) if _is_voice(path) and not _fault(path.name))
 
 
 def find_voice(name_or_folder: str | Path, voices: Path) -> Path:

@@ -10,8 +10,8 @@ import numpy as np
 
 from voiceswap.arrays import Array
 from voiceswap.config import Config
-from voiceswap.signal import f0 as pitch
 from voiceswap.signal import features
+from voiceswap.signal.f0 import interpolate_f0
 from voiceswap.training.dataset import Clip
 
 # Speakers with little are seen more often than their share, those with much less often.
@@ -43,7 +43,7 @@ class Batch:
         return [self.content, self.conditions, self.speaker]
 
 
-class Crops:
+class CropSampler:
     """Draws crops from speakers' clips."""
 
     def __init__(self, speakers: Sequence[Sequence[Clip]], config: Config, seed: int) -> None:
@@ -56,7 +56,7 @@ class Crops:
         """The batch of one step, with noise on its content."""
         random = np.random.default_rng([self._seed, step])
         crops = [crop(*drawn, self._config) for drawn in self._drawn(random)]
-        batch = stacked(crops)
+        batch = stack_batches(crops)
         noise = random.normal(0.0, self._config.train.content_noise, batch.content.shape).astype(np.float32)
         return Batch(batch.content + noise, batch.conditions, batch.speaker, batch.mel, batch.weight)
 
@@ -80,7 +80,7 @@ class Crops:
         return places
 
 
-def evaluation(speakers: Sequence[Sequence[Clip]], config: Config, most: int = 96) -> Batch | None:
+def evaluation_batch(speakers: Sequence[Sequence[Clip]], config: Config, most: int = 96) -> Batch | None:
     """The held-out clips as one batch, plain and perturbed content in turn; None without any.
 
     Args:
@@ -101,7 +101,7 @@ def evaluation(speakers: Sequence[Sequence[Clip]], config: Config, most: int = 9
     if not places:
         return None
     chosen = [places[i] for i in np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).astype(int))]
-    return stacked(
+    return stack_batches(
         [crop(clip, k % len(clip.contents), first, speaker, config) for k, (clip, first, speaker) in enumerate(chosen)]
     )
 
@@ -113,7 +113,7 @@ def crop(clip: Clip, copy: int, first: int, speaker: int, config: Config) -> Bat
     content = features.content_at_frames(clip.contents[copy], first, len(mel), config.features)
     before = min(first, features.ENERGY_REACH_FRAMES)
     around = slice(first - before, first + n_wanted + features.ENERGY_REACH_FRAMES)
-    melody, voiced = pitch.carried_on(clip.f0_hz, config.features.frames_per_s)[around], clip.f0_hz[around] > 0
+    melody, voiced = interpolate_f0(clip.f0_hz, config.features.frames_per_s)[around], clip.f0_hz[around] > 0
     conditions = features.conditions(clip.mel[around], melody, voiced, config.features)[before : before + len(mel)]
     missing = ((0, n_wanted - len(mel)), (0, 0))
     return Batch(
@@ -125,7 +125,7 @@ def crop(clip: Clip, copy: int, first: int, speaker: int, config: Config) -> Bat
     )
 
 
-def stacked(crops: Sequence[Batch]) -> Batch:
+def stack_batches(crops: Sequence[Batch]) -> Batch:
     """Many batches as one."""
     fields = ("content", "conditions", "speaker", "mel", "weight")
     return Batch(*(np.concatenate([getattr(c, name) for c in crops]) for name in fields))

@@ -18,11 +18,13 @@ from voiceswap.audio.read import read_parts
 from voiceswap.audio.resample import resample
 from voiceswap.config import Config, FeatureConfig, TrainConfig
 from voiceswap.errors import AudioError, UsageError
-from voiceswap.events import Note, Progress, Report
+from voiceswap.events import Note, OnEvent, Progress
 from voiceswap.model.encoder import ContentEncoder
-from voiceswap.signal import f0 as pitch
-from voiceswap.signal import features, loudness, world
-from voiceswap.signal.perturb import perturbed
+from voiceswap.signal import features, loudness
+from voiceswap.signal.f0 import estimate_f0
+from voiceswap.signal.loudness import remove_dc
+from voiceswap.signal.perturb import perturb_speech
+from voiceswap.signal.world import analyse_world
 from voiceswap.storage import atomic
 
 # Changes whenever the same recording would give other features.
@@ -77,14 +79,14 @@ class Speech:
         return i % every == every - 1 and len(self.clips) > 1
 
 
-def prepare(
+def prepare_speech(
     name: str,
     files: Sequence[Path],
     encoder: ContentEncoder,
     encoder_id: str,
     config: Config,
     cache: Path,
-    report: Report,
+    on_event: OnEvent,
 ) -> Speech:
     """Features of one person's recordings, out of the cache where these very recordings were seen before.
 
@@ -95,7 +97,7 @@ def prepare(
         encoder_id: What names the encoder's weights in the cache.
         config: Framing, and how many perturbed copies.
         cache: Folder of the feature cache.
-        report: Told of the progress.
+        on_event: Told of the progress.
 
     Returns:
         The clips in the order of the files.
@@ -118,7 +120,7 @@ def prepare(
     if arrays is None:
         atomic.make_folder(cache)
         atomic.sweep(cache)
-        arrays, reasons = _extract(name, files, encoder, config, report)
+        arrays, reasons = _extract(name, files, encoder, config, on_event)
         arrays["skipped"] = np.frombuffer(json.dumps(reasons).encode(), dtype=np.uint8)
         atomic.write_bytes(entry, save(arrays))
     reasons = json.loads(arrays["skipped"].tobytes())
@@ -149,24 +151,24 @@ def _cached(entry: Path) -> dict[str, Array] | None:
 
 
 def _extract(
-    name: str, files: Sequence[Path], encoder: ContentEncoder, config: Config, report: Report
+    name: str, files: Sequence[Path], encoder: ContentEncoder, config: Config, on_event: OnEvent
 ) -> tuple[dict[str, Array], dict[str, str]]:
     found = _Extraction(config)
     reasons: dict[str, str] = {}
     for i, path in enumerate(files):
-        report(Progress(name, "reading", i, len(files)))
+        on_event(Progress(name, "reading", i, len(files)))
         try:
             if not found.add(path, i):
                 reasons[str(i)] = "no speech found"
         except (AudioError, UsageError) as error:
             reasons[str(i)] = error.message
         if found.speech_s > MAX_SPEECH_S:
-            report(Note(f"{name}: only the first {MAX_SPEECH_S / 60:.0f} minutes of speech are used", warning=True))
+            on_event(Note(f"{name}: only the first {MAX_SPEECH_S / 60:.0f} minutes of speech are used", warning=True))
             break
     contents = []
     for copy, mels in enumerate(found.encoder_mels):
-        report(Progress(name, "listening", copy, len(found.encoder_mels)))
-        contents.append(heard(encoder, mels, backwards=copy % 2 == 1))
+        on_event(Progress(name, "listening", copy, len(found.encoder_mels)))
+        contents.append(encode_clips(encoder, mels, backwards=copy % 2 == 1))
     arrays: dict[str, Array] = {"total_s": np.array([found.total_s]), "sources": np.array(found.sources, np.int64)}
     for j, (mel, f0) in enumerate(zip(found.mels, found.f0s, strict=True)):
         arrays[f"mel_{j}"], arrays[f"f0_{j}"] = mel, f0
@@ -200,14 +202,14 @@ class _Extraction:
 
     def _hear(self, path: Path, index: int) -> int:
         f, n_clips = self._features, 0
-        for samples in parts(path, f):
+        for samples in read_levelled_parts(path, f):
             self.total_s += len(samples) / f.mel_rate_hz
-            for piece in clips_of_speech(samples, f):
+            for piece in cut_clips(samples, f):
                 self.speech_s += len(piece) / f.mel_rate_hz
                 self.mels.append(features.decoder_mel(piece, f).astype(np.float16))
-                self.f0s.append(pitch.f0_hz(piece, f))
+                self.f0s.append(estimate_f0(piece, f))
                 self.sources.append(index)
-                copies = copies_of(piece, f, self._train, seed=[index, n_clips])
+                copies = perturbed_copies(piece, f, self._train, seed=[index, n_clips])
                 for mels, said in zip(self.encoder_mels, [piece, *copies], strict=True):
                     mels.append(encoder_mel(said, f))
                 n_clips += 1
@@ -216,12 +218,12 @@ class _Extraction:
         return n_clips
 
 
-def parts(path: Path, config: FeatureConfig) -> Iterator[Array]:
+def read_levelled_parts(path: Path, config: FeatureConfig) -> Iterator[Array]:
     """A recording at `mel_rate_hz`, without its offset, in parts (n_samples,); raises UsageError or AudioError."""
-    return loudness.without_offset(read_parts(path, config.mel_rate_hz, PART_S), config.mel_rate_hz)
+    return remove_dc(read_parts(path, config.mel_rate_hz, PART_S), config.mel_rate_hz)
 
 
-def clips_of_speech(samples: Array, config: FeatureConfig) -> list[Array]:
+def cut_clips(samples: Array, config: FeatureConfig) -> list[Array]:
     """Speech cut at its pauses, silence left out, each clip at the same level.
 
     Args:
@@ -232,10 +234,10 @@ def clips_of_speech(samples: Array, config: FeatureConfig) -> list[Array]:
         Clips of shape (n,), float32, about 0.6 to 14 s each.
     """
     segments = loudness.speech_segments(samples, config.mel_rate_hz)
-    return [levelled(samples[start:stop], config) for start, stop in segments]
+    return [normalise_level(samples[start:stop], config) for start, stop in segments]
 
 
-def levelled(samples: Array, config: FeatureConfig) -> Array:
+def normalise_level(samples: Array, config: FeatureConfig) -> Array:
     """The samples with their speech at `speech_level_db`, unclipped."""
     level_db = loudness.active_level_db(loudness.frame_levels_db(samples, config.mel_rate_hz))
     return loudness.limit(samples * np.float32(10 ** ((config.speech_level_db - level_db) / 20)))
@@ -246,7 +248,7 @@ def encoder_mel(samples: Array, config: FeatureConfig) -> Array:
     return features.encoder_mel(resample(samples, config.mel_rate_hz, config.content_rate_hz), config)
 
 
-def heard(encoder: ContentEncoder, mels: Sequence[Array], *, backwards: bool) -> list[Array]:
+def encode_clips(encoder: ContentEncoder, mels: Sequence[Array], *, backwards: bool) -> list[Array]:
     """Content of many pieces, packed into windows in their order or, `backwards`, in the opposite one.
 
     What a moment sounds like to the encoder hangs on its place in the window and on its neighbours; a copy that lies
@@ -255,7 +257,7 @@ def heard(encoder: ContentEncoder, mels: Sequence[Array], *, backwards: bool) ->
     return encoder.pieces(mels[::-1])[::-1] if backwards else encoder.pieces(mels)
 
 
-def copies_of(piece: Array, config: FeatureConfig, train: TrainConfig, seed: list[int]) -> list[Array]:
+def perturbed_copies(piece: Array, config: FeatureConfig, train: TrainConfig, seed: list[int]) -> list[Array]:
     """Perturbed copies of one clip: formants up and down in turn.
 
     Args:
@@ -269,9 +271,9 @@ def copies_of(piece: Array, config: FeatureConfig, train: TrainConfig, seed: lis
     """
     if not train.perturbed_copies:
         return []
-    said = world.analysed(piece, config)
+    said = analyse_world(piece, config)
     return [
-        perturbed(
+        perturb_speech(
             said,
             np.random.default_rng([*seed, copy]),
             up=(sum(seed) + copy) % 2 == 1,

@@ -8,7 +8,7 @@ import math
 WARM_STEPS, TIMED_STEPS = 3, 6
 
 
-class Pace:
+class Eta:
     """Learns what steps, checks and checkpoints take.
 
     Args:

@@ -48,7 +48,7 @@ class Resumable(ABC):
         return {f"{group}/{i:04d}": v for group, held in self.groups().items() for i, v in enumerate(held)}
 
 
-class Learner(Resumable):
+class DecoderLearner(Resumable):
     """A decoder, its adversary if the settings ask for one, and their optimisers."""
 
     def __init__(self, config: Config, start: Arrays | None, seed: int) -> None:
@@ -85,7 +85,7 @@ class Learner(Resumable):
             The mean absolute error of the mel, in natural-log units; if the gradient is not finite, its size instead.
         """
         t = self.config.train
-        rate = share_of_rate(t, step, n_steps)
+        rate = learning_rate_share(t, step, n_steps)
         self._optimiser.learning_rate.assign(t.learning_rate * rate)
         tensors = [tf.convert_to_tensor(x) for x in (*batch.inputs, batch.mel, batch.weight)]
         if self._critic is None:
@@ -161,7 +161,7 @@ class Learner(Resumable):
         return _if_finite([*gradients, *critic_gradients], error)
 
 
-def share_of_rate(settings: TrainConfig, step: int, n_steps: int) -> float:
+def learning_rate_share(settings: TrainConfig, step: int, n_steps: int) -> float:
     """The share of the learning rate in a step, counted from 0: up in a line, then down along a cosine."""
     fall = LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / n_steps)))
     return min(1.0, (step + 1) / settings.warmup_steps) * fall

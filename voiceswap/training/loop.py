@@ -15,9 +15,10 @@ import numpy as np
 from voiceswap.arrays import Arrays
 from voiceswap.config import Config, TrainConfig
 from voiceswap.errors import ModelError, UsageError, VoiceswapError
-from voiceswap.events import Note, Plan, Progress, Report
+from voiceswap.events import Note, OnEvent, Plan, Progress
 from voiceswap.storage import atomic, folder
-from voiceswap.training.eta import Pace
+from voiceswap.storage.folder import find_latest
+from voiceswap.training.eta import Eta
 from voiceswap.version import __version__
 
 METRICS = "metrics.jsonl"
@@ -61,7 +62,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Checked:
+class Check:
     """What a check on the held-out recordings found: where the run stands, and whether it is the best so far.
 
     `loss` is the mean since the last check, and nan at the beginning; `times_real_time` how fast the training is.
@@ -74,7 +75,7 @@ class Checked:
 
 
 class Learns(Protocol):
-    """What can be trained: see `learner.Learner`."""
+    """What can be trained: see `learner.DecoderLearner`."""
 
     config: Config
 
@@ -103,8 +104,8 @@ class Learns(Protocol):
         ...
 
 
-class Draws(Protocol):
-    """What gives the batch of each step: see `batches.Crops`."""
+class Batches(Protocol):
+    """What gives the batch of each step: see `batches.CropSampler`."""
 
     def batch(self, step: int) -> Any:
         """The batch of one step."""
@@ -115,10 +116,10 @@ class Draws(Protocol):
         ...
 
 
-Watch = Callable[[Checked, Arrays], None]
+Watch = Callable[[Check, Arrays], None]
 
 
-def _unwatched(found: Checked, weights: Arrays) -> None:
+def _unwatched(found: Check, weights: Arrays) -> None:
     """The watch of a run that nobody watches."""
 
 
@@ -147,7 +148,7 @@ class Run:
 
     name: str
     learner: Learns
-    crops: Draws
+    crops: Batches
     held_out: Any
     folder: Path
     identity: dict[str, object]
@@ -168,12 +169,12 @@ def check_minutes(minutes: float | None) -> None:
         )
 
 
-def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -> Outcome:
+def run_training(job: Run, on_event: OnEvent, stopped: Callable[[], bool] = lambda: False) -> Outcome:
     """Train until the held-out score no longer falls, the steps are done, the time is over, or someone stops it.
 
     Args:
         job: What to train.
-        report: Told of the plan and the progress.
+        on_event: Told of the plan and the progress.
         stopped: Asked after each step; True ends the run with a checkpoint.
 
     Returns:
@@ -187,9 +188,9 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
     """
     t = job.learner.config.train
     atomic.make_folder(job.folder)
-    state, best = _resumed(job, report) or _begun(job, report)
+    state, best = _resumed(job, on_event) or _begun(job, on_event)
     crops_s = t.crop_frames * t.batch / job.learner.config.features.frames_per_s
-    pace, losses = Pace(t.evaluate_every, t.checkpoint_every_s), list[float]()
+    pace, losses = Eta(t.evaluate_every, t.checkpoint_every_s), list[float]()
     began = saved = last = time.monotonic()
     before_s = state.trained_s
     while not state.ended(t):
@@ -206,7 +207,7 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
             job.rehearse()
             pace.checked(time.monotonic() - now)
             state = _fitted(state, pace, job)
-            report(Plan(job.name, state.n_steps, _left_s(state, pace, job)))
+            on_event(Plan(job.name, state.n_steps, _left_s(state, pace, job)))
         if state.step % t.evaluate_every == 0 or state.step == state.n_steps:
             before_check = time.monotonic()
             score = job.learner.score(job.held_out)
@@ -214,13 +215,13 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
             state = _fitted(state, pace, job)
             if is_best := state.last_score < state.best_score * (1 - BETTER):
                 state, best = replace(state, best_score=state.last_score, best_step=state.step), job.learner.weights()
-            found = Checked(state, is_best, sum(losses) / len(losses), crops_s / pace.in_all_s)
+            found = Check(state, is_best, sum(losses) / len(losses), crops_s / pace.in_all_s)
             _log(job.folder, found)
             job.watch(found, best)
             pace.checked(time.monotonic() - before_check)
             losses = losses[-1:]
         left_s, speed = _left_s(state, pace, job), crops_s / pace.in_all_s
-        report(Progress(job.name, "training", state.step, state.n_steps, losses[-1], state.last_score, speed, left_s))
+        on_event(Progress(job.name, "training", state.step, state.n_steps, losses[-1], state.last_score, speed, left_s))
         if stopped():
             _save(job, state, best)
             return Outcome(state, best, finished=False)
@@ -232,7 +233,7 @@ def run(job: Run, report: Report, stopped: Callable[[], bool] = lambda: False) -
             pace.saved(saved - last)
             last = saved
     _save(job, state, best)
-    report(Note(_ending(job, state)))
+    on_event(Note(_ending(job, state)))
     return Outcome(state, best, finished=True)
 
 
@@ -256,16 +257,16 @@ def _broke_down(job: Run, step: int, what: str) -> VoiceswapError:
     )
 
 
-def _begun(job: Run, report: Report) -> tuple[RunState, Arrays]:
+def _begun(job: Run, on_event: OnEvent) -> tuple[RunState, Arrays]:
     if job.more:
-        report(Note(f"{job.name}: its checkpoints are gone; it is trained anew from the base", warning=True))
+        on_event(Note(f"{job.name}: its checkpoints are gone; it is trained anew from the base", warning=True))
     score, weights = job.learner.score(job.held_out), job.learner.weights()
     state = RunState(0, job.n_steps, 0, score, score, score, 0.0)
-    job.watch(Checked(state, is_best=True), weights)
+    job.watch(Check(state, is_best=True), weights)
     return state, weights
 
 
-def _fitted(state: RunState, pace: Pace, job: Run) -> RunState:
+def _fitted(state: RunState, pace: Eta, job: Run) -> RunState:
     if job.minutes is None or math.isnan(pace.in_all_s):
         return state
     left = max(0, int((60 * job.minutes - (state.trained_s - state.more_from_s)) / pace.in_all_s))
@@ -277,18 +278,18 @@ def _most(job: Run, state: RunState) -> int:
     return state.more_from_step + job.n_steps
 
 
-def _left_s(state: RunState, pace: Pace, job: Run) -> float:
+def _left_s(state: RunState, pace: Eta, job: Run) -> float:
     every = job.learner.config.train.evaluate_every
     # The last step is followed by a check, wherever it lies.
     n_checks = -(-state.n_steps // every) - state.step // every if state.step < state.n_steps else 0
     return pace.left_s(state.n_steps - state.step, n_checks)
 
 
-def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays] | None:
+def _resumed(job: Run, on_event: OnEvent) -> tuple[RunState, Arrays] | None:
     damaged: list[ModelError] = []
-    found = folder.latest(job.folder, kind=CHECKPOINT_KIND, max_bytes=CHECKPOINT_MAX_BYTES, skipped=damaged)
+    found = find_latest(job.folder, kind=CHECKPOINT_KIND, max_bytes=CHECKPOINT_MAX_BYTES, skipped=damaged)
     for error in damaged:
-        report(Note(f"{error.message}; an earlier checkpoint is taken", warning=True))
+        on_event(Note(f"{error.message}; an earlier checkpoint is taken", warning=True))
     if found is None:
         return None
     step, checkpoint = found
@@ -300,11 +301,11 @@ def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays] | None:
             f"give the recordings and options it was begun with, or {job.begin_anew}",
         )
     if (made_by := checkpoint.manifest["voiceswap_version"]) != __version__:
-        report(Note(f"{job.name} was begun with voiceswap {made_by}", warning=True))
+        on_event(Note(f"{job.name} was begun with voiceswap {made_by}", warning=True))
     job.learner.restore(checkpoint.arrays("state", job.learner.expected_state()))
     weights = job.learner.weights()
     best = checkpoint.arrays("best", {name: (a.shape, "F32") for name, a in weights.items()})
-    report(Note(f"{job.name}: going on from step {step}"))
+    on_event(Note(f"{job.name}: going on from step {step}"))
     state = RunState(**run_json["state"])
     if job.more:
         return replace(
@@ -315,9 +316,9 @@ def _resumed(job: Run, report: Report) -> tuple[RunState, Arrays] | None:
     return replace(state, n_steps=n_steps), best
 
 
-def standing(run_folder: Path, identity: dict[str, object]) -> RunState | None:
+def find_run_state(run_folder: Path, identity: dict[str, object]) -> RunState | None:
     """Where the run of this identity stands whose checkpoints lie there; None if there are none, or another's."""
-    newest = folder.latest(run_folder, kind=CHECKPOINT_KIND, max_bytes=CHECKPOINT_MAX_BYTES)
+    newest = find_latest(run_folder, kind=CHECKPOINT_KIND, max_bytes=CHECKPOINT_MAX_BYTES)
     run_json = newest[1].document("run") if newest is not None else {}
     return RunState(**run_json["state"]) if run_json.get("identity") == _plain(identity) else None
 
@@ -351,7 +352,7 @@ def _save(job: Run, state: RunState, best: Arrays) -> None:
     folder.prune(job.folder)
 
 
-def _log(run_folder: Path, found: Checked) -> None:
+def _log(run_folder: Path, found: Check) -> None:
     state, speed = found.state, found.times_real_time
     line: dict[str, float | None] = {
         "step": state.step,

@@ -9,19 +9,19 @@ import numpy as np
 
 from voiceswap.errors import UsageError
 from voiceswap.storage import png as picture
-from voiceswap.training.loop import Checked
+from voiceswap.training.loop import Check
 from voiceswap.training.timelapse import Frame
 
 FOLDER = "tensorboard"
 
 
-def check() -> None:
+def check_installed() -> None:
     """Raise UsageError if TensorBoard, which does not come with TensorFlow, is not installed."""
     if find_spec("tensorboard") is None:
         raise UsageError("TensorBoard is not installed", 'pip install "voiceswap[tensorboard]"')
 
 
-class Board:
+class TensorBoard:
     """Writes event files beside a run's checkpoints.
 
     Args:
@@ -36,7 +36,7 @@ class Board:
         self._summary, self._sample_rate_hz = tf.summary, sample_rate_hz
         self._writer = tf.summary.create_file_writer(str(self.folder))
 
-    def checked(self, found: Checked, frame: Frame | None) -> None:
+    def checked(self, found: Check, frame: Frame | None) -> None:
         """Add what a check found, and what the voice sounds like if that was rendered."""
         state, summary = found.state, self._summary
         values = {

@@ -25,19 +25,20 @@ from voiceswap.arrays import Array, Arrays
 from voiceswap.audio.read import AudioInfo, read_mono
 from voiceswap.audio.write import Writer
 from voiceswap.config import FeatureConfig
-from voiceswap.conversion.stream import bent
+from voiceswap.conversion.stream import soft_clip
 from voiceswap.conversion.voice import VOCODER, weights_sha256
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.model.base import Base
 from voiceswap.model.vocoders.hifigan import BLOCK_FRAMES
 from voiceswap.model.weights import load_arrays
 from voiceswap.provenance import record
-from voiceswap.provenance.watermark import Marker
-from voiceswap.signal import f0 as pitch
+from voiceswap.provenance.record import file_sha256, record_tags
+from voiceswap.provenance.watermark import Watermarker
 from voiceswap.signal import features, loudness
+from voiceswap.signal.f0 import F0Range, estimate_f0, find_transposition, interpolate_f0, measure_f0_range, transpose_f0
 from voiceswap.storage import atomic
-from voiceswap.training.dataset import HELD_OUT_EVERY, clips_of_speech, encoder_mel, parts
-from voiceswap.training.loop import Checked
+from voiceswap.training.dataset import HELD_OUT_EVERY, cut_clips, encoder_mel, read_levelled_parts
+from voiceswap.training.loop import Check
 from voiceswap.version import __version__
 
 FOLDER, SOURCE, REAL = "timelapse", "source.flac", "real.flac"
@@ -52,7 +53,7 @@ MAX_FRAMES = 24
 MAX_SHARE = 0.05
 
 
-def sentence(files: Sequence[Path], config: FeatureConfig) -> Array | None:
+def find_sentence(files: Sequence[Path], config: FeatureConfig) -> Array | None:
     """One held-out stretch of someone's speech.
 
     Args:
@@ -83,13 +84,13 @@ def sentence(files: Sequence[Path], config: FeatureConfig) -> Array | None:
 def _clips(files: Sequence[Path], config: FeatureConfig) -> Iterator[Array]:
     for path in files:
         try:
-            for samples in parts(path, config):
-                yield from clips_of_speech(samples, config)
+            for samples in read_levelled_parts(path, config):
+                yield from cut_clips(samples, config)
         except (AudioError, UsageError):
             continue  # The training says which ones it leaves out.
 
 
-def borrowed(runs: Path, own: str) -> Path | None:
+def find_borrowed_sentence(runs: Path, own: str) -> Path | None:
     """A held-out sentence that an earlier training of another voice kept; None if there is none."""
     found = sorted(runs.glob(f"*/{FOLDER}/{REAL}"))
     return next((path for path in found if path.parent.parent.name != own), None)
@@ -115,7 +116,7 @@ class Timelapse:
         f0_range: The voice's range; None for none.
     """
 
-    def __init__(self, run_folder: Path, base: Base, model: Any, name: str, f0_range: pitch.F0Range | None) -> None:
+    def __init__(self, run_folder: Path, base: Base, model: Any, name: str, f0_range: F0Range | None) -> None:
         self.folder = run_folder / FOLDER
         self._seconds = 0.0
         self._base, self._model, self._name, self._range = base, model, name, f0_range
@@ -138,7 +139,7 @@ class Timelapse:
         # As the file has it, so that a training that goes on says the very same.
         self.resume()
 
-    def checked(self, found: Checked, weights: Arrays) -> Frame | None:
+    def checked(self, found: Check, weights: Arrays) -> Frame | None:
         """Keep a frame if the weights are the best so far, and time allows.
 
         Args:
@@ -150,7 +151,7 @@ class Timelapse:
         """
         began = time.monotonic()
         step = found.state.step
-        for late in (kept for kept, path in frames(self.folder) if kept > step):
+        for late in (kept for kept, path in list_frames(self.folder) if kept > step):
             self._path(late).unlink(missing_ok=True)  # From a training that went on from an earlier step.
         expected_s = found.state.trained_s * found.state.n_steps / max(1, step)
         due = step == 0 or self._seconds <= MAX_SHARE * expected_s
@@ -171,9 +172,9 @@ class Timelapse:
     def _kept(self, step: int, weights: Arrays) -> Frame | None:
         made = self._rendered(step)
         if made is not None:
-            marker = Marker(self._base.config.features.mel_rate_hz, 1, int(weights_sha256(weights)[:4], 16))
+            marker = Watermarker(self._base.config.features.mel_rate_hz, 1, int(weights_sha256(weights)[:4], 16))
             marked = np.concatenate([marker.push(made.samples[:, None]), marker.finish()])[:, 0]
-            self._write(self._path(step).name, marked, record.tags(self._record(weights, marker.bears_mark)))
+            self._write(self._path(step).name, marked, record_tags(self._record(weights, marker.bears_mark)))
             self._thin()
         return made
 
@@ -186,15 +187,15 @@ class Timelapse:
         made = self._base.get_vocoder(VOCODER)(mel)
         if not np.isfinite(made).all():
             return None
-        return Frame(step, bent(made * loudness.follow_gain(made, said[: len(made)], f.mel_rate_hz)), mel)
+        return Frame(step, soft_clip(made * loudness.follow_gain(made, said[: len(made)], f.mel_rate_hz)), mel)
 
     def _heard(self, said: Array) -> list[Array]:
         """The sentence as the decoder takes it."""
         f = self._base.config.features
-        mel, f0 = features.decoder_mel(said, f), pitch.f0_hz(said, f)
+        mel, f0 = features.decoder_mel(said, f), estimate_f0(said, f)
         (content,) = self._base.encoder.pieces([encoder_mel(said, f)])
-        semitones = pitch.transposition(pitch.f0_range(f0), self._range) if self._range is not None else 0.0
-        melody = pitch.transposed(pitch.carried_on(f0, f.frames_per_s), semitones, f)
+        semitones = find_transposition(measure_f0_range(f0), self._range) if self._range is not None else 0.0
+        melody = transpose_f0(interpolate_f0(f0, f.frames_per_s), semitones, f)
         at_frames = features.content_at_frames(content, 0, len(mel), f)
         return [at_frames[None], features.conditions(mel, melody, f0 > 0, f)[None], np.zeros(1, np.int32)]
 
@@ -205,7 +206,7 @@ class Timelapse:
             weights_sha256(weights),
             datetime.now(UTC).isoformat(timespec="seconds"),
             record.SOURCE_TYPE,
-            record.sha256(self.folder / SOURCE),
+            file_sha256(self.folder / SOURCE),
             marked=marked,
         )
 
@@ -218,13 +219,13 @@ class Timelapse:
         return self.folder / f"step-{step:08d}.flac"
 
     def _thin(self) -> None:
-        kept = frames(self.folder)
+        kept = list_frames(self.folder)
         if len(kept) > MAX_FRAMES:
             for _, path in kept[1:-1:2]:
                 path.unlink(missing_ok=True)
 
 
-def frames(folder: Path) -> list[tuple[int, Path]]:
+def list_frames(folder: Path) -> list[tuple[int, Path]]:
     """The steps that a timelapse kept, and their files, in order."""
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted((int(match[1]), path) for path in found if (match := FRAME_NAME.fullmatch(path.name)))

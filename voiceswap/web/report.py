@@ -21,16 +21,17 @@ from voiceswap.audio.write import Writer
 from voiceswap.config import FeatureConfig
 from voiceswap.conversion.voice import Voice, load
 from voiceswap.errors import ModelError
-from voiceswap.events import Report, silent
+from voiceswap.events import OnEvent, ignore_events
 from voiceswap.jobs.batch import check_targets
 from voiceswap.jobs.evaluate import Evaluation, evaluate
 from voiceswap.provenance.consent import is_recorded
-from voiceswap.signal import f0 as pitch
 from voiceswap.signal import features
+from voiceswap.signal.f0 import estimate_f0
 from voiceswap.storage import atomic, paths
 from voiceswap.storage.folder import strict_json
 from voiceswap.text import ROWS, range_text
 from voiceswap.training import loop, timelapse
+from voiceswap.training.timelapse import find_sentence, list_frames
 from voiceswap.version import __version__
 from voiceswap.web import page
 
@@ -90,7 +91,7 @@ def report(
     target: str | Path | None = None,
     voices: str | Path | None = None,
     force: bool = False,
-    report: Report = silent,
+    on_event: OnEvent = ignore_events,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Page:
     """Write a page about a voice: one HTML file that needs no network.
@@ -104,7 +105,7 @@ def report(
             and what the card says if not given.
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
         force: Replace a page that exists.
-        report: Told of the progress.
+        on_event: Told of the progress.
         stopped: Asked after each block; True ends it without a page.
 
     Returns:
@@ -128,7 +129,7 @@ def report(
     kept = paths.run_path(used.path.absolute().parent, used.name)
     with tempfile.TemporaryDirectory(prefix="voiceswap-") as temporary:
         made = _Report(used, kept, Path(temporary))
-        found = made.evaluated(Path(source) if source is not None else None, target, report, stopped)
+        found = made.evaluated(Path(source) if source is not None else None, target, on_event, stopped)
         written = made.html(found, Path(target) if target is not None else None).encode()
     atomic.write_bytes(path, written)
     return Page(path, len(written), found)
@@ -143,7 +144,7 @@ class _Report:
         self.sources: list[Path] = []
 
     def evaluated(
-        self, source: Path | None, target: str | Path | None, report: Report, stopped: Callable[[], bool]
+        self, source: Path | None, target: str | Path | None, on_event: OnEvent, stopped: Callable[[], bool]
     ) -> Evaluation | None:
         if source is None and not (self.kept / timelapse.SOURCE).is_file():
             return None
@@ -154,7 +155,7 @@ class _Report:
             source=source or self.kept / timelapse.SOURCE,
             target=target,
             out=made,
-            report=report,
+            on_event=on_event,
             stopped=stopped,
         )
 
@@ -224,7 +225,7 @@ class _Report:
 
     def _real(self, target: Path | None) -> Array | None:
         if target is not None:
-            return timelapse.sentence(find_recordings(target), self.config)
+            return find_sentence(find_recordings(target), self.config)
         path = self.kept / timelapse.REAL
         return self._read(path) if path.is_file() else None
 
@@ -247,7 +248,7 @@ class _Report:
     def _melody(self, who: str, said: Array, made: Array) -> str:
         curves = []
         for name, samples in (("the conversion", made), (who, said)):
-            f0 = pitch.f0_hz(samples, self.config).astype(float)
+            f0 = estimate_f0(samples, self.config).astype(float)
             times_s = (np.arange(len(f0)) + 0.5) / self.config.frames_per_s
             curves.append(page.Curve(f"melody of {name}", times_s, f0))
         voiced = np.concatenate([curve.y[curve.y > 0] for curve in curves])
@@ -263,7 +264,7 @@ class _Report:
 
     def _timelapse(self) -> str:
         last = math.inf if self.best_step is None else self.best_step
-        found = [(step, path) for step, path in timelapse.frames(self.kept) if step <= last]
+        found = [(step, path) for step, path in list_frames(self.kept) if step <= last]
         if not found:
             return ""
         shown = np.unique(np.linspace(0, len(found) - 1, min(MAX_SHOWN, len(found))).round().astype(int))

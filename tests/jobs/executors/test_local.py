@@ -12,7 +12,7 @@ import voiceswap
 from conftest import save
 from voiceswap.errors import ModelError, StoppedError, UsageError
 from voiceswap.jobs.convert import convert
-from voiceswap.jobs.executors import local as workers
+from voiceswap.jobs.executors.local import run_tasks
 from voiceswap.signal import synthetic
 
 SPOKEN = synthetic.speech(synthetic.BORIS, 0.5, seed=3).samples
@@ -34,7 +34,7 @@ ECHO = (
 
 def test_r21_a_killed_worker_costs_one_task():
     tasks = [{"do": "die" if i in (3, 7) else str(i)} for i in range(12)]
-    answers = dict(workers.spread(ECHO, {}, tasks, 3, lambda: False))
+    answers = dict(run_tasks(ECHO, {}, tasks, 3, lambda: False))
     assert sorted(answers) == list(range(12))
     assert [i for i, answer in sorted(answers.items()) if answer == {"died": -signal.SIGKILL}] == [3, 7]
     assert all(answer["said"] == str(i) for i, answer in answers.items() if i not in (3, 7))
@@ -43,7 +43,7 @@ def test_r21_a_killed_worker_costs_one_task():
 def test_workers_end_gently_when_it_is_stopped(tmp_path):
     started, left = tmp_path / "started", tmp_path / "left"
     tasks = [{"do": "now"}, {"do": "wait"}, {"do": "wait"}]
-    found = dict(workers.spread(ECHO, {"started": str(started), "left": str(left)}, tasks, 2, started.exists))
+    found = dict(run_tasks(ECHO, {"started": str(started), "left": str(left)}, tasks, 2, started.exists))
     assert set(found) <= {0}
     assert left.exists()
 
@@ -52,12 +52,12 @@ def test_idle_workers_end_as_python_does(tmp_path):
     """TensorFlow removes its files in the temporary folder only then."""
     (tmp_path / "left").touch()
     code = f"import atexit, os; atexit.register(os.remove, {os.fspath(tmp_path / 'left')!r}); {ECHO}"
-    assert dict(workers.spread(code, {}, [{"do": "now"}], 1, lambda: False))[0]["said"] == "now"
+    assert dict(run_tasks(code, {}, [{"do": "now"}], 1, lambda: False))[0]["said"] == "now"
     assert os.listdir(tmp_path) == []
 
 
 def test_nothing_to_do():
-    assert list(workers.spread(ECHO, {}, [], 4, lambda: False)) == []
+    assert list(run_tasks(ECHO, {}, [], 4, lambda: False)) == []
 
 
 def test_r21_jobs_give_what_one_after_the_other_gives(voice, home, use_tiny, monkeypatch):

@@ -14,6 +14,7 @@ from voiceswap.model.vocoders.low_rank import Side, _choices, choose_ranks, deco
 from voiceswap.model.weights import load_arrays, to_arrays
 from voiceswap.training.base import distill as tuning
 from voiceswap.training.base import low_rank as slimming
+from voiceswap.training.base.distill import DistillBatch, DistillSampler, LowRankLearner
 
 RANDOM = np.random.default_rng(0)
 SIZES = inner_convolutions(TINY)
@@ -105,17 +106,17 @@ def test_it_learns_to_say_what_the_whole_says_and_goes_on_from_its_state(whole):
     network, arrays, found, _ = whole
     config = TINY.model_copy(update={"train": TINY.train.model_copy(update={"crop_frames": 40, "batch": 2})})
     mels = (RANDOM.normal(size=(6, 60, 80)) - 5).astype(np.float32)
-    said = tuning.Said(mels, network.predict_on_batch(mels))
+    said = DistillBatch(mels, network.predict_on_batch(mels))
     ranks = {name: (max(1, channels // 2),) * 2 for name, (channels, *_) in SIZES.items()}
     start = arrays | decompose(arrays, found, ranks)
-    crops = tuning.SaidCrops(said.of(np.arange(6) < 4), ["a", "b", "c", "d"], config, 0)
+    crops = DistillSampler(said.of(np.arange(6) < 4), ["a", "b", "c", "d"], config, 0)
     judged = said.of(np.arange(6) >= 4).beginning(40)
-    learner = tuning.SlimLearner(config, ranks, start)
+    learner = LowRankLearner(config, ranks, start)
     before = learner.score(judged)
     for step in range(20):
         learner.step(crops.batch(step), step, 40)
     state = learner.state()
-    again = tuning.SlimLearner(config, ranks, start)
+    again = LowRankLearner(config, ranks, start)
     again.restore(state)
     assert learner.score(judged) == again.score(judged) < before
     assert {name: (a.shape, a.dtype.name) for name, a in state.items()} == {
@@ -132,7 +133,7 @@ def test_a_batch_is_what_was_said_to_its_mel(whole):
     hop = TINY.features.hop_samples
     samples = np.repeat(mels[:, :, 0], hop, axis=1)
     config = TINY.model_copy(update={"train": TINY.train.model_copy(update={"crop_frames": 30, "batch": 5})})
-    crops = tuning.SaidCrops(tuning.Said(mels, samples), ["a", "b"], config, 1)
+    crops = DistillSampler(DistillBatch(mels, samples), ["a", "b"], config, 1)
     for step in range(3):
         batch = crops.batch(step)
         assert batch.mel.shape == (5, 30, 80)

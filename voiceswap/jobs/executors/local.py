@@ -21,13 +21,13 @@ POLL_S = 0.2
 END_S = 10.0
 
 
-def spread(
+def run_tasks(
     code: str, shared: Json, tasks: Sequence[Json], n_workers: int, stopped: Callable[[], bool]
 ) -> Iterator[tuple[int, Json]]:
     """Do tasks in several processes.
 
     Args:
-        code: Python that calls `work` with what does a task.
+        code: Python that calls `serve_tasks` with what does a task.
         shared: What all tasks share; plain JSON values.
         tasks: Plain JSON values.
         n_workers: How many processes; the cores are shared out among them.
@@ -129,7 +129,7 @@ class _Worker:
                 process.kill()
 
 
-def work(action: Callable[[Json, Json, Callable[[], bool]], Json]) -> None:
+def serve_tasks(action: Callable[[Json, Json, Callable[[], bool]], Json]) -> None:
     """Answer tasks from stdin on stdout until it is closed: a worker.
 
     Args:

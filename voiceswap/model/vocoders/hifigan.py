@@ -13,8 +13,8 @@ import numpy as np
 
 from voiceswap.config import Config
 from voiceswap.model.runtime import Graph
-from voiceswap.signal.features import SILENT_MEL, stretches
-from voiceswap.signal.spectral_correction import matched
+from voiceswap.signal.features import SILENT_MEL, find_runs
+from voiceswap.signal.spectral_correction import correct_mel
 
 # About three seconds: longer is hardly faster and takes more memory (docs/measurements.md). Blocks of one recording are
 # equally long, or a short one would pay for frames that it does not have; their lengths are multiples of a step: few
@@ -70,13 +70,13 @@ class Vocoder:
                 # The network may have left the context out itself.
                 made = made[(len(made) - size * hop) // 2 :]
                 samples[own] = made[: own.stop - own.start]
-        return matched(samples, mel, self._features)
+        return correct_mel(samples, mel, self._features)
 
 
 def pieces(wanted: np.ndarray, gap: int) -> list[tuple[int, int]]:
     """Ranges [start, stop) that hold all of `wanted`, (n,) bool, and no more than `gap` others in a row."""
     held: list[tuple[int, int]] = []
-    for start, stop in stretches(wanted):
+    for start, stop in find_runs(wanted):
         if held and start - held[-1][1] <= gap:
             start = held.pop()[0]
         held.append((start, stop))

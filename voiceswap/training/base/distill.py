@@ -17,7 +17,7 @@ from voiceswap.model.networks import hifigan as hifigan_network
 from voiceswap.model.vocoders.hifigan import Ranks
 from voiceswap.model.weights import load_arrays
 from voiceswap.training.base.low_rank import bin_weights, loudness_around
-from voiceswap.training.learner import Resumable, share_of_rate
+from voiceswap.training.learner import Resumable, learning_rate_share
 
 # Frames at either end of a crop that lack some of what the network would see.
 EDGE_FRAMES = 10
@@ -28,35 +28,35 @@ SOFT = 0.05
 
 
 @dataclass(frozen=True)
-class Said:
+class DistillBatch:
     """Crops of mels, (batch, n_frames, n_mels), and what the whole vocoder says to them, (batch, n_samples)."""
 
     mel: Array
     samples: Array
 
-    def of(self, which: Array) -> Said:
+    def of(self, which: Array) -> DistillBatch:
         """Some of them, by a mask or by indices."""
-        return Said(self.mel[which], self.samples[which])
+        return DistillBatch(self.mel[which], self.samples[which])
 
-    def beginning(self, n_frames: int) -> Said:
+    def beginning(self, n_frames: int) -> DistillBatch:
         """The first frames of each."""
         hop = self.samples.shape[1] // self.mel.shape[1]
-        return Said(self.mel[:, :n_frames], self.samples[:, : n_frames * hop])
+        return DistillBatch(self.mel[:, :n_frames], self.samples[:, : n_frames * hop])
 
 
-class SaidCrops:
+class DistillSampler:
     """Draws crops of what was said; a batch is a function of (seed, step)."""
 
-    def __init__(self, said: Said, sources: Sequence[Path], config: Config, seed: int) -> None:
+    def __init__(self, said: DistillBatch, sources: Sequence[Path], config: Config, seed: int) -> None:
         self._said, self._sources, self._config, self._seed = said, sources, config, seed
 
-    def batch(self, step: int) -> Said:
+    def batch(self, step: int) -> DistillBatch:
         """The batch of one step."""
         n, hop = self._config.train.crop_frames, self._config.features.hop_samples
         which, first = self._drawn(step)
         mels = [self._said.mel[i, start : start + n] for i, start in zip(which, first, strict=True)]
         samples = [self._said.samples[i, start * hop :][: n * hop] for i, start in zip(which, first, strict=True)]
-        return Said(np.stack(mels), np.stack(samples))
+        return DistillBatch(np.stack(mels), np.stack(samples))
 
     def sources(self, step: int) -> list[Path]:
         """The recordings that the batch of one step is drawn from, sorted."""
@@ -68,7 +68,7 @@ class SaidCrops:
         return random.integers(0, n_clips, t.batch), random.integers(0, n_frames - t.crop_frames + 1, t.batch)
 
 
-class SlimLearner(Resumable):
+class LowRankLearner(Resumable):
     """A slim vocoder whose inner convolutions learn; what it shares with the whole one stays.
 
     Args:
@@ -89,13 +89,13 @@ class SlimLearner(Resumable):
         self._step = tf.function(self._one_step)
         self._score = tf.function(lambda mel, samples: self._distance(mel, samples, training=False))
 
-    def step(self, batch: Said, step: int, n_steps: int) -> float:
+    def step(self, batch: DistillBatch, step: int, n_steps: int) -> float:
         """Learn from one batch; the distance before it, or the size of a gradient that is not finite."""
         t = self.config.train
-        self._optimiser.learning_rate.assign(t.learning_rate * share_of_rate(t, step, n_steps))
+        self._optimiser.learning_rate.assign(t.learning_rate * learning_rate_share(t, step, n_steps))
         return float(self._step(tf.constant(batch.mel), tf.constant(batch.samples)))
 
-    def score(self, batch: Said) -> float:
+    def score(self, batch: DistillBatch) -> float:
         """How far it is on the mean from what the whole vocoder says; lower is better."""
         size = self.config.train.batch
         parts = [slice(first, first + size) for first in range(0, len(batch.mel), size)]

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from voiceswap.arrays import Array
 from voiceswap.config import Config
-from voiceswap.events import Progress, Report, silent
+from voiceswap.events import OnEvent, Progress, ignore_events
 from voiceswap.model.vocoders.hifigan import inner_convolutions
 from voiceswap.model.vocoders.low_rank import SLIM, Side, to_side
 
@@ -27,7 +27,7 @@ AROUND, FLOOR = (3, 5), 1e-5
 
 
 def sides(
-    network: keras.Model, mels: Array, config: Config, seed: int = 0, report: Report = silent
+    network: keras.Model, mels: Array, config: Config, seed: int = 0, on_event: OnEvent = ignore_events
 ) -> dict[str, tuple[Side, Side]]:
     """What goes into and comes out of each inner convolution of a vocoder.
 
@@ -36,7 +36,7 @@ def sides(
         mels: What it is to say, (n, n_frames, n_mels), natural log, float32.
         config: The settings it was built with.
         seed: Of the directions in which the spectrum is asked.
-        report: Told of the progress.
+        on_event: Told of the progress.
 
     Returns:
         Both sides by the convolution's name.
@@ -61,7 +61,7 @@ def sides(
 
     moments, sums = tf.function(of_one), list[list[Array]]()
     for i, mel in enumerate(mels):
-        report(Progress(SLIM, "ranking", i, len(mels)))
+        on_event(Progress(SLIM, "ranking", i, len(mels)))
         n_slices = (len(mel) * config.features.hop_samples - WINDOW) // STEP + 1
         noise = rng.normal(size=(2, n_slices, WINDOW // 2 + 1)).astype(np.float32)
         found = [[x.numpy().astype(np.float64) for x in of_side] for of_side in moments(tf.constant(mel[None]), noise)]
