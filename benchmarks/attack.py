@@ -100,20 +100,15 @@ def converted_again(y):
     """Converted by voiceswap without a mark, into the voice that training starts from."""
     from voiceswap.audio.source import array_source
     from voiceswap.conversion.analysis import analyse
-    from voiceswap.conversion.stream import Shaping, convert_stream
-    from voiceswap.conversion.voice import with_decoder
-    from voiceswap.model import decoder
+    from voiceswap.conversion.engine import Settings
+    from voiceswap.conversion.stream import convert_stream
+    from voiceswap.conversion.voice import base_speaker, engine_of
     from voiceswap.model.base import load_base
-    from voiceswap.model.networks import decoder as decoder_network
-    from voiceswap.model.weights import load_arrays
 
     base = load_base()
-    model = decoder_network.build(decoder.single_speaker(base.config))
-    load_arrays(model, decoder.start_of_voice(base.arrays("decoder")))
+    engine = engine_of(base, base_speaker(base))
     source = array_source(y[:, None], RATE_HZ)
-    return np.concatenate(
-        list(convert_stream(source, analyse(source, base.config), with_decoder(base, model), Shaping()))
-    )[:, 0]
+    return np.concatenate(list(convert_stream(source, analyse(source, base.config), engine, Settings())))[:, 0]
 
 
 ATTACKS = {

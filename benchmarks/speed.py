@@ -26,7 +26,8 @@ import voiceswap
 from voiceswap.audio.resample import resample
 from voiceswap.audio.source import array_source
 from voiceswap.conversion.analysis import analyse
-from voiceswap.conversion.stream import Shaping, convert_stream
+from voiceswap.conversion.engine import Settings
+from voiceswap.conversion.stream import convert_stream
 from voiceswap.model.base import VOCODERS
 
 TRAINED = ("en_kathleen", "nl_flemishguy")
@@ -74,25 +75,25 @@ def part_stages(data, work, folder):
     """Whole warm conversions, the best of three, and each stage alone on what it was given there; times real time."""
     voice = voiceswap.load(VOICE, voices=work / "voices")
     source = array_source(speech(data, SPEECH_S)[:, None], RATE_HZ)
-    networks, hop = voice.networks, voice.config.features.hop_samples
+    engine, hop = voice.engine, voice.config.features.hop_samples
     given = {name: [] for name in ("encoder", "decoder", *VOCODERS)}
 
     def kept(name, function):
         # Not whether to stop: afterwards that says yes.
         return lambda *inputs: given[name].append(inputs[:2]) or function(*inputs)
 
-    stages = {"encoder": networks.encoder.window, "decoder": networks.decode}
-    stages |= {vocoder: networks.get_vocoder(vocoder) for vocoder in VOCODERS}
+    stages = {"encoder": engine.encoder.window, "decoder": engine.speaker.decode}
+    stages |= {vocoder: engine.get_vocoder(vocoder) for vocoder in VOCODERS}
     watched = replace(
-        networks,
+        engine,
         encoder=SimpleNamespace(window=kept("encoder", stages["encoder"])),
-        decode=kept("decoder", stages["decoder"]),
+        speaker=SimpleNamespace(decode=kept("decoder", stages["decoder"])),
         get_vocoder=lambda name: kept(name, stages[name]),
     )
-    mute = replace(networks, get_vocoder=lambda _: lambda mel, *_: np.zeros(len(mel) * hop, np.float32))
+    mute = replace(engine, get_vocoder=lambda _: lambda mel, *_: np.zeros(len(mel) * hop, np.float32))
 
     def whole(of, vocoder):
-        return list(convert_stream(source, analyse(source, voice.config), of, Shaping(vocoder=vocoder)))
+        return list(convert_stream(source, analyse(source, voice.config), of, Settings(vocoder=vocoder)))
 
     # Of the second vocoder encoder and decoder hear the same again.
     for vocoder in VOCODERS:
@@ -101,7 +102,7 @@ def part_stages(data, work, folder):
     works = {name: partial(_all, stages[name], inputs) for name, inputs in given.items()}
     works["survey"] = partial(analyse, source, voice.config)
     works["all but the vocoder"] = partial(whole, mute, "fast")
-    works |= {f"whole, {vocoder}": partial(whole, networks, vocoder) for vocoder in VOCODERS}
+    works |= {f"whole, {vocoder}": partial(whole, engine, vocoder) for vocoder in VOCODERS}
     return {name: round(SPEECH_S / min(_seconds(work) for _ in range(3)), 2) for name, work in works.items()}
 
 

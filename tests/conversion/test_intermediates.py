@@ -46,7 +46,7 @@ def test_the_kept_content_and_mel_are_what_decoder_and_vocoder_were_made_to_hear
     found, heard = [], []
     window = ContentEncoder.window
     monkeypatch.setattr(ContentEncoder, "window", lambda *given: found.append(window(*given)) or found[-1])
-    model = type(voice.networks.get_vocoder("best"))
+    model = type(voice.engine.get_vocoder("best"))
     plain = model.__call__
 
     def watched(self, mel, *rest):

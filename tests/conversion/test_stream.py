@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from voiceswap.audio.channels import mix_to_mono
 from voiceswap.audio.resample import resample
 from voiceswap.audio.source import array_source
 from voiceswap.config import Config
-from voiceswap.conversion import stream, windows
+from voiceswap.conversion import engine, stream, windows
 from voiceswap.conversion.analysis import analyse
 from voiceswap.conversion.stream import channel_gains, convert_stream, soft_clip
 from voiceswap.conversion.windows import crossfade_content, cut_windows, fill_window
@@ -86,12 +87,12 @@ def test_the_encoder_hears_a_short_recording_more_than_once(voice):
     class Listening:
         def window(self, mel):
             heard.append(mel)
-            return voice.networks.encoder.window(mel)
+            return voice.engine.encoder.window(mel)
 
     spoken = synthetic.speech(synthetic.BORIS, 1.0, seed=0).samples.astype(np.float32)
     source = array_source(spoken[:, None], 22_050)
     found = analyse(source, voice.config)
-    networks = dataclasses.replace(voice.networks, encoder=Listening())
+    networks = dataclasses.replace(voice.engine, encoder=Listening())
     list(convert_stream(source, found, networks, voice.shaping(found, 0.0, 0.0, 0.0)))
     (mel,) = heard
     per_s = f.content_rate_hz // f.content_hop_samples
@@ -115,7 +116,7 @@ def test_the_melody_and_the_formants_move_by_what_is_told(voice):
         told.append(conditions[:, 1])
         return np.repeat(peaks, len(content), axis=0)
 
-    networks = dataclasses.replace(voice.networks, decode=decode)
+    networks = dataclasses.replace(voice.engine, speaker=SimpleNamespace(decode=decode))
     shaping = voice.shaping(found, 5.0, 3.0, 0.0)
     list(convert_stream(source, found, networks, shaping, lambda content, mel: mels.append(mel)))
     (log_f0,), (mel,) = told, mels
@@ -140,13 +141,13 @@ def test_peaks_are_bent_and_the_rest_is_left_alone():
 def test_digital_silence_costs_no_vocoder_and_changes_nothing(voice, monkeypatch):
     spoken = synthetic.speech(synthetic.BORIS, 3.0, seed=0).samples
     samples = np.concatenate([spoken, np.zeros(5 * 22_050), spoken]).astype(np.float32)
-    sound, asked = voice.networks.get_vocoder("fast"), []
+    sound, asked = voice.engine.get_vocoder("fast"), []
     say = sound.network
     monkeypatch.setattr(sound, "network", lambda mel: asked.append(mel.shape[1]) or say(mel))
     made = voice.convert(samples, 22_050, mark=False)
     n_left_out = sum(asked)
     asked.clear()
-    monkeypatch.setattr(stream, "_sounding", lambda samples, hop: np.ones(len(samples) // hop, bool))
+    monkeypatch.setattr(engine, "find_sounding", lambda samples, hop: np.ones(len(samples) // hop, bool))
     np.testing.assert_allclose(made, voice.convert(samples, 22_050, mark=False), atol=1e-5)
     assert np.abs(made).max() > 0.01 and n_left_out < 0.7 * sum(asked)
 
@@ -155,7 +156,7 @@ def test_who_stops_listening_waits_for_a_block_not_for_a_window(voice, monkeypat
     spoken = synthetic.speech(synthetic.BORIS, 60.0, seed=0).samples.astype(np.float32)
     source = array_source(spoken[:, None], 22_050)
     found, n_threads = analyse(source, voice.config), threading.active_count()
-    sound, n_blocks, second = voice.networks.get_vocoder("fast"), [0], threading.Event()
+    sound, n_blocks, second = voice.engine.get_vocoder("fast"), [0], threading.Event()
     say = sound.network
 
     def slowly(mel):
@@ -169,7 +170,7 @@ def test_who_stops_listening_waits_for_a_block_not_for_a_window(voice, monkeypat
     monkeypatch.setattr(vocoder, "BLOCK_FRAMES", 64)
     grid = windows.Grid.of(voice.config)
     n_of_first = round((grid.core_frames + 2 * grid.vocoded_frames) / 64)
-    made = convert_stream(source, found, voice.networks, voice.shaping(found, 0.0, 0.0, 0.0))
+    made = convert_stream(source, found, voice.engine, voice.shaping(found, 0.0, 0.0, 0.0))
     assert len(next(made)) and second.wait(60)
     made.close()
     # Of the second window one block, or two: that which was being made.
@@ -201,7 +202,7 @@ def test_a_breath_that_the_voice_does_not_draw_is_the_sources(voice):
         return np.full((len(content), f.n_mels), features.SILENT_MEL, np.float32)
 
     mels = []
-    networks = dataclasses.replace(voice.networks, decode=silent)
+    networks = dataclasses.replace(voice.engine, speaker=SimpleNamespace(decode=silent))
     list(convert_stream(source, found, networks, shaping, lambda content, mel: mels.append(mel)))
     heard, n = np.concatenate(mels), round(3.2 * f.frames_per_s)
     gain = 10 ** ((f.speech_level_db - found.level_db) / 20)

@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 import weakref
+from functools import lru_cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -295,26 +296,28 @@ def test_a_voice_of_another_base_is_refused_in_one_line(voice, home, tiny_base, 
 
 def test_networks_are_built_once_for_a_voice_and_anew_for_a_retrained_one(voice, home, monkeypatch):
     source = save(home / "song.wav", synthetic.speech(synthetic.BORIS, 1.0, seed=3).samples)
-    built, load_base = [], voices.load_base
+    built, open_speaker = [], voices.open_speaker
 
     def made(as_=voice.path):
         (one,) = voiceswap.convert(source, as_=as_, mode="dry", force=True)
         return soundfile.read(one.output)[0]
 
-    def counted():
+    def counted(config, read):
         built.append(True)
-        return load_base()
+        return open_speaker(config, read)
 
-    monkeypatch.setattr(voices, "load_base", counted)
+    monkeypatch.setattr(voices, "open_speaker", counted)
+    # Of one voice, so that the former one is not kept.
+    monkeypatch.setattr(voices, "_engine", lru_cache(maxsize=1)(voices._engine.__wrapped__))
     before = made()
     np.testing.assert_array_equal(made(), before)
     assert len(built) == 1
-    arrays = voice.arrays(voices.decoder.build(voice.config))
+    arrays = voice.arrays()
     voices.write_voice(voice.path, voice.config, voice.card, {k: 2 * a for k, a in arrays.items()})
     after = made()
     assert len(built) == 2 and np.abs(after - before).max() > 1e-3
     # Nobody has heard of the copy before, and of the former voice nothing is kept.
-    kept = weakref.ref(voiceswap.load(voice.path).networks)
+    kept = weakref.ref(voiceswap.load(voice.path).engine)
     np.testing.assert_array_equal(made(shutil.copytree(voice.path, home / "copy" / "speakerA")), after)
     gc.collect()
     assert len(built) == 3 and kept() is None

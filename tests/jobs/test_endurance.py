@@ -132,7 +132,7 @@ def test_r17_blocks_of_any_size_give_the_same(voice):
     def made(block_s):
         source = array_source(samples, 22_050, round(block_s * 22_050))
         assert np.array_equal(analyse(source, voice.config).f0_hz, found.f0_hz)
-        return np.concatenate(list(convert_stream(source, found, voice.networks, shaping)))
+        return np.concatenate(list(convert_stream(source, found, voice.engine, shaping)))
 
     whole = made(30)
     for block_s in (5, 10):

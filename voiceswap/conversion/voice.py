@@ -7,7 +7,6 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from voiceswap.arrays import Arrays
@@ -15,19 +14,22 @@ from voiceswap.audio.read import check_kind, check_samples
 from voiceswap.audio.source import array_source
 from voiceswap.config import Config
 from voiceswap.conversion.analysis import Analysis, analyse
-from voiceswap.conversion.stream import Networks, Shaping, convert_stream
+from voiceswap.conversion.engine import Engine, Settings
+from voiceswap.conversion.speaker import Speaker, open_speaker
+from voiceswap.conversion.stream import convert_stream
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.model import decoder
 from voiceswap.model.base import VOCODERS, Base, load_base
-from voiceswap.model.networks import decoder as decoder_network
-from voiceswap.model.weights import expected_arrays, load_arrays
+from voiceswap.model.runtime import expected_weights
 from voiceswap.provenance.consent import consent_line
 from voiceswap.provenance.watermark import Watermarker
 from voiceswap.signal.f0 import F0Range, find_transposition, is_singing
 from voiceswap.storage import paths
-from voiceswap.storage.folder import Folder, open_folder, pack, write_folder
+from voiceswap.storage.folder import Expected, Folder, open_folder, pack, write_folder
 
 VOICE_KIND = "voice"
+# So many voices stay open at once, a decoder of some megabytes each; encoder and vocoder they share.
+MAX_OPEN = 4
 VOICE_MAX_BYTES = 10_000_000
 MAX_SEMITONES, MAX_FORMANT = 48.0, 12.0
 # How much of the source's unvoiced sound stays if nobody says: docs/measurements.md.
@@ -84,13 +86,17 @@ class Voice:
         return consent_line(self.card)
 
     @cached_property
-    def networks(self) -> Networks:
-        """Encoder, decoder and vocoder, loaded when first needed; raises ModelError if the base is another one."""
-        return _networks(self)
+    def engine(self) -> Engine:
+        """What takes a window into this voice, opened when first needed; raises ModelError if the base is another."""
+        return _engine(self)
 
-    def arrays(self, model: keras.Model) -> Arrays:
-        """Its weights as they are stored, for the decoder `model`; raises ModelError if they do not fit."""
-        return self._folder.arrays("weights", expected_arrays(model))
+    def arrays(self) -> Arrays:
+        """Its weights as they are stored; raises ModelError if they are not those of its decoder."""
+        return self.read(expected_weights("decoder", self.config))
+
+    def read(self, expected: Expected) -> Arrays:
+        """Its weights, if they have these names, shapes and types; raises ModelError if not."""
+        return self._folder.arrays("weights", expected)
 
     def convert(
         self,
@@ -134,10 +140,10 @@ class Voice:
         check_kind("the samples", sample_rate_hz, 1 if samples.ndim == 1 else samples.shape[1])
         block = samples.astype(np.float32).reshape(samples.shape if samples.ndim == 2 else (-1, 1))
         check_samples("the samples", block, 0, sample_rate_hz)
-        source, networks = array_source(block, sample_rate_hz), self.networks
+        source = array_source(block, sample_rate_hz)
         found = analyse(source, self.config)
         shaping = self.shaping(found, pitch, formant, protect, vocoder)
-        made = np.concatenate(list(convert_stream(source, found, networks, shaping)))
+        made = np.concatenate(list(convert_stream(source, found, self.engine, shaping)))
         if mark:
             marker = Watermarker(sample_rate_hz, made.shape[1], self.tag)
             made = np.concatenate([marker.push(made), marker.finish()])
@@ -152,7 +158,7 @@ class Voice:
         vocoder: str = VOCODER,
         *,
         in_key: bool = False,
-    ) -> Shaping:
+    ) -> Settings:
         """How a surveyed source is carried over into this voice.
 
         Without a `pitch`, the middles of both ranges meet, of singing the whole ranges as well as they can; `in_key`,
@@ -162,12 +168,12 @@ class Voice:
             sung = is_singing(found.f0_hz, self.config.features.frames_per_s)
             pitch = find_transposition(found.f0_range, self.f0_range, sung=sung)
             pitch = 12.0 * round(pitch / 12) if in_key else pitch
-        return Shaping(pitch, formant, protect, vocoder)
+        return Settings(pitch, formant, protect, vocoder)
 
 
 # Who converts many recordings one by one opens the voice for each: it is read anew, but built only if it has changed.
-@lru_cache(maxsize=1)
-def _networks(voice: Voice) -> Networks:
+@lru_cache(maxsize=MAX_OPEN)
+def _engine(voice: Voice) -> Engine:
     base = load_base()
     if base.id != voice.base_id:
         raise ModelError(
@@ -178,19 +184,18 @@ def _networks(voice: Voice) -> Networks:
     for section in ("features", "encoder", "decoder", "vocoder"):
         if getattr(voice.config, section) != getattr(decoder.single_speaker(base.config), section):
             raise ModelError(f"{voice.path / 'config.json'}: {section} is not as in its base", "train the voice again")
-    model = decoder_network.build(voice.config)
-    load_arrays(model, voice.arrays(model))
-    return with_decoder(base, model)
+    return engine_of(base, open_speaker(voice.config, voice.read))
 
 
-def with_decoder(base: Base, model: keras.Model) -> Networks:
-    """The base's encoder and vocoder around the decoder of one speaker."""
-    nobody = np.zeros(1, np.int32)
+def engine_of(base: Base, speaker: Speaker) -> Engine:
+    """A speaker amid the base's encoder and vocoder."""
+    return Engine(base.encoder, speaker, base.get_vocoder, base.config)
 
-    def decode(content: np.ndarray, conditions: np.ndarray) -> np.ndarray:
-        return np.asarray(model.predict_on_batch([content[None], conditions[None], nobody])[0])
 
-    return Networks(base.encoder, decode, base.get_vocoder, base.config)
+def base_speaker(base: Base) -> Speaker:
+    """Nobody in particular: the mean of all whom the base has learnt from, where each voice's training begins."""
+    start = decoder.start_of_voice(base.arrays("decoder"))
+    return open_speaker(decoder.single_speaker(base.config), lambda expected: start)
 
 
 def check_shaping(pitch: float | None, formant: float, protect: float, vocoder: str = VOCODER) -> None:
@@ -230,7 +235,7 @@ def load(name_or_folder: str | Path, voices: str | Path | None = None) -> Voice:
 
 def with_card(voice: Voice, card: dict[str, Any]) -> Voice:
     """Write a voice anew with another card, and open it; raises WriteError."""
-    write_voice(voice.path, voice.config, card, voice.arrays(decoder_network.build(voice.config)))
+    write_voice(voice.path, voice.config, card, voice.arrays())
     return load(voice.path)
 
 

@@ -21,11 +21,12 @@ from voiceswap.audio.source import Source, file_source, record_passing
 from voiceswap.audio.write import Writer, output_format
 from voiceswap.conversion import intermediates as stages
 from voiceswap.conversion.analysis import SILENT_DB, Analysis, analyse
+from voiceswap.conversion.engine import Settings
 from voiceswap.conversion.f0_curve import read_curve, write_curve
 from voiceswap.conversion.intermediates import keep_intermediates
 from voiceswap.conversion.mixing import mix_song
 from voiceswap.conversion.songs import STEMS, SongOptions, check_options, mute_unsung, open_song
-from voiceswap.conversion.stream import Shaping, convert_stream
+from voiceswap.conversion.stream import convert_stream
 from voiceswap.conversion.voice import PROTECT, VOCODER, Voice, check_shaping, load
 from voiceswap.errors import AudioError, StoppedError, UsageError, VoiceswapError, WriteError
 from voiceswap.events import Event, Note, OnEvent, Progress, ignore_events
@@ -177,7 +178,7 @@ def convert(
     consent = f"{voice.name}: {voice.consent_line}"
     on_event(Note(consent, warning=not is_recorded(voice.card)))
 
-    def shape(found: Analysis, in_key: bool) -> Shaping:
+    def shape(found: Analysis, in_key: bool) -> Settings:
         return voice.shaping(found, pitch, formant, protect, vocoder, in_key=in_key)
 
     def look(source: Source) -> tuple[Analysis, Array]:
@@ -246,7 +247,7 @@ def _convert_one(
     path: Path,
     output: Path,
     look: Callable[[Source], tuple[Analysis, Array]],
-    shape: Callable[[Analysis, bool], Shaping],
+    shape: Callable[[Analysis, bool], Settings],
     wanted: _Wanted,
     on_event: OnEvent,
     stopped: Callable[[], bool],
@@ -268,7 +269,7 @@ def _convert_one(
     # A pipe can be read but once.
     if wanted.f0 is not None and (os.path.isfile(wanted.f0) or not os.path.exists(wanted.f0)):
         read_curve(wanted.f0, 0, voice.config.features)
-    kind, networks = probe(path), voice.networks
+    kind, engine = probe(path), voice.engine
     began = time.monotonic()
     on_event(Progress(path.name, "listening", 0, 1))
     n_done = 0
@@ -276,7 +277,7 @@ def _convert_one(
         credentials.check_output(output)
     with ExitStack() as stack:
         # While the recording is listened to, the networks get ready.
-        prepared = stack.enter_context(ThreadPoolExecutor(1)).submit(networks.prepare, wanted.vocoder)
+        prepared = stack.enter_context(ThreadPoolExecutor(1)).submit(engine.prepare, wanted.vocoder)
         mix = Source(blocks, kind.sample_rate_hz, kind.n_channels, str(path))
         song = stack.enter_context(open_song(mix, wanted.options, asking))
         found, heard_f0_hz = look(song.voice)
@@ -293,7 +294,7 @@ def _convert_one(
             kept.surveyed(found)
         prepared.result()
         said = stack.enter_context(
-            closing(convert_stream(song.voice, found, networks, shaping, kept.window if kept else None))
+            closing(convert_stream(song.voice, found, engine, shaping, kept.window if kept else None))
         )
         voiced = kept.sung(said) if kept else said
         alone = None
@@ -394,7 +395,7 @@ def _signed(output: Path, made: record.Record, signer: credentials.Signer | None
         signer.sign(unsigned, signed, output.name, made)
 
 
-def _doubts(path: Path, found: Analysis, shaping: Shaping, in_key: bool) -> Iterator[str]:
+def _doubts(path: Path, found: Analysis, shaping: Settings, in_key: bool) -> Iterator[str]:
     if found.level_db <= SILENT_DB:
         yield f"{path} is silent; so is the result"
     elif found.f0_range is None:

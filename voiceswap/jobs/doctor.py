@@ -15,10 +15,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-from voiceswap.audio.resample import resample
 from voiceswap.errors import VoiceswapError
-from voiceswap.model.networks import decoder as decoder_network
-from voiceswap.signal.f0 import estimate_f0
 from voiceswap.storage import paths
 
 PACKAGES = ("tensorflow", "keras", "numpy", "librosa", "soundfile", "soxr", "pyworld", "swift-f0", "safetensors")
@@ -133,14 +130,15 @@ def _stages() -> list[Check]:
         # Only now: where a package is missing these fail, and what is missing is to be named before.
         import numpy as np
 
+        from voiceswap.audio.resample import resample
         from voiceswap.audio.source import array_source
         from voiceswap.conversion.analysis import analyse
-        from voiceswap.conversion.stream import Shaping, convert_stream
-        from voiceswap.conversion.voice import with_decoder
-        from voiceswap.model import decoder
+        from voiceswap.conversion.engine import Settings
+        from voiceswap.conversion.stream import convert_stream
+        from voiceswap.conversion.voice import base_speaker, engine_of
         from voiceswap.model.base import load_base
-        from voiceswap.model.weights import load_arrays
         from voiceswap.signal import features, synthetic
+        from voiceswap.signal.f0 import estimate_f0
     except BROKEN as error:
         return [Check("imports", False, str(error)[:200], ANEW)]
     spoken = synthetic.speech(synthetic.ANNA, SPOKEN_S, sample_rate_hz=RATE_HZ)
@@ -168,11 +166,9 @@ def _stages() -> list[Check]:
 
     def conversion() -> str:
         found = analyse(array_source(samples[:, None], RATE_HZ), made["base"].config)
-        model = decoder_network.build(decoder.single_speaker(made["base"].config))
-        load_arrays(model, decoder.start_of_voice(made["base"].arrays("decoder")))
-        networks = with_decoder(made["base"], model)
+        engine = engine_of(made["base"], base_speaker(made["base"]))
         result = np.concatenate(
-            list(convert_stream(array_source(samples[:, None], RATE_HZ), found, networks, Shaping()))
+            list(convert_stream(array_source(samples[:, None], RATE_HZ), found, engine, Settings()))
         )
         ours, theirs = (estimate_f0(x, made["base"].config.features) for x in (result[:, 0], samples))
         both = (ours > 0) & (theirs > 0)

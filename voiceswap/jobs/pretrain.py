@@ -27,7 +27,7 @@ from voiceswap.model.base import load_base, write_base
 from voiceswap.model.networks import decoder as decoder_network
 from voiceswap.model.networks import encoder as encoder_network
 from voiceswap.model.networks import hifigan as hifigan_network
-from voiceswap.model.runtime import Graph
+from voiceswap.model.runtime import Graph, expected_weights
 from voiceswap.model.vocoders import hifigan as vocoder
 from voiceswap.model.vocoders.low_rank import (
     SLIM,
@@ -513,8 +513,8 @@ def _assembled(begin: _Start, work: Path, texts: dict[str, str], on_event: OnEve
     parts = {name: _part(work, name) for name in PARTS}
     config = Config.from_json(parts["decoder"].document("config"))
     config = config.model_copy(update={"train": TrainConfig()})
-    builds = {"encoder": encoder_network.build, "decoder": decoder_network.build, "vocoder": hifigan_network.build}
-    arrays = {n: parts[n].arrays("weights", expected_arrays(build(config))) for n, build in builds.items()}
+    networks = base.NETWORKS
+    arrays = {n: parts[n].arrays("weights", expected_weights(network, config)) for n, network in networks.items()}
     ranks = check_ranks(parts[SLIM].document("card"), config)
     arrays[SLIM] = parts[SLIM].arrays("weights", expected_low_rank(config, ranks))
     arrays["units"] = parts["units"].arrays("weights", base.expected_units(config))

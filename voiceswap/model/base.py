@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -52,10 +53,23 @@ class Base:
         sums = {part: folder.sum_of(f"{part}.safetensors") for part in NETWORKS}
         self.id = hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()[:12]
         self.encoder_id = sums["encoder"][:12]
+        self._building = RLock()
 
-    @cached_property
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Base) and self._folder == other._folder
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
     def encoder(self) -> ContentEncoder:
         """The content encoder."""
+        # Of two threads that ask at once, one builds it and the other waits: Python 3.12 has no lock for that any more.
+        with self._building:
+            return self._encoder
+
+    @cached_property
+    def _encoder(self) -> ContentEncoder:
         f, size = self.config.features, self.config.encoder
         network = open_network(
             "encoder",
@@ -100,7 +114,8 @@ class Base:
 
     def get_vocoder(self, name: str) -> Vocoder:
         """The vocoder "best" or "fast"."""
-        return self.fast_vocoder if name == "fast" else self.vocoder
+        with self._building:
+            return self.fast_vocoder if name == "fast" else self.vocoder
 
     @cached_property
     def units(self) -> np.ndarray | None:
@@ -143,7 +158,13 @@ def load_base(path: Path | None = None) -> Base:
     Raises:
         ModelError: It is missing, damaged, or not a base.
     """
-    return Base(open_folder(path or SHIPPED, kind=BASE_KIND, max_bytes=BASE_MAX_BYTES))
+    return _shared(Base(open_folder(path or SHIPPED, kind=BASE_KIND, max_bytes=BASE_MAX_BYTES)))
+
+
+# All voices share their base: whoever opens it again gets the one whose networks are built.
+@lru_cache(maxsize=1)
+def _shared(base: Base) -> Base:
+    return base
 
 
 def write_base(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from voiceswap.arrays import Arrays
+from voiceswap.arrays import Array, Arrays
 from voiceswap.config import Config
+from voiceswap.model.runtime import Graph, Read, open_network
+from voiceswap.model.weights import HALF
+from voiceswap.storage.folder import Expected
 
 SPEAKERS = "speakers/embeddings"
 # Voicing, log F0, energy; beside them the harmonic comb, one number a band.
@@ -21,3 +24,34 @@ def start_of_voice(base_arrays: Arrays) -> Arrays:
     """A voice's first weights: the base decoder's, its speaker the mean of all that the base has learnt."""
     mean = base_arrays[SPEAKERS].astype(np.float32).mean(axis=0, keepdims=True)
     return {**base_arrays, SPEAKERS: mean.astype(base_arrays[SPEAKERS].dtype)}
+
+
+def open_decoder(config: Config, read: Read) -> tuple[Graph, Array]:
+    """A decoder that is given the speaker's vector, and the vectors of those that it has learnt.
+
+    Args:
+        config: Its settings.
+        read: Gives its weights.
+
+    Returns:
+        The network, from content `(1, n_frames, content_dim)`, conditions `(1, n_frames, 3 + n_mels)` and a vector
+        `(1, speaker_dim)` to a mel `(1, n_frames, n_mels)`; and vectors (n_speakers, speaker_dim), float32.
+
+    Raises:
+        ModelError: The weights are not those of such a decoder.
+    """
+    size = config.decoder
+    vectors: list[Array] = []
+
+    def read_both(expected: Expected) -> Arrays:
+        arrays = dict(read({**expected, SPEAKERS: ((size.n_speakers, size.speaker_dim), HALF)}))
+        vectors.append(arrays.pop(SPEAKERS).astype(np.float32))
+        return arrays
+
+    shapes = [
+        (1, None, config.encoder.content_dim),
+        (1, None, N_SCALARS + config.features.n_mels),
+        (1, size.speaker_dim),
+    ]
+    network = open_network("decoder", config, read=read_both, shapes=shapes, by_vector=True)
+    return network, vectors[0]

@@ -11,9 +11,7 @@ from typing import Annotated
 
 import typer
 
-from voiceswap.audio.read import probe
 from voiceswap.errors import UsageError
-from voiceswap.provenance.consent import parse_consents, voices_without_consent
 from voiceswap.shell import about, making
 from voiceswap.shell.console import Shell, StopFlag, guarded
 from voiceswap.shell.options import Json, Voices
@@ -76,6 +74,7 @@ def train(
 ) -> None:
     """Train a voice from each folder of recordings. The same command goes on after a stop."""
     shell = Shell(as_json)
+    from voiceswap.provenance.consent import parse_consents, voices_without_consent
     from voiceswap.storage import paths
 
     names = [paths.voice_name_of(source) for source in sources]
@@ -164,6 +163,8 @@ def convert(
     shell = Shell(as_json)
     if song and dry:
         raise UsageError("--song and --dry exclude each other", "leave both out to have it found")
+
+    from voiceswap.audio.read import probe
 
     # A misspelt recording is told before seconds go into loading networks.
     if len(inputs) == 1 and not os.path.isdir(inputs[0]):

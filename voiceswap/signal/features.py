@@ -157,6 +157,33 @@ def conditions(mel: Array, melody_hz: Array, voiced: Array, config: FeatureConfi
     return np.concatenate([scalars, harmonic_comb(melody_hz, config)], axis=-1)
 
 
+def decoder_inputs(
+    content: Array,
+    mel: Array,
+    f0_hz: Array,
+    voiced: Array,
+    config: FeatureConfig,
+    first_frame: int = 0,
+    first_vector: int = 0,
+) -> tuple[Array, Array]:
+    """What a decoder is given, in training and in conversion alike.
+
+    Args:
+        content: Shape (n_vectors, content_dim); its row j stands at (first_vector + j) / content_per_s seconds.
+        mel: Shape (n_frames, n_mels), natural log; only its loudness is used, smoothed over `ENERGY_REACH_FRAMES`.
+        f0_hz: Shape (n_frames,), interpolated through unvoiced frames; 0.0 where there is none at all.
+        voiced: Shape (n_frames,), bool.
+        config: Framing and bands.
+        first_frame: Which mel frame comes first; frame i stands at (i + 0.5) / frames_per_s seconds.
+        first_vector: Which vector is the content's first row.
+
+    Returns:
+        Content (n_frames, content_dim) and conditions (n_frames, 3 + n_mels), float32.
+    """
+    at_frames = content_at_frames(content, first_frame, len(mel), config, first_vector)
+    return at_frames, conditions(mel, f0_hz, voiced, config)
+
+
 def content_at_frames(
     content: Array, first_frame: int, n_frames: int, config: FeatureConfig, first_vector: int = 0
 ) -> Array:

@@ -110,11 +110,13 @@ def crop(clip: Clip, copy: int, first: int, speaker: int, config: Config) -> Bat
     """`crop_frames` frames of a clip from frame `first` on, as a batch of one; padded with silence past its end."""
     n_wanted = config.train.crop_frames
     mel = clip.mel[first : first + n_wanted].astype(np.float32)
-    content = features.content_at_frames(clip.contents[copy], first, len(mel), config.features)
     before = min(first, features.ENERGY_REACH_FRAMES)
     around = slice(first - before, first + n_wanted + features.ENERGY_REACH_FRAMES)
-    melody, voiced = interpolate_f0(clip.f0_hz, config.features.frames_per_s)[around], clip.f0_hz[around] > 0
-    conditions = features.conditions(clip.mel[around], melody, voiced, config.features)[before : before + len(mel)]
+    f0_hz = interpolate_f0(clip.f0_hz, config.features.frames_per_s)[around]
+    inputs = features.decoder_inputs(
+        clip.contents[copy], clip.mel[around], f0_hz, clip.f0_hz[around] > 0, config.features, first - before
+    )
+    content, conditions = (each[before : before + len(mel)] for each in inputs)
     missing = ((0, n_wanted - len(mel)), (0, 0))
     return Batch(
         np.pad(content, missing)[None],

@@ -15,23 +15,28 @@ from voiceswap.model.networks.layers import Film, gelu
 MEL_SCALE, MEL_CENTRE = 2.0, -5.0
 
 
-def build(config: Config) -> keras.Model:
+def build(config: Config, *, by_vector: bool = False) -> keras.Model:
     """The network, with fresh weights: ConvNeXt blocks (Liu et al., 2022), each steered by the speaker's vector.
 
     Args:
         config: Sizes are read from its `features`, `encoder` and `decoder` sections.
+        by_vector: Whether the speaker is given as a vector, instead of an index into those that the network holds.
 
     Returns:
         A model from content `(batch, n_frames, content_dim)`, conditions `(batch, n_frames, 3 + n_mels)` and the
-        speaker's index `(batch,)` int32 to a natural-log mel `(batch, n_frames, n_mels)`, float32.
+        speaker, an index `(batch,)` int32 or a vector `(batch, speaker_dim)`, to a natural-log mel `(batch, n_frames,
+        n_mels)`, float32.
     """
     size = config.decoder
     content = keras.Input((None, config.encoder.content_dim), name="content")
     conditions = keras.Input((None, N_SCALARS + config.features.n_mels), name="conditions")
-    speaker = keras.Input((), dtype="int32", name="speaker")
-    vector = layers.Embedding(
-        size.n_speakers, size.speaker_dim, embeddings_initializer=initializers.RandomNormal(stddev=0.3), name="speakers"
-    )(speaker)
+    if by_vector:
+        speaker = vector = keras.Input((size.speaker_dim,), name="speaker")
+    else:
+        speaker = keras.Input((), dtype="int32", name="speaker")
+        start = initializers.RandomNormal(stddev=0.3)
+        held = layers.Embedding(size.n_speakers, size.speaker_dim, embeddings_initializer=start, name="speakers")
+        vector = held(speaker)
     x = layers.Dense(size.width, name="content_in")(content)
     x = x + layers.Conv1D(size.width, 3, padding="same", name="conditions_in")(conditions)
     for i, dilation in enumerate(size.dilations):
