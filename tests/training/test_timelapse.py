@@ -90,6 +90,17 @@ def test_each_says_a_sentence_of_the_other_whenever_it_is_the_best(two, use_tiny
         assert made_by["voice_id"] == voiceswap.load(result.name).id
 
 
+def test_a_frame_is_what_convert_gives(recordings, use_tiny, home):
+    (result,) = voiceswap.train(recordings)
+    folder = home / "voices" / ".runs" / "speakerA" / "timelapse"
+    sentence = read_mono(folder / "source.flac", F.mel_rate_hz)
+    frame = read_mono(frames(home / "voices")[-1][1], F.mel_rate_hz)
+    converted = voiceswap.load(result.path).convert(sentence, F.mel_rate_hz)
+    # Stored in half precision, the voice differs a little from the weights that it was rendered by.
+    np.testing.assert_allclose(frame, converted, atol=0.05 * np.abs(converted).max())
+    assert np.corrcoef(frame, converted)[0, 1] > 0.999 and np.abs(converted).max() > 1e-3
+
+
 def test_alone_it_borrows_a_sentence_or_says_its_own(two, use_tiny, home):
     first, second = two
     voiceswap.train(first)

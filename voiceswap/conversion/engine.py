@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d
@@ -19,11 +20,22 @@ from voiceswap.arrays import Array
 from voiceswap.config import Config
 from voiceswap.conversion.speaker import Speaker
 from voiceswap.conversion.windows import FOLLOW_FRAMES, Grid, Window, crossfade_content, fill_window
-from voiceswap.model.encoder import ContentEncoder
 from voiceswap.model.vocoders.hifigan import Vocoder
 from voiceswap.signal import features, loudness
 from voiceswap.signal.breath import keep_breaths
 from voiceswap.signal.formants import shift_formants
+
+
+class Encoder(Protocol):
+    """What hears windows: `model.encoder.ContentEncoder`."""
+
+    def prepare(self) -> None:
+        """Build what the first window needs."""
+        ...
+
+    def window(self, mel: Array) -> Array:
+        """Content (n_frames // 2, content_dim) of an encoder mel (n_frames, content_n_mels)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -91,7 +103,7 @@ class Engine:
         config: The settings of all.
     """
 
-    encoder: ContentEncoder
+    encoder: Encoder
     speaker: Speaker
     get_vocoder: Callable[[str], Vocoder]
     config: Config

@@ -165,9 +165,7 @@ class Voice:
         over an accompaniment, as near as whole octaves bring them.
         """
         if pitch is None:
-            sung = is_singing(found.f0_hz, self.config.features.frames_per_s)
-            pitch = find_transposition(found.f0_range, self.f0_range, sung=sung)
-            pitch = 12.0 * round(pitch / 12) if in_key else pitch
+            pitch = find_pitch(found, self.f0_range, self.config, in_key=in_key)
         return Settings(pitch, formant, protect, vocoder)
 
 
@@ -185,6 +183,23 @@ def _engine(voice: Voice) -> Engine:
         if getattr(voice.config, section) != getattr(decoder.single_speaker(base.config), section):
             raise ModelError(f"{voice.path / 'config.json'}: {section} is not as in its base", "train the voice again")
     return engine_of(base, open_speaker(voice.config, voice.read))
+
+
+def find_pitch(analysis: Analysis, voice_range: F0Range, config: Config, *, in_key: bool = False) -> float:
+    """How far a source's F0 is to move into a voice, in semitones.
+
+    Args:
+        analysis: The source's.
+        voice_range: The voice's own range.
+        config: Framing.
+        in_key: Whether it is over an accompaniment, so that only whole octaves keep the key.
+
+    Returns:
+        What brings the middles of both ranges together, of singing the whole ranges as well as they can.
+    """
+    singing = is_singing(analysis.f0_hz, config.features.frames_per_s)
+    semitones = find_transposition(analysis.f0_range, voice_range, sung=singing)
+    return 12.0 * round(semitones / 12) if in_key else semitones
 
 
 def engine_of(base: Base, speaker: Speaker) -> Engine:

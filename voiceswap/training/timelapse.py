@@ -23,21 +23,25 @@ import numpy as np
 
 from voiceswap.arrays import Array, Arrays
 from voiceswap.audio.read import AudioInfo, read_mono
+from voiceswap.audio.source import array_source
 from voiceswap.audio.write import Writer
 from voiceswap.config import FeatureConfig
-from voiceswap.conversion.stream import soft_clip
-from voiceswap.conversion.voice import VOCODER, weights_sha256
-from voiceswap.errors import AudioError, UsageError
+from voiceswap.conversion.analysis import Analysis, analyse
+from voiceswap.conversion.engine import Engine, Settings
+from voiceswap.conversion.speaker import Speaker
+from voiceswap.conversion.stream import convert_stream
+from voiceswap.conversion.voice import find_pitch, weights_sha256
+from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.model.base import Base
+from voiceswap.model.encoder import ContentEncoder
 from voiceswap.model.vocoders.hifigan import BLOCK_FRAMES
 from voiceswap.model.weights import load_arrays
 from voiceswap.provenance import record
 from voiceswap.provenance.record import file_sha256, record_tags
 from voiceswap.provenance.watermark import Watermarker
-from voiceswap.signal import features, loudness
-from voiceswap.signal.f0 import F0Range, estimate_f0, find_transposition, interpolate_f0, measure_f0_range, transpose_f0
+from voiceswap.signal.f0 import F0Range
 from voiceswap.storage import atomic
-from voiceswap.training.dataset import HELD_OUT_EVERY, cut_clips, encoder_mel, read_levelled_parts
+from voiceswap.training.dataset import HELD_OUT_EVERY, cut_clips, read_levelled_parts
 from voiceswap.training.loop import Check
 from voiceswap.version import __version__
 
@@ -105,6 +109,23 @@ class Frame:
     mel: Array
 
 
+class _Remembering:
+    """An encoder that hears each window once: the sentence stays the same while the decoder learns."""
+
+    def __init__(self, encoder: ContentEncoder) -> None:
+        self._encoder = encoder
+        self._contents: dict[bytes, Array] = {}
+
+    def prepare(self) -> None:
+        self._encoder.prepare()
+
+    def window(self, mel: Array) -> Array:
+        key = mel.tobytes()
+        if key not in self._contents:
+            self._contents[key] = self._encoder.window(mel)
+        return self._contents[key]
+
+
 class Timelapse:
     """Renders one sentence with the decoder as it is, and keeps it.
 
@@ -121,7 +142,10 @@ class Timelapse:
         self._seconds = 0.0
         self._base, self._model, self._name, self._range = base, model, name, f0_range
         self._said: Array | None = None
-        self._inputs: list[Array] | None = None
+        self._analysis: Analysis | None = None
+        # While it learns, the decoder knows its one speaker by an index.
+        speaker = Speaker(self._decode, np.zeros((), np.int32))
+        self._engine = Engine(_Remembering(base.encoder), speaker, base.get_vocoder, base.config)
 
     def resume(self) -> bool:
         """Take up the sentence that is kept; False if there is none that can be read."""
@@ -179,25 +203,26 @@ class Timelapse:
         return made
 
     def _rendered(self, step: int) -> Frame | None:
-        f, said = self._base.config.features, self._said
-        if said is None:
+        """What `convert` would give for the sentence, by the weights as they are; None if these make no sound."""
+        sentence = self._said
+        if sentence is None:
             return None
-        self._inputs = self._inputs or self._heard(said)
-        mel = np.asarray(self._model.predict_on_batch(self._inputs)[0])
-        made = self._base.get_vocoder(VOCODER)(mel)
-        if not np.isfinite(made).all():
+        source = array_source(sentence[:, None], self._base.config.features.mel_rate_hz)
+        if self._analysis is None:
+            self._analysis = analyse(source, self._base.config)
+        settings = Settings(find_pitch(self._analysis, self._range, self._base.config) if self._range else 0.0)
+        mels: list[Array] = []
+        converted = convert_stream(
+            source, self._analysis, self._engine, settings, lambda content, mel: mels.append(mel)
+        )
+        try:
+            samples = np.concatenate(list(converted))[:, 0]
+        except ModelError:
             return None
-        return Frame(step, soft_clip(made * loudness.follow_gain(made, said[: len(made)], f.mel_rate_hz)), mel)
+        return Frame(step, samples, np.concatenate(mels) if mels else np.zeros((0, self._base.config.features.n_mels)))
 
-    def _heard(self, said: Array) -> list[Array]:
-        """The sentence as the decoder takes it."""
-        f = self._base.config.features
-        mel, f0 = features.decoder_mel(said, f), estimate_f0(said, f)
-        (content,) = self._base.encoder.pieces([encoder_mel(said, f)])
-        semitones = find_transposition(measure_f0_range(f0), self._range) if self._range is not None else 0.0
-        melody = transpose_f0(interpolate_f0(f0, f.frames_per_s), semitones, f)
-        at_frames = features.content_at_frames(content, 0, len(mel), f)
-        return [at_frames[None], features.conditions(mel, melody, f0 > 0, f)[None], np.zeros(1, np.int32)]
+    def _decode(self, content: Array, conditions: Array, speaker: Array) -> Array:
+        return np.asarray(self._model.predict_on_batch([content, conditions, speaker]))
 
     def _record(self, weights: Arrays, marked: bool) -> record.Record:
         return record.Record(
