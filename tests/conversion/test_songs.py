@@ -88,7 +88,7 @@ def test_a_stop_is_heard_while_a_song_is_taken_apart(voice, home, mix, monkeypat
     monkeypatch.setattr(audio, "BLOCK_SAMPLES", RATE // 4)
     stages, n_threads = [], threading.active_count()
     watched = {
-        "report": lambda event: stages.append(getattr(event, "stage", "")),
+        "on_event": lambda event: stages.append(getattr(event, "stage", "")),
         "stopped": lambda: stages.count("separating") >= n_heard,
     }
     with pytest.raises(StoppedError, match=r"out\.wav was not written") as stopped:

@@ -129,6 +129,7 @@ def _stages() -> list[Check]:
     try:
         # Only now: where a package is missing these fail, and what is missing is to be named before.
         import numpy as np
+        import tensorflow  # noqa: F401 - what networks run on is imported as late as with the first of them
 
         from voiceswap.audio.resample import resample
         from voiceswap.audio.source import array_source
