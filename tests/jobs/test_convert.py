@@ -58,7 +58,7 @@ def test_silence_stays_silent_and_the_shift_is_found(voice, home):
 def test_a_stop_is_heard_while_a_voice_is_converted(voice, home):
     stages, n_threads = [], threading.active_count()
     watched = {
-        "report": lambda event: stages.append(getattr(event, "stage", "")),
+        "on_event": lambda event: stages.append(getattr(event, "stage", "")),
         "stopped": lambda: "converting" in stages,
     }
     # Several blocks: it is asked before each.

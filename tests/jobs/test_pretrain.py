@@ -41,7 +41,7 @@ def people(home, spoken, use_tiny, monkeypatch):
 
 def made(people, out, **options):
     events = []
-    result = pretrain.pretrain(people, out=out, **{"report": events.append} | options)
+    result = pretrain.pretrain(people, out=out, **{"on_event": events.append} | options)
     return result, [e.text for e in events if isinstance(e, Note)]
 
 
@@ -52,7 +52,7 @@ def stopped_at(stage, step):
     def report(event):
         seen.append(isinstance(event, Progress) and (event.stage, event.step) == (stage, step))
 
-    return {"report": report, "stopped": lambda: any(seen)}
+    return {"on_event": report, "stopped": lambda: any(seen)}
 
 
 def test_a_stopped_pretraining_goes_on_to_the_same_base(people, home):

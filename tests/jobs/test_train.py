@@ -55,7 +55,7 @@ def going_on(events):
 
 def test_a_stopped_training_of_a_ready_voice_goes_on(voice, recordings, use_tiny, home):
     events = []
-    quick = {"timelapse": False, "report": events.append}
+    quick = {"timelapse": False, "on_event": events.append}
     voiceswap.train(recordings, fresh=True, seed=1, stopped=at_step(7, events), **quick)
     events.clear()
     (result,) = voiceswap.train(recordings, seed=1, **quick)
@@ -74,7 +74,7 @@ def test_a_stopped_training_of_a_ready_voice_goes_on(voice, recordings, use_tiny
 
 def test_a_voice_is_trained_further_each_time_by_as_much_again(recordings, use_tiny, home, monkeypatch):
     events = []
-    quick = {"timelapse": False, "report": events.append}
+    quick = {"timelapse": False, "on_event": events.append}
     voiceswap.train(recordings, **quick)
     (first,) = voiceswap.train(recordings, more=True, minutes=10, stopped=at_step(16, events), **quick)
     assert (first.status, first.steps) == ("stopped", 16)

@@ -86,7 +86,7 @@ def test_r21_jobs_give_what_one_after_the_other_gives(voice, home, use_tiny, mon
             # round a sample to the next step of 16 bits.
             np.testing.assert_allclose(soundfile.read(a.output)[0], soundfile.read(b.output)[0], atol=1.01 / 32768)
     told = []
-    more = {"mode": "dry", "jobs": 2, "skip_existing": True, "report": told.append}
+    more = {"mode": "dry", "jobs": 2, "skip_existing": True, "on_event": told.append}
     again = convert(home / "in", as_="speakerA", out=home / "two", **more)
     assert sorted(r.status for r in again) == ["converted", "failed", "skipped", "skipped"]
     assert any("cut.wav is damaged after" in getattr(e, "text", "") for e in told)
