@@ -68,7 +68,7 @@ def test_decoder_hears_no_further_than_it_says():
 
 def test_vocoder_in_blocks_is_vocoder_in_one_piece():
     keras.utils.set_random_seed(2)
-    sound = vocoder.Vocoder(Graph(hifigan_network.build(TINY)), TINY)
+    sound = vocoder.HifiGan(Graph(hifigan_network.build(TINY)), TINY)
     for n in (1, 100, vocoder.BLOCK_FRAMES + 50, 2 * vocoder.BLOCK_FRAMES + 7, 3 * vocoder.BLOCK_FRAMES - 1):
         mel = (RANDOM.normal(size=(n, 80)) - 5).astype(np.float32)
         inner = slice(40, -40)
@@ -97,7 +97,7 @@ def test_what_is_context_alone_is_left_out_and_changes_nothing(rates):
 
 def counting():
     """A vocoder that gives silence, and the frames its network is asked for."""
-    sound, blocks = vocoder.Vocoder(Graph(hifigan_network.build(TINY)), TINY), []
+    sound, blocks = vocoder.HifiGan(Graph(hifigan_network.build(TINY)), TINY), []
 
     def say(mel):
         blocks.append(mel.shape[1])
@@ -121,10 +121,10 @@ def test_only_what_is_wanted_is_made_and_the_same_as_ever():
     keras.utils.set_random_seed(2)
     network = hifigan_network.build(TINY)
     mel = (RANDOM.normal(size=(1000, 80)) - 5).astype(np.float32)
-    whole = vocoder.Vocoder(Graph(network), TINY)(mel).reshape(1000, -1)
+    whole = vocoder.HifiGan(Graph(network), TINY)(mel).reshape(1000, -1)
     wanted = np.zeros(1000, bool)
     wanted[40:61] = wanted[500:] = True
-    made = vocoder.Vocoder(Graph(network), TINY)(mel, wanted).reshape(1000, -1)
+    made = vocoder.HifiGan(Graph(network), TINY)(mel, wanted).reshape(1000, -1)
     # Only the frames that reach into what was left out differ.
     inner = minimum_filter1d(wanted, 9)
     np.testing.assert_allclose(made[inner], whole[inner], atol=1e-6)

@@ -19,7 +19,7 @@ from voiceswap.training import tensorboard as board
 from voiceswap.training.timelapse import find_sentence, list_frames
 
 F = TINY.features
-LONGEST = timelapse.BLOCK_FRAMES * F.hop_samples
+LONGEST = timelapse.MAX_SENTENCE_FRAMES * F.hop_samples
 
 
 def weights(path):

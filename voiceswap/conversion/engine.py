@@ -20,7 +20,7 @@ from voiceswap.arrays import Array
 from voiceswap.config import Config
 from voiceswap.conversion.speaker import Speaker
 from voiceswap.conversion.windows import FOLLOW_FRAMES, Grid, Window, crossfade_content, fill_window
-from voiceswap.model.vocoders.hifigan import Vocoder
+from voiceswap.model.vocoders import Vocoder
 from voiceswap.signal import features, loudness
 from voiceswap.signal.breath import keep_breaths
 from voiceswap.signal.formants import shift_formants

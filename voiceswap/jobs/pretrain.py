@@ -396,7 +396,7 @@ def _make_vocoder(begin: _Start, people: dict[str, list[Path]], work: Path, on_e
     config = begin.config
     model = hifigan_network.build(config)
     load_arrays(model, begin.vocoder)
-    card = _copied(vocoder.Vocoder(Graph(model), config), people, "vocoder", on_event)
+    card = _copied(vocoder.HifiGan(Graph(model), config), people, "vocoder", on_event)
     _write_part(work, "vocoder", config, begin.vocoder, card)
 
 
@@ -404,7 +404,7 @@ def _run(job: loop.Run, on_event: OnEvent, stopped: Callable[[], bool]) -> loop.
     return run_training(replace(job, begin_anew=f"remove {job.folder} to begin anew"), on_event, stopped)
 
 
-def _copied(sound: vocoder.Vocoder, people: dict[str, list[Path]], part: str, on_event: OnEvent) -> dict[str, Any]:
+def _copied(sound: vocoder.HifiGan, people: dict[str, list[Path]], part: str, on_event: OnEvent) -> dict[str, Any]:
     """How far the mel of copies is from the mel that they are made from."""
     config, errors = sound.config, []
     for i, files in enumerate(_some(people, COPIED_SPEAKERS)):
@@ -459,7 +459,7 @@ def _make_slim_vocoder(
     if outcome.finished:
         packed, state = pack_low_rank(outcome.best), outcome.state
         load_arrays(learner.model, arrays | unpack_low_rank(packed))
-        card = _copied(vocoder.Vocoder(Graph(learner.model), config), people, SLIM, told) | {
+        card = _copied(vocoder.HifiGan(Graph(learner.model), config), people, SLIM, told) | {
             "ranks": ranks,
             "share": SLIM_SHARE,
             "fitted_speakers": len(sources),

@@ -18,7 +18,8 @@ from voiceswap.config import Config
 from voiceswap.model.encoder import ContentEncoder
 from voiceswap.model.processor import has_amx, is_bfloat16_quick, quick_dtype
 from voiceswap.model.runtime import Read, expected_weights, open_network
-from voiceswap.model.vocoders.hifigan import Ranks, Vocoder, inner_convolutions
+from voiceswap.model.vocoders import Vocoder
+from voiceswap.model.vocoders.hifigan import HifiGan, Ranks, inner_convolutions
 from voiceswap.model.vocoders.low_rank import SLIM, check_ranks, expected_low_rank, unpack_low_rank
 from voiceswap.model.weights import HALF
 from voiceswap.storage.folder import Expected, Folder, open_folder, write_folder
@@ -81,7 +82,7 @@ class Base:
         return ContentEncoder(network, self.config)
 
     @cached_property
-    def vocoder(self) -> Vocoder:
+    def vocoder(self) -> HifiGan:
         """The vocoder, "best"."""
         return self._vocoder("float32")
 
@@ -128,7 +129,7 @@ class Base:
         """The half-precision weights of "encoder", "decoder" or "vocoder"."""
         return self._folder.arrays(part, expected_weights(NETWORKS[part], self.config))
 
-    def _vocoder(self, dtype: str, ranks: Ranks | None = None, read: Read | None = None) -> Vocoder:
+    def _vocoder(self, dtype: str, ranks: Ranks | None = None, read: Read | None = None) -> HifiGan:
         network = open_network(
             "hifigan",
             self.config,
@@ -138,7 +139,7 @@ class Base:
             shapes=[(1, None, self.config.features.n_mels)],
             context_only=True,
         )
-        return Vocoder(network, self.config)
+        return HifiGan(network, self.config)
 
 
 def expected_units(config: Config) -> dict[str, tuple[tuple[int, ...], str]]:

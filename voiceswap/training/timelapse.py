@@ -34,7 +34,6 @@ from voiceswap.conversion.voice import find_pitch, weights_sha256
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.model.base import Base
 from voiceswap.model.encoder import ContentEncoder
-from voiceswap.model.vocoders.hifigan import BLOCK_FRAMES
 from voiceswap.model.weights import load_arrays
 from voiceswap.provenance import record
 from voiceswap.provenance.record import file_sha256, record_tags
@@ -49,6 +48,8 @@ FOLDER, SOURCE, REAL = "timelapse", "source.flac", "real.flac"
 FRAME_NAME = re.compile(r"step-(\d{8,})\.flac")
 # A sentence shorter than this is only taken if there is none that is longer.
 ENOUGH_S = 2.0
+# ... and no more is taken than this, about three seconds.
+MAX_SENTENCE_FRAMES = 256
 FADE_S = 0.03
 LOOKED_THROUGH = 60
 # Beyond this every second one goes: a few megabytes at most.
@@ -65,7 +66,7 @@ def find_sentence(files: Sequence[Path], config: FeatureConfig) -> Array | None:
         config: Rate, framing and level.
 
     Returns:
-        Shape (n_samples,), float32, at `mel_rate_hz`, at most three seconds (one block of the vocoder); None if no
+        Shape (n_samples,), float32, at `mel_rate_hz`, at most about three seconds; None if no
         speech is found.
     """
     enough = round(ENOUGH_S * config.mel_rate_hz)
@@ -80,7 +81,7 @@ def find_sentence(files: Sequence[Path], config: FeatureConfig) -> Array | None:
     found = last if chosen is None else chosen
     if found is None:
         return None
-    found = found[: BLOCK_FRAMES * config.hop_samples]
+    found = found[: MAX_SENTENCE_FRAMES * config.hop_samples]
     fade = np.clip(np.arange(len(found)) / (FADE_S * config.mel_rate_hz), 0, 1)
     return np.asarray(found * fade * fade[::-1], dtype=np.float32)
 

@@ -22,7 +22,7 @@ from voiceswap.signal.spectral_correction import correct_mel
 BLOCK_FRAMES, BLOCK_STEP = 256, 32
 
 
-class Vocoder:
+class HifiGan:
     """Samples from mels of any length, in blocks that overlap by as much as the network sees.
 
     Args:
@@ -34,7 +34,11 @@ class Vocoder:
         self.network = network
         self.config = config
         self._features = config.features
-        self._context = config.vocoder.context_frames
+
+    @property
+    def context_frames(self) -> int:
+        """Frames to either side that can change the samples of one."""
+        return self.config.vocoder.context_frames
 
     def prepare(self) -> None:
         """Build what the first block needs, which takes a second; nothing the second time."""
@@ -54,7 +58,7 @@ class Vocoder:
             Shape (n_frames * hop_samples,), float32, about [-1, 1], at `mel_rate_hz`; zeros where longer pieces are
             not wanted.
         """
-        n_frames, context, hop = len(mel), self._context, self._features.hop_samples
+        n_frames, context, hop = len(mel), self.context_frames, self._features.hop_samples
         samples = np.zeros(n_frames * hop, np.float32)
         # Blocks may reach beyond the end by less than a step each.
         after = context + (n_frames // BLOCK_FRAMES + 1) * BLOCK_STEP
