@@ -1,0 +1,12 @@
+"""Networks differ with the processor that a test pretends: each test here opens its base anew."""
+
+import pytest
+
+from voiceswap.model import base
+
+
+@pytest.fixture(autouse=True)
+def opened_anew():
+    base._shared.cache_clear()
+    yield
+    base._shared.cache_clear()
