@@ -41,7 +41,7 @@ NAMES = (
 def centre(files, kept):
     for file in files:
         if file not in kept:
-            kept[file] = mean_embedding(speaker_encoder().pieces(read_mono(Path(file), SAMPLE_RATE_HZ)))
+            kept[file] = mean_embedding(speaker_encoder().embed_pieces(read_mono(Path(file), SAMPLE_RATE_HZ)))
     return mean_embedding(np.stack([kept[file] for file in files]))
 
 

@@ -61,7 +61,7 @@ def part_score(songs):
     for song in songs:
         vocals, accompaniment = stems(song)
         mix = vocals + accompaniment
-        estimate = np.concatenate(list(found.vocals(blocks(mix), level_db(mix))))
+        estimate = np.concatenate(list(found.separate_vocals(blocks(mix), level_db(mix))))
         before, after = si_sdr_db(mix, vocals), si_sdr_db(estimate, vocals)
         rest_before, rest_after = si_sdr_db(mix, accompaniment), si_sdr_db(mix - estimate, accompaniment)
         scores[song.name] = {
@@ -79,12 +79,12 @@ def separate_on(song, n_cores):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n_cores])
     mix = sum(stems(song))[: SPEED_S * RATE_HZ]
     found = separator.load_separator()
-    for _ in found.vocals(blocks(mix[:RATE_HZ]), level_db(mix)):
+    for _ in found.separate_vocals(blocks(mix[:RATE_HZ]), level_db(mix)):
         pass
     walls, works = [], []
     for _ in range(3):
         began, worked = time.monotonic(), time.process_time()
-        for _ in found.vocals(blocks(mix), level_db(mix)):
+        for _ in found.separate_vocals(blocks(mix), level_db(mix)):
             pass
         walls.append(time.monotonic() - began)
         works.append(time.process_time() - worked)
@@ -95,7 +95,7 @@ def separate_on(song, n_cores):
 def separate_minutes(song, minutes):
     """Peak memory in MiB with so much music."""
     mix = sum(stems(song))
-    for _ in separator.load_separator().vocals(blocks(mix, minutes * 60 * RATE_HZ), level_db(mix)):
+    for _ in separator.load_separator().separate_vocals(blocks(mix, minutes * 60 * RATE_HZ), level_db(mix)):
         pass
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 

@@ -97,7 +97,7 @@ def absent(vocals, rate_hz):
 
 
 def who(samples, rate_hz):
-    return mean_embedding(identity.speaker_encoder().pieces(mono(samples, rate_hz, SPEAKER_RATE_HZ)))
+    return mean_embedding(identity.speaker_encoder().embed_pieces(mono(samples, rate_hz, SPEAKER_RATE_HZ)))
 
 
 @lru_cache

@@ -82,11 +82,11 @@ def part_stages(data, work, folder):
         # Not whether to stop: afterwards that says yes.
         return lambda *inputs: given[name].append(inputs[:2]) or function(*inputs)
 
-    stages = {"encoder": engine.encoder.window, "decoder": engine.speaker.decode}
+    stages = {"encoder": engine.encoder.encode_window, "decoder": engine.speaker.decode}
     stages |= {vocoder: engine.get_vocoder(vocoder) for vocoder in VOCODERS}
     watched = replace(
         engine,
-        encoder=SimpleNamespace(window=kept("encoder", stages["encoder"])),
+        encoder=SimpleNamespace(encode_window=kept("encoder", stages["encoder"])),
         speaker=SimpleNamespace(decode=kept("decoder", stages["decoder"])),
         get_vocoder=lambda name: kept(name, stages[name]),
     )

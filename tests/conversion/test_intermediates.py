@@ -44,8 +44,8 @@ def test_the_stages_of_a_conversion(voice, home, duration_s):
 def test_the_kept_content_and_mel_are_what_decoder_and_vocoder_were_made_to_hear(voice, home, monkeypatch):
     samples = synthetic.speech(synthetic.BORIS, 4.0, seed=3).samples
     found, heard = [], []
-    window = ContentEncoder.window
-    monkeypatch.setattr(ContentEncoder, "window", lambda *given: found.append(window(*given)) or found[-1])
+    window = ContentEncoder.encode_window
+    monkeypatch.setattr(ContentEncoder, "encode_window", lambda *given: found.append(window(*given)) or found[-1])
     model = type(voice.engine.get_vocoder("best"))
     plain = model.__call__
 

@@ -85,9 +85,9 @@ def test_the_encoder_hears_a_short_recording_more_than_once(voice):
     f, heard = voice.config.features, []
 
     class Listening:
-        def window(self, mel):
+        def encode_window(self, mel):
             heard.append(mel)
-            return voice.engine.encoder.window(mel)
+            return voice.engine.encoder.encode_window(mel)
 
     spoken = synthetic.speech(synthetic.BORIS, 1.0, seed=0).samples.astype(np.float32)
     source = array_source(spoken[:, None], 22_050)

@@ -78,9 +78,9 @@ def test_a_stop_is_heard_and_leaves_no_conversion(voice, sources, no_mos, home):
 
 
 def test_a_voice_from_before_still_gets_its_other_figures(voice, sources, no_mos):
-    from voiceswap.conversion.voice import with_card
+    from voiceswap.conversion.voice import rewrite_card
 
-    with_card(voice, {key: value for key, value in voice.card.items() if key != "speaker"})
+    rewrite_card(voice, {key: value for key, value in voice.card.items() if key != "speaker"})
     found = voiceswap.evaluate("speakerA", source=sources / "boris0.wav")
     assert math.isnan(found.means["to_target"]) and not math.isnan(found.means["to_source"])
     assert "not known" in found.verdict and any("--target" in line for line in found.missing)

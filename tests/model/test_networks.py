@@ -137,7 +137,7 @@ def test_only_what_is_wanted_is_made_and_the_same_as_ever():
 def test_pieces_hold_what_is_wanted_and_leave_out_the_gaps(wanted, gap):
     wanted = np.array(wanted, bool)
     held = np.zeros(len(wanted), bool)
-    for start, stop in vocoder.pieces(wanted, gap):
+    for start, stop in vocoder.find_pieces(wanted, gap):
         assert start < stop and not held[max(0, start - gap) : stop].any()
         assert wanted[start] and wanted[stop - 1]
         held[start:stop] = True
@@ -149,9 +149,9 @@ def test_pieces_hold_what_is_wanted_and_leave_out_the_gaps(wanted, gap):
 def test_encoder_gives_each_piece_its_own_content():
     heard = encoder.ContentEncoder(Graph(encoder_network.build(TINY)), TINY)
     mels = [RANDOM.normal(-3, 1, (n, 80)).astype(np.float32) for n in (301, 200, 500, 80)]
-    pieces = heard.pieces(mels)
+    pieces = heard.encode_pieces(mels)
     assert [p.shape for p in pieces] == [(n // 2, TINY.encoder.content_dim) for n in (301, 200, 500, 80)]
-    np.testing.assert_allclose(heard.pieces([mels[1]])[0], heard.window(mels[1]), atol=1e-6)
+    np.testing.assert_allclose(heard.encode_pieces([mels[1]])[0], heard.encode_window(mels[1]), atol=1e-6)
 
 
 def test_critic_keeps_its_kernels_at_one():

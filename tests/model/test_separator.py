@@ -5,7 +5,7 @@ import pytest
 
 from voiceswap.errors import ModelError
 from voiceswap.model import processor, separator
-from voiceswap.model.separator import N_BINS
+from voiceswap.model.separator import N_BINS, _stretch
 
 # The mask at frames 0, 100 ..., bins 0, 200 ..., left channel.
 ORIGINAL = [
@@ -58,7 +58,7 @@ def song():
 
 def separated(shipped, mix, block_samples):
     blocks = (mix[i : i + block_samples] for i in range(0, len(mix), block_samples))
-    return np.concatenate([np.zeros_like(mix[:0]), *shipped.vocals(blocks, LEVEL_DB)])
+    return np.concatenate([np.zeros_like(mix[:0]), *shipped.separate_vocals(blocks, LEVEL_DB)])
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_mono_is_doubled_for_the_network(shipped, song):
 def test_loudness_does_not_matter(song, monkeypatch, half, most):
     mix, shipped = song[: 5 * RATE], of_processor(half, monkeypatch)
     loud, quiet = (
-        np.concatenate(list(shipped.vocals(iter([mix * gain]), LEVEL_DB + 20 * np.log10(gain))))
+        np.concatenate(list(shipped.separate_vocals(iter([mix * gain]), LEVEL_DB + 20 * np.log10(gain))))
         for gain in (np.float32(1), np.float32(0.05))
     )
     assert np.abs(loud - 20 * quiet).max() < most * np.abs(loud).max()
@@ -143,11 +143,11 @@ def test_loudness_does_not_matter(song, monkeypatch, half, most):
 def test_a_raised_spectrum_is_read_back(semitones):
     ratio = 2 ** (semitones / 12)
     slope = np.repeat(np.linspace(0, 1, N_BINS, dtype=np.float32)[None, :, None], 2, axis=2)
-    raised = separator._stretched(slope, 1 / ratio)
+    raised = _stretch(slope, 1 / ratio)
     # What lay at bin 100 lies at 100 * ratio now.
     assert raised[0, round(100 * ratio), 0] == pytest.approx(slope[0, 100, 0], abs=1 / N_BINS)
     n_seen = int((N_BINS - 1) / max(1, ratio))
-    back = separator._stretched(raised, ratio)
+    back = _stretch(raised, ratio)
     assert np.abs(back - slope)[:, :n_seen].max() < (1e-6 if ratio >= 1 else 1 - ratio)
 
 
@@ -159,7 +159,7 @@ def test_each_answer_counts_where_it_saw():
         return np.broadcast_to(half[:, None], shown.shape)
 
     magnitudes = np.ones((separator.WINDOW_FRAMES, N_BINS, 2), np.float32)
-    share = separator.Separator(network).share(magnitudes, LEVEL_DB)
+    share = separator.Separator(network).find_share(magnitudes, LEVEL_DB)
     said = share[0, :, 0] ** (1 / separator.BOLDNESS)
     n = len(separator.RAISED_SEMITONES)
     steps = sorted(N_BINS // 2 / 2 ** (s / 12) for s in separator.RAISED_SEMITONES)
@@ -167,7 +167,10 @@ def test_each_answer_counts_where_it_saw():
         assert said[int(low) + 2 : int(high) - 2] == pytest.approx(i / n, abs=1e-5)
     # One look goes up to the highest bin as well.
     (semitones,) = separator.ROUGH_SEMITONES
-    rough, step = separator.Separator(network).share(magnitudes, LEVEL_DB, roughly=True)[0, :, 0], 2 ** (semitones / 12)
+    rough, step = (
+        separator.Separator(network).find_share(magnitudes, LEVEL_DB, roughly=True)[0, :, 0],
+        2 ** (semitones / 12),
+    )
     assert not rough[: int(N_BINS / 2 / step) - 2].any()
     assert rough[int(N_BINS / 2 / step) + 2 :] == pytest.approx(1, abs=1e-5)
 

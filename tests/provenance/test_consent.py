@@ -9,7 +9,7 @@ import pytest
 
 import voiceswap
 from conftest import save
-from voiceswap.conversion import voice as voices
+from voiceswap.conversion.voice import rewrite_card
 from voiceswap.errors import UsageError
 from voiceswap.events import Note
 from voiceswap.provenance import consent as agreements
@@ -77,7 +77,7 @@ def test_converting_says_what_the_card_says(voice, home):
     events = []
     voiceswap.convert(source, as_="speakerA", on_event=events.append)
     assert "speakerA: no consent is recorded" in warnings(events)
-    voices.with_card(voice, voice.card | {"consent": {"recorded": True, "statement": SAID}})
+    rewrite_card(voice, voice.card | {"consent": {"recorded": True, "statement": SAID}})
     events.clear()
     voiceswap.convert(source, as_="speakerA", force=True, on_event=events.append)
     assert any(isinstance(e, Note) and e.text == f"speakerA: consent: {SAID}" and not e.warning for e in events)
@@ -85,13 +85,13 @@ def test_converting_says_what_the_card_says(voice, home):
 
 def test_old_and_odd_cards_load(voice, recordings):
     old = {key: value for key, value in voice.card.items() if key not in {"consent", "licence"}}
-    assert voices.with_card(voice, old).consent_line == "no consent is recorded"
+    assert rewrite_card(voice, old).consent_line == "no consent is recorded"
     for odd in (None, "yes", [], {"recorded": "yes"}, {"recorded": 1}):
-        assert voices.with_card(voice, old | {"consent": odd}).consent_line == "no consent is recorded"
+        assert rewrite_card(voice, old | {"consent": odd}).consent_line == "no consent is recorded"
     hostile = {"recorded": True, "file": "a\nvoice: b", "sha256": ["x"] * 999}
-    line = voices.with_card(voice, old | {"consent": hostile}).consent_line
+    line = rewrite_card(voice, old | {"consent": hostile}).consent_line
     assert "\n" not in line and len(line) < 700
-    voices.with_card(voice, old)
+    rewrite_card(voice, old)
     voiceswap.train(recordings, consent=SAID)
     assert card()["consent"]["statement"] == SAID
 

@@ -70,7 +70,7 @@ def test_each_flaw_moves_its_own_score(boris):
 
 def test_whom_it_sounds_like(boris):
     anna = synthetic.speech(synthetic.ANNA, 5.0, seed=1).samples
-    vector = scores.speaker_encoder().pieces(synthetic.speech(synthetic.ANNA, 4.0, seed=5).samples).mean(axis=0)
+    vector = scores.speaker_encoder().embed_pieces(synthetic.speech(synthetic.ANNA, 4.0, seed=5).samples).mean(axis=0)
     target = SpeakerEmbedding(vector / np.linalg.norm(vector), 0.9, 1)
     right, wrong = judged(boris, anna[: len(boris)], target=target), judged(boris, boris, target=target)
     assert right.to_target > right.to_source and not right.nearer_to_source

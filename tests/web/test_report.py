@@ -13,7 +13,7 @@ import voiceswap
 from conftest import save
 from voiceswap.audio.read import AudioInfo
 from voiceswap.audio.write import Writer
-from voiceswap.conversion.voice import with_card
+from voiceswap.conversion.voice import rewrite_card
 from voiceswap.errors import ModelError, StoppedError, UsageError, WriteError
 from voiceswap.scoring import external as instruments
 from voiceswap.signal import synthetic
@@ -157,7 +157,7 @@ def stranger(voice):
     card |= {HOSTILE: [HOSTILE, {"x": HOSTILE}], "speech_s": 10**400, "n_files": {"a": [None, True]}}
     card |= {"consent": {"recorded": True, "statement": HOSTILE, HOSTILE: HOSTILE}}
     card |= {f"key{i}": "x" * 10_000 for i in range(200)}
-    return with_card(voice, card)
+    return rewrite_card(voice, card)
 
 
 def test_a_strangers_card_is_nothing_but_text(filmed, home):
@@ -278,7 +278,7 @@ WIDE = """
 
 def test_a_real_browser_renders_and_plays_it(filmed, home, chromium):
     """From file://, with a stranger's card: nothing on the console, every player plays, 400 px are enough."""
-    voice = with_card(filmed, filmed.card | {"consent": {"recorded": True, "statement": HOSTILE}, "note": "x" * 400})
+    voice = rewrite_card(filmed, filmed.card | {"consent": {"recorded": True, "statement": HOSTILE}, "note": "x" * 400})
     made = voiceswap.report("speakerA", out=home / "page.html")
     chromium.open(made.path)
     assert chromium.ask("location.protocol") == "file:"

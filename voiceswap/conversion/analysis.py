@@ -20,21 +20,23 @@ from voiceswap.signal import loudness
 from voiceswap.signal.f0 import F0_METHODS, F0Range, estimate_f0, measure_f0_range
 
 MIN_DURATION_S = 0.05
-SURVEY_S, SURVEY_MARGIN_S = 20.0, 1.0
+# It is heard in windows of this length, with so much around each.
+WINDOW_S = 20.0
+MARGIN_S = 1.0
 SILENT_DB = -90.0
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What the survey found.
+    """What is known of a source before any of it is converted.
 
     Attributes:
         n_samples: Samples a channel at the source's rate, counted.
         f0_hz: Shape (n_frames,), 0.0 = unvoiced.
-        f0_range: The range of the melody; None if hardly anything is voiced.
+        f0_range: The range of its F0; None if hardly anything is voiced.
         level_db: Level of the sounding parts, dBFS; `SILENT_DB` or less means silence.
         signs: Shape (n_channels,): with which signs its channels are mixed.
-        sounding_s: How much of it is loud enough to bear a mark.
+        sounding_s: How much of it is loud enough to bear a watermark.
     """
 
     n_samples: int
@@ -51,37 +53,38 @@ def analyse(source: Source, config: Config, f0_method: str = F0_METHODS[0]) -> A
     Args:
         source: Of any length.
         config: Framing.
-        f0_method: How the melody is found: pitch.METHODS.
+        f0_method: How F0 is found: f0.F0_METHODS.
 
     Returns:
-        Its length, melody and level.
+        Its length, F0 and level.
 
     Raises:
         AudioError: It is shorter than 50 ms, or unreadable.
     """
     f = config.features
     hop = f.hop_samples
-    core, margin = (round(s * f.frames_per_s) * hop for s in (SURVEY_S, SURVEY_MARGIN_S))
+    core, margin = (round(s * f.frames_per_s) * hop for s in (WINDOW_S, MARGIN_S))
     signs = find_channel_signs(source.open(), source.n_channels)
     counted = _Counted(source)
-    f0, levels = [], []
+    f0_parts, level_parts = [], []
     mono = mix_and_resample(counted.blocks(), signs, source.sample_rate_hz, f.mel_rate_hz)
-    with closing(prefetch(cut_windows(mono, core, margin, margin))) as cut:
-        for window in cut:
+    with closing(prefetch(cut_windows(mono, core, margin, margin))) as windows:
+        for window in windows:
             first, last = margin // hop, -(-(margin + window.n_core) // hop)
-            f0.append(estimate_f0(window.samples, f, f0_method)[first:last])
-            levels.append(loudness.frame_levels_db(window.samples[margin : margin + window.n_core], f.mel_rate_hz))
+            f0_parts.append(estimate_f0(window.samples, f, f0_method)[first:last])
+            core_samples = window.samples[margin : margin + window.n_core]
+            level_parts.append(loudness.frame_levels_db(core_samples, f.mel_rate_hz))
     if counted.n_samples < MIN_DURATION_S * source.sample_rate_hz:
         raise AudioError(
             f"{source.label} is {1000 * counted.n_samples / source.sample_rate_hz:.0f} ms long, wanted at least "
             f"{1000 * MIN_DURATION_S:.0f} ms",
             "give a longer recording",
         )
-    melody = np.concatenate(f0)
-    each_db = np.concatenate(levels)
-    level_db = loudness.active_level_db(each_db)
-    sounding_s = float(np.sum(each_db > AUDIBLE_DB)) * loudness.LEVEL_FRAME_S
-    return Analysis(counted.n_samples, melody, measure_f0_range(melody), level_db, signs, sounding_s)
+    f0_hz = np.concatenate(f0_parts)
+    levels_db = np.concatenate(level_parts)
+    level_db = loudness.active_level_db(levels_db)
+    sounding_s = float(np.sum(levels_db > AUDIBLE_DB)) * loudness.LEVEL_FRAME_S
+    return Analysis(counted.n_samples, f0_hz, measure_f0_range(f0_hz), level_db, signs, sounding_s)
 
 
 class _Counted:

@@ -33,7 +33,7 @@ class Encoder(Protocol):
         """Build what the first window needs."""
         ...
 
-    def window(self, mel: Array) -> Array:
+    def encode_window(self, mel: Array) -> Array:
         """Content (n_frames // 2, content_dim) of an encoder mel (n_frames, content_n_mels)."""
         ...
 
@@ -126,7 +126,7 @@ class Engine:
         """
         f, grid = self.config.features, Grid.of(self.config)
         samples = fill_window(window, grid, f, is_first=previous is None)
-        return crossfade_content(previous, self.encoder.window(features.encoder_mel(samples * gain, f)), grid)
+        return crossfade_content(previous, self.encoder.encode_window(features.encoder_mel(samples * gain, f)), grid)
 
     def decode(self, content: Array, window: Window, controls: Controls, settings: Settings) -> Decoded:
         """Say it as the speaker.

@@ -89,7 +89,7 @@ def keep_intermediates(folder: Path, config: Config, kind: AudioInfo, n_samples:
             stages.draw()
 
 
-class _Growing:
+class _GrowingNpy:
     def __init__(self, path: Path, n_columns: int) -> None:
         self._n_rows, self._n_columns = 0, n_columns
         self._path, self._file = path, path.open("w+b")
@@ -120,9 +120,9 @@ class _Growing:
 
 
 @contextmanager
-def open_growing_npy(path: Path, n_columns: int) -> Iterator[_Growing]:
+def open_growing_npy(path: Path, n_columns: int) -> Iterator[_GrowingNpy]:
     """A .npy file of float32 rows whose number is not known yet: they are written as they come."""
-    growing = _Growing(path, n_columns)
+    growing = _GrowingNpy(path, n_columns)
     try:
         yield growing
         growing.finish()

@@ -217,7 +217,7 @@ def _vocals(
             yield there.push(block)
         yield there.finish()
 
-    for block in separator.vocals(at_its_rate(), level_db, roughly=roughly):
+    for block in separator.separate_vocals(at_its_rate(), level_db, roughly=roughly):
         yield back.push(block)
     yield back.finish()
 

@@ -38,9 +38,12 @@ from voiceswap.signal import breath, loudness
 from voiceswap.signal.f0 import interpolate_f0, transpose_f0
 from voiceswap.signal.loudness import remove_dc, smooth_power
 
-# Above the knee peaks are bent, so that nothing clips: no memory, hence no seams.
-KNEE, CEILING = 0.8, 0.985
-CHANNEL_BLOCK_S, CHANNEL_MARGIN_S = 2.0, 0.1
+# Peaks above the knee are clipped softly, so that nothing exceeds the ceiling: without memory, hence without seams.
+KNEE = 0.8
+CEILING = 0.985
+# What each channel has of its own is heard in blocks of this length, with so much around each.
+CHANNEL_BLOCK_S = 2.0
+CHANNEL_MARGIN_S = 0.1
 MAX_CHANNEL_SHARE = 4.0
 
 

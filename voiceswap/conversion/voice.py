@@ -248,7 +248,7 @@ def load(name_or_folder: str | Path, voices: str | Path | None = None) -> Voice:
     return Voice(open_folder(paths.find_voice(name_or_folder, folder), kind=VOICE_KIND, max_bytes=VOICE_MAX_BYTES))
 
 
-def with_card(voice: Voice, card: dict[str, Any]) -> Voice:
+def rewrite_card(voice: Voice, card: dict[str, Any]) -> Voice:
     """Write a voice anew with another card, and open it; raises WriteError."""
     write_voice(voice.path, voice.config, card, voice.arrays())
     return load(voice.path)
@@ -257,13 +257,13 @@ def with_card(voice: Voice, card: dict[str, Any]) -> Voice:
 def write_voice(path: Path, config: Config, card: dict[str, Any], arrays: Arrays) -> None:
     """Write a voice whole, in half precision, in place of a former one; raises WriteError."""
     documents = {"config": config.to_json(), "card": card}
-    write_folder(path, kind=VOICE_KIND, documents=documents, arrays={"weights": _halved(arrays)})
+    write_folder(path, kind=VOICE_KIND, documents=documents, arrays={"weights": _to_half(arrays)})
 
 
 def weights_sha256(arrays: Arrays) -> str:
     """The `id` that a voice of these weights has."""
-    return hashlib.sha256(pack(_halved(arrays))).hexdigest()
+    return hashlib.sha256(pack(_to_half(arrays))).hexdigest()
 
 
-def _halved(arrays: Arrays) -> Arrays:
+def _to_half(arrays: Arrays) -> Arrays:
     return {k: v.astype(np.float16) for k, v in arrays.items()}

@@ -205,7 +205,7 @@ def second_voice(excerpts: Sequence[tuple[Array, int]]) -> float:
     Two-means over the directions of the excerpts. One person's excerpts are cut in two as well: but then the halves
     touch, while between two persons there is a gap.
     """
-    pieces = identity.speaker_encoder().each([resample(x, rate, SPEAKER_HZ) for x, rate in excerpts])
+    pieces = identity.speaker_encoder().embed_recordings([resample(x, rate, SPEAKER_HZ) for x, rate in excerpts])
     heard = np.array([mean_embedding(p) for p in pieces if len(p)])
     if len(heard) < MIN_TO_COMPARE:
         return math.nan
@@ -241,7 +241,7 @@ def units_heard(excerpts: Sequence[tuple[Array, int]]) -> float:
     clips = [c for x, rate in excerpts for c in cut_clips(resample(x, rate, f.mel_rate_hz), f)]
     if not clips:
         return 0.0
-    content = np.concatenate(known.encoder.pieces([dataset.encoder_mel(clip, f) for clip in clips]))
+    content = np.concatenate(known.encoder.encode_pieces([dataset.encoder_mel(clip, f) for clip in clips]))
     nearest = np.argmin(np.square(known.units).sum(axis=1) - 2 * content @ known.units.T, axis=1)
     return float(np.mean(np.bincount(nearest, minlength=len(known.units)) >= UNIT_VECTORS))
 

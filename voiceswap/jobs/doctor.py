@@ -162,7 +162,7 @@ def _stages() -> list[Check]:
     def content() -> str:
         config = made["base"].config.features
         at_rate = resample(samples, RATE_HZ, config.content_rate_hz)
-        heard = made["base"].encoder.window(features.encoder_mel(at_rate, config))
+        heard = made["base"].encoder.encode_window(features.encoder_mel(at_rate, config))
         return _sound(bool(np.isfinite(heard).all()), f"{len(heard)} vectors")
 
     def conversion() -> str:

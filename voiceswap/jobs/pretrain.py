@@ -243,7 +243,7 @@ def _make_encoder(begin: _Start, people: dict[str, list[Path]], work: Path, on_e
 
 def _heard(part: str, network: keras.Model, people: dict[str, list[Path]], config: Config, on_event: OnEvent) -> Array:
     """What an encoder hears in the beginning of each person's first recording: at least as many vectors as units."""
-    vectors = encoder.ContentEncoder(Graph(network), config).pieces(_said(part, people, config, on_event))
+    vectors = encoder.ContentEncoder(Graph(network), config).encode_pieces(_said(part, people, config, on_event))
     if (n_vectors := sum(map(len, vectors))) < base.N_UNITS:
         heard_s, wanted_s = (n / config.features.content_per_s for n in (n_vectors, base.N_UNITS))
         raise UsageError(

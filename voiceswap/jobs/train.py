@@ -16,7 +16,7 @@ import numpy as np
 from voiceswap.arrays import Arrays
 from voiceswap.audio.find import find_recordings
 from voiceswap.audio.read import read_mono
-from voiceswap.conversion.voice import VOICE_KIND, Voice, load, with_card, write_voice
+from voiceswap.conversion.voice import VOICE_KIND, Voice, load, rewrite_card, write_voice
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.events import Found, Note, OnEvent, ignore_events, until_stopped
 from voiceswap.jobs.check import check_lines, check_recordings
@@ -230,7 +230,7 @@ class _VoiceTraining:
                 if any(ready.card.get(key) != value for key, value in agreement.items()):
                     # First, as it is believed before the card.
                     atomic.write_json(self.run_folder / agreements.FILE_NAME, agreement)
-                    ready = with_card(ready, ready.card | agreement)
+                    ready = rewrite_card(ready, ready.card | agreement)
                 return self._result(ready.card, "ready")
             elif done:
                 self.on_event(Note(f"{self.name} was trained on other recordings; it is trained anew on these"))

@@ -34,7 +34,7 @@ class ContentEncoder:
         """Build what the first window needs, which takes a second; nothing the second time."""
         self.network.prepare()
 
-    def window(self, mel: np.ndarray) -> np.ndarray:
+    def encode_window(self, mel: np.ndarray) -> np.ndarray:
         """Content of one window.
 
         Args:
@@ -48,7 +48,7 @@ class ContentEncoder:
         content = self.network(normalise_encoder_mel(full)[None])[0]
         return np.asarray(content[: len(mel) // 2])
 
-    def pieces(self, mels: Iterable[np.ndarray]) -> list[np.ndarray]:
+    def encode_pieces(self, mels: Iterable[np.ndarray]) -> list[np.ndarray]:
         """Content of many short pieces, as many to a window as fit, a gap of silence between them.
 
         Args:
@@ -70,5 +70,5 @@ class ContentEncoder:
         # Each piece begins on an even frame, so that its first vector is its own.
         padded = [np.pad(m, ((0, GAP_FRAMES + len(m) % 2), (0, 0)), constant_values=SILENCE) for m in mels]
         starts = np.cumsum([0] + [len(m) // 2 for m in padded])
-        content = self.window(np.concatenate(padded)[: self._window_frames])
+        content = self.encode_window(np.concatenate(padded)[: self._window_frames])
         return [content[start : start + len(m) // 2] for start, m in zip(starts, mels, strict=False)]

@@ -37,11 +37,13 @@ SHIPPED = weights.path("separator")
 HALF_FROM_VALUES = 300_000
 
 SAMPLE_RATE_HZ = 44_100
-FRAME_SAMPLES, HOP_SAMPLES = 4096, 1024
+FRAME_SAMPLES = 4096
+HOP_SAMPLES = 1024
 N_BINS = 1024
 TOP_BINS = 186
 WINDOW_FRAMES = 512
-OVERLAP_FRAMES, EDGE_FRAMES = 128, 16
+OVERLAP_FRAMES = 128
+EDGE_FRAMES = 16
 CORE_FRAMES = WINDOW_FRAMES - OVERLAP_FRAMES
 CORE_SAMPLES = CORE_FRAMES * HOP_SAMPLES
 # One or more windows at a time.
@@ -51,9 +53,11 @@ LEAD_SAMPLES = FRAME_SAMPLES - HOP_SAMPLES
 WINDOW_SAMPLES = (WINDOW_FRAMES - 1) * HOP_SAMPLES + FRAME_SAMPLES
 # The network errs otherwise with each loudness and each key: a window is shown to it at these levels, raised by so many
 # semitones, and the mean of its answers counts (docs/separation.md).
-LEVELS_DB, RAISED_SEMITONES = (-21.0, -12.0), (0, 3, 5)
+LEVELS_DB = (-21.0, -12.0)
+RAISED_SEMITONES = (0, 3, 5)
 # Whether there is a voice at all, and how loud, is told as well by the first level, raised by the second key alone.
-ROUGH_LEVELS_DB, ROUGH_SEMITONES = LEVELS_DB[:1], RAISED_SEMITONES[1:2]
+ROUGH_LEVELS_DB = LEVELS_DB[:1]
+ROUGH_SEMITONES = RAISED_SEMITONES[1:2]
 # The power to which that mean is raised: below 1, less of the voice is lost for a little more accompaniment in it.
 BOLDNESS = 0.8
 
@@ -80,7 +84,7 @@ class Separator:
     def __init__(self, network: Graph) -> None:
         self.network = network
 
-    def vocals(self, blocks: Iterator[Array], level_db: float, *, roughly: bool = False) -> Iterator[Array]:
+    def separate_vocals(self, blocks: Iterator[Array], level_db: float, *, roughly: bool = False) -> Iterator[Array]:
         """Find the singing.
 
         Args:
@@ -92,33 +96,33 @@ class Separator:
             Blocks (n, n_channels) float32 of the singing alone, of other sizes, in all as many samples as came.
 
         Example:
-            >>> vocals = np.concatenate(list(load_separator().vocals(iter([mix]), -20.0)))
+            >>> vocals = np.concatenate(list(load_separator().separate_vocals(iter([mix]), -20.0)))
             >>> accompaniment = mix - vocals
         """
         tail = np.zeros((LEAD_SAMPLES, 1), np.float32)
         n_skipped = LEAD_SAMPLES
         with (
-            closing(prefetch((_spectra(window), n_due) for window, n_due in _windows(blocks))) as seen,
-            closing(prefetch(self._shared(seen, level_db, roughly))) as shared,
+            closing(prefetch((_to_spectra(window), n_due) for window, n_due in _cut_windows(blocks))) as seen,
+            closing(prefetch(self._mask_windows(seen, level_db, roughly))) as shared,
         ):
             for spectra, share, n_due in shared:
-                summed = _overlapped(spectra * _extended(share))
+                summed = _overlap_add(spectra * _extend(share))
                 summed[:LEAD_SAMPLES] += tail
                 tail = summed[CORE_SAMPLES:]
                 yield summed[n_skipped:n_due]
                 n_skipped = 0
 
-    def _shared(
+    def _mask_windows(
         self, seen: Iterator[tuple[Array, int]], level_db: float, roughly: bool
     ) -> Iterator[tuple[Array, Array, int]]:
         """The core of each window's spectra, and the voice's share in it; both windows' where two overlap."""
         before: Array | None = None
         for spectra, n_due in seen:
-            share = _faded(before, self.share(np.abs(spectra[:, :N_BINS]), level_db, roughly=roughly))
+            share = _crossfade(before, self.find_share(np.abs(spectra[:, :N_BINS]), level_db, roughly=roughly))
             before = share[CORE_FRAMES:]
             yield spectra[:CORE_FRAMES], share[:CORE_FRAMES], n_due
 
-    def share(self, magnitudes: Array, level_db: float, *, roughly: bool = False) -> Array:
+    def find_share(self, magnitudes: Array, level_db: float, *, roughly: bool = False) -> Array:
         """The voice's share in each bin.
 
         Args:
@@ -135,19 +139,20 @@ class Separator:
             magnitudes = np.repeat(mean, 2, axis=-1)
         levels_db, raised = (ROUGH_LEVELS_DB, ROUGH_SEMITONES) if roughly else (LEVELS_DB, RAISED_SEMITONES)
         levelled = np.stack([magnitudes * np.float32(10 ** ((shown_db - level_db) / 20)) for shown_db in levels_db])
-        said, n_said = np.zeros_like(magnitudes), np.zeros((N_BINS, 1), np.float32)
+        summed = np.zeros_like(magnitudes)
+        n_answers = np.zeros((N_BINS, 1), np.float32)
         ratios = [2 ** (semitones / 12) for semitones in raised]
-        shown = prefetch(_stretched(levelled, 1 / ratio) for ratio in ratios)
+        shown = prefetch(_stretch(levelled, 1 / ratio) for ratio in ratios)
         answers = prefetch(np.mean(self.network(each), axis=0) for each in shown)
         for ratio, answer in zip(ratios, answers, strict=True):
             # What lies higher than this was raised out of its sight.
             n_seen = int((N_BINS - 1) / ratio) + 1
-            said[:, :n_seen] += _stretched(answer, ratio)[:, :n_seen]
-            n_said[:n_seen] += 1
+            summed[:, :n_seen] += _stretch(answer, ratio)[:, :n_seen]
+            n_answers[:n_seen] += 1
         # What no key has shown is as the bins below it.
-        n_shown = int(n_said.astype(bool).sum())
-        said[:, n_shown:] = said[:, n_shown - TOP_BINS : n_shown].mean(axis=1, keepdims=True)
-        share = (said / np.maximum(n_said, 1)) ** np.float32(BOLDNESS)
+        n_shown = int(n_answers.astype(bool).sum())
+        summed[:, n_shown:] = summed[:, n_shown - TOP_BINS : n_shown].mean(axis=1, keepdims=True)
+        share = (summed / np.maximum(n_answers, 1)) ** np.float32(BOLDNESS)
         return np.asarray(share if stereo else np.mean(share, axis=-1, keepdims=True))
 
 
@@ -174,7 +179,7 @@ def load_separator(path: Path | None = None) -> Separator:
     )
 
 
-def _windows(blocks: Iterator[Array]) -> Iterator[tuple[Array, int]]:
+def _cut_windows(blocks: Iterator[Array]) -> Iterator[tuple[Array, int]]:
     """Windows of `WINDOW_SAMPLES`, `CORE_SAMPLES` apart, the first `LEAD_SAMPLES` before the recording.
 
     With each comes how many of its samples, from its start, nothing later adds to; zeros lie around the recording.
@@ -197,13 +202,13 @@ def _windows(blocks: Iterator[Array]) -> Iterator[tuple[Array, int]]:
         joined = joined[CORE_SAMPLES:]
 
 
-def _spectra(window: Array) -> Array:
+def _to_spectra(window: Array) -> Array:
     """(WINDOW_SAMPLES, n_channels) to (WINDOW_FRAMES, FRAME_SAMPLES // 2 + 1, n_channels) complex64."""
     frames = np.lib.stride_tricks.sliding_window_view(window, FRAME_SAMPLES, axis=0)[::HOP_SAMPLES]
     return np.asarray(scipy.fft.rfft(frames * HANN, axis=-1)).transpose(0, 2, 1)
 
 
-def _stretched(values: Array, ratio: float) -> Array:
+def _stretch(values: Array, ratio: float) -> Array:
     """(..., N_BINS, 2) read at `ratio` times each bin's place, in a straight line between bins."""
     if ratio == 1:
         return values
@@ -213,7 +218,7 @@ def _stretched(values: Array, ratio: float) -> Array:
     return np.asarray(values[..., low, :] * (1 - above) + values[..., low + 1, :] * above)
 
 
-def _overlapped(spectra: Array) -> Array:
+def _overlap_add(spectra: Array) -> Array:
     """(n, n_bins, n_channels) back to samples (n * HOP_SAMPLES + LEAD_SAMPLES, n_channels)."""
     frames = np.asarray(scipy.fft.irfft(spectra.transpose(0, 2, 1), FRAME_SAMPLES, axis=-1)) * (HANN / OVERLAP_SUM)
     n_frames, n_channels, _ = frames.shape
@@ -223,7 +228,7 @@ def _overlapped(spectra: Array) -> Array:
     return summed.reshape(-1, n_channels)
 
 
-def _faded(before: Array | None, share: Array) -> Array:
+def _crossfade(before: Array | None, share: Array) -> Array:
     """A window's share, its beginning faded in from the end of the window before."""
     if before is None:
         return share
@@ -232,7 +237,7 @@ def _faded(before: Array | None, share: Array) -> Array:
     return np.concatenate([before * (1 - new) + share[:OVERLAP_FRAMES] * new, share[OVERLAP_FRAMES:]])
 
 
-def _extended(share: Array) -> Array:
+def _extend(share: Array) -> Array:
     """The share for all bins of the transform."""
     n_above = FRAME_SAMPLES // 2 + 1 - N_BINS
     return np.concatenate([share, np.repeat(share[:, -TOP_BINS:].mean(axis=1, keepdims=True), n_above, axis=1)], axis=1)

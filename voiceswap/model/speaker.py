@@ -27,20 +27,26 @@ MAX_BYTES = 4_000_000
 SHIPPED = weights.path("speaker")
 
 SAMPLE_RATE_HZ = 16_000
-FRAME_SAMPLES, HOP_SAMPLES, N_MELS = 400, 160, 40
-WIDTH, N_LAYERS = 256, 3
+FRAME_SAMPLES = 400
+HOP_SAMPLES = 160
+N_MELS = 40
+WIDTH = 256
+N_LAYERS = 3
 # It hears pieces of 1.6 s, begun every 0.77 s; a last one counts if three quarters of it are there.
-PIECE_FRAMES, STEP_FRAMES, MIN_SHARE = 160, 77, 0.75
+PIECE_FRAMES = 160
+STEP_FRAMES = 77
+MIN_SHARE = 0.75
 # So many at a time: one alone takes nearly as long.
 BATCH = 64
 # Its mel is one of power, not its logarithm: it was trained on recordings raised to at least this level, without pauses
 # (what lies so far below the speech), but for some frames of 20 ms around it.
 LEVEL_DB = -30.0
-PAUSE_DB, KEPT_FRAMES = 25.0, 7
+PAUSE_DB = 25.0
+KEPT_FRAMES = 7
 
 
 class SpeakerEncoder:
-    """Directions of speakers.
+    """Embeddings of speakers: the same person's recordings point the same way.
 
     Args:
         network: Of `networks.speaker`.
@@ -54,30 +60,30 @@ class SpeakerEncoder:
         self.network = network
         self.name = name
 
-    def pieces(self, samples: Array) -> Array:
+    def embed_pieces(self, samples: Array) -> Array:
         """Hear a recording.
 
         Args:
             samples: Shape (n_samples,), float32, at `SAMPLE_RATE_HZ`.
 
         Returns:
-            Shape (n_pieces, WIDTH), float32, a direction of length 1 for each 1.6 s of speech; none without speech.
+            Shape (n_pieces, WIDTH), float32, a vector of length 1 for each 1.6 s of speech; none without speech.
         """
-        return self.each([samples])[0]
+        return self.embed_recordings([samples])[0]
 
-    def each(self, recordings: Sequence[Array]) -> list[Array]:
-        """`pieces` of many recordings, in much less time than one by one."""
-        mels = [_piece_mels(samples) for samples in recordings]
+    def embed_recordings(self, recordings: Sequence[Array]) -> list[Array]:
+        """`embed_pieces` of many recordings, in much less time than one by one."""
+        mels = [_cut_mels(samples) for samples in recordings]
         joined = np.concatenate([np.zeros((0, PIECE_FRAMES, N_MELS)), *mels])
         batches = [joined[first : first + BATCH] for first in range(0, len(joined), BATCH)]
-        found = np.concatenate([np.zeros((0, WIDTH), np.float32), *map(self.network, batches)])
-        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
-        return np.split(found, np.cumsum([len(mel) for mel in mels]))[:-1]
+        vectors = np.concatenate([np.zeros((0, WIDTH), np.float32), *map(self.network, batches)])
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        return np.split(vectors, np.cumsum([len(mel) for mel in mels]))[:-1]
 
 
-def _piece_mels(samples: Array) -> Array:
+def _cut_mels(samples: Array) -> Array:
     """The mels of the pieces of a recording, (n_pieces, PIECE_FRAMES, N_MELS)."""
-    speech = _speech(samples)
+    speech = _keep_speech(samples)
     if not len(speech):
         return np.zeros((0, PIECE_FRAMES, N_MELS))
     n_steps = max(0, -(-(len(speech) // HOP_SAMPLES - PIECE_FRAMES) // STEP_FRAMES))
@@ -91,7 +97,7 @@ def _piece_mels(samples: Array) -> Array:
     return np.stack([mel[start : start + PIECE_FRAMES] for start in starts])
 
 
-def _speech(samples: Array) -> Array:
+def _keep_speech(samples: Array) -> Array:
     (samples,) = remove_dc([samples], SAMPLE_RATE_HZ)
     levels_db = loudness.frame_levels_db(samples, SAMPLE_RATE_HZ)
     active_db = loudness.active_level_db(levels_db)

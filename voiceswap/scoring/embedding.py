@@ -52,7 +52,11 @@ def embed_recordings(files: Sequence[Path]) -> SpeakerEmbedding | None:
     """
     chosen = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, MOST_RECORDINGS).astype(int))]
     each_s = MOST_S / len(chosen)
-    heard = [mean_embedding(p) for p in speaker_encoder().each([_read(file, each_s) for file in chosen]) if len(p)]
+    heard = [
+        mean_embedding(p)
+        for p in speaker_encoder().embed_recordings([_read(file, each_s) for file in chosen])
+        if len(p)
+    ]
     if not heard:
         return None
     together = np.stack(heard)

@@ -192,7 +192,7 @@ class Scorer:
         found.levels.append((levels(said), levels(done)))
         at_16k = [resample(x, f.mel_rate_hz, instruments.SAMPLE_RATE_HZ) for x in (said, done)]
         for summed, samples in zip(found.directions, at_16k, strict=True):
-            summed += speaker_encoder().pieces(samples).sum(axis=0)
+            summed += speaker_encoder().embed_pieces(samples).sum(axis=0)
         if self.mos is not None:
             answer = self.mos(at_16k[1])
             found.mos += np.array([answer["ovrl_mos"], answer["p808_mos"]]) * len(said) / f.mel_rate_hz

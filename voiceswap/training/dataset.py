@@ -254,7 +254,7 @@ def encode_clips(encoder: ContentEncoder, mels: Sequence[Array], *, backwards: b
     What a moment sounds like to the encoder hangs on its place in the window and on its neighbours; a copy that lies
     elsewhere, beside others, tells how much.
     """
-    return encoder.pieces(mels[::-1])[::-1] if backwards else encoder.pieces(mels)
+    return encoder.encode_pieces(mels[::-1])[::-1] if backwards else encoder.encode_pieces(mels)
 
 
 def perturbed_copies(piece: Array, config: FeatureConfig, train: TrainConfig, seed: list[int]) -> list[Array]:

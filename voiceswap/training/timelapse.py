@@ -120,10 +120,10 @@ class _Remembering:
     def prepare(self) -> None:
         self._encoder.prepare()
 
-    def window(self, mel: Array) -> Array:
+    def encode_window(self, mel: Array) -> Array:
         key = mel.tobytes()
         if key not in self._contents:
-            self._contents[key] = self._encoder.window(mel)
+            self._contents[key] = self._encoder.encode_window(mel)
         return self._contents[key]
 
 

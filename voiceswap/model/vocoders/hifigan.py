@@ -19,7 +19,8 @@ from voiceswap.signal.spectral_correction import correct_mel
 # About three seconds: longer is hardly faster and takes more memory (docs/measurements.md). Blocks of one recording are
 # equally long, or a short one would pay for frames that it does not have; their lengths are multiples of a step: few
 # of them differ.
-BLOCK_FRAMES, BLOCK_STEP = 256, 32
+BLOCK_FRAMES = 256
+BLOCK_STEP = 32
 
 
 class HifiGan:
@@ -63,7 +64,7 @@ class HifiGan:
         # Blocks may reach beyond the end by less than a step each.
         after = context + (n_frames // BLOCK_FRAMES + 1) * BLOCK_STEP
         padded = np.pad(mel.astype(np.float32), ((context, after), (0, 0)), constant_values=SILENT_MEL)
-        for start, stop in pieces(np.ones(n_frames, bool) if wanted is None else wanted, 2 * context):
+        for start, stop in find_pieces(np.ones(n_frames, bool) if wanted is None else wanted, 2 * context):
             n_blocks = max(1, round((stop - start) / BLOCK_FRAMES))
             size = -(-(stop - start) // (n_blocks * BLOCK_STEP)) * BLOCK_STEP
             for first in range(start, stop, size):
@@ -77,7 +78,7 @@ class HifiGan:
         return correct_mel(samples, mel, self._features)
 
 
-def pieces(wanted: np.ndarray, gap: int) -> list[tuple[int, int]]:
+def find_pieces(wanted: np.ndarray, gap: int) -> list[tuple[int, int]]:
     """Ranges [start, stop) that hold all of `wanted`, (n,) bool, and no more than `gap` others in a row."""
     held: list[tuple[int, int]] = []
     for start, stop in find_runs(wanted):

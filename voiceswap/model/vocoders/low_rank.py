@@ -14,11 +14,13 @@ from voiceswap.errors import ModelError
 from voiceswap.model.vocoders.hifigan import Ranks, inner_convolutions
 from voiceswap.model.weights import HALF, quantise_int8
 
-WORTH, BIAS = ":worth", "/bias"
+# Stored beside weights in eight bits: what one step of them is worth.
+WORTH = ":worth"
+BIAS = "/bias"
 
 
 def check_ranks(card: Any, config: Config) -> dict[str, tuple[int, int]]:
-    """The ranks in the card of a slim vocoder; raises ModelError if they are not those of such a network."""
+    """The ranks in the card of a low-rank vocoder; raises ModelError if they are not those of such a network."""
     found = card.get("ranks") if isinstance(card, dict) else None
     sizes = inner_convolutions(config)
     if not isinstance(found, dict) or found.keys() != sizes.keys():
@@ -37,7 +39,7 @@ def check_ranks(card: Any, config: Config) -> dict[str, tuple[int, int]]:
 
 
 def pack_low_rank(arrays: Arrays) -> Arrays:
-    """The inner convolutions of a slim vocoder as they are stored: biases in half precision, all else in eight bits."""
+    """A low-rank vocoder's inner convolutions as they are stored: biases in half precision, all else in eight bits."""
     found: Arrays = {}
     for name, array in arrays.items():
         if name.endswith(BIAS):
