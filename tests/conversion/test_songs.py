@@ -15,7 +15,7 @@ from voiceswap.audio.read import AudioInfo
 from voiceswap.audio.source import array_source
 from voiceswap.conversion import mixing, songs
 from voiceswap.conversion.mixing import mix_song
-from voiceswap.conversion.songs import mute_unsung
+from voiceswap.conversion.songs import measure_accompaniment, mute_unsung
 from voiceswap.errors import AudioError, StoppedError, UsageError
 from voiceswap.events import Note
 from voiceswap.signal import synthetic
@@ -121,7 +121,7 @@ def test_pauses_tell_a_dry_voice_from_a_song(voice, home, sung):
     assert not made.accompanied
     assert any(isinstance(e, Note) and "no accompaniment found" in e.text for e in notes)
     only_chords = array_source(chords(len(sung))[:, None].astype(np.float32), RATE)
-    assert songs.accompaniment_db(only_chords, songs._separator()) > songs.ACCOMPANIED_DB
+    assert measure_accompaniment(only_chords, songs._separator()) > songs.ACCOMPANIED_DB
 
 
 def test_a_pitch_out_of_key_is_warned_of(voice, home, sung):

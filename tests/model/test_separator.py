@@ -88,13 +88,15 @@ def test_blocks_do_not_matter(shipped, song, whole):
 
 
 def test_masking_with_ones_gives_the_mix(shipped, song, monkeypatch):
-    monkeypatch.setattr(shipped, "share", lambda magnitudes, _level, roughly: np.ones_like(magnitudes))
+    monkeypatch.setattr(shipped, "find_share", lambda magnitudes, _level, roughly: np.ones_like(magnitudes))
     assert np.abs(separated(shipped, song, 65_536) - song).max() < 1e-5
 
 
 def test_windows_fade_into_each_other(shipped, song, monkeypatch):
     shares = iter([1.0, 0.0])
-    monkeypatch.setattr(shipped, "share", lambda magnitudes, _level, roughly: np.full_like(magnitudes, next(shares)))
+    monkeypatch.setattr(
+        shipped, "find_share", lambda magnitudes, _level, roughly: np.full_like(magnitudes, next(shares))
+    )
     hop = separator.HOP_SAMPLES
     flat = np.full_like(song, 0.5)
     gain = separated(shipped, flat, len(song))[:, 0] / 0.5

@@ -22,8 +22,9 @@ from voiceswap.storage import atomic
 
 # Of a song taken apart the mark lies where somebody sings; throughout, if that is less than detection hears at once.
 SPARSE_S = 8.0
-# A mix is louder than a voice alone and was limited when it was made: only what exceeds this is bent.
-MIX_KNEE, MIX_CEILING = 0.97, 0.999
+# A mix is louder than a voice alone and was limited when it was made: only what exceeds this is clipped.
+MIX_KNEE = 0.97
+MIX_CEILING = 0.999
 
 
 @contextmanager
@@ -33,7 +34,7 @@ def mix_song(
     options: SongOptions,
     rate_like: AudioInfo,
     n_samples: int,
-    told: Callable[[int], None],
+    on_progress: Callable[[int], None],
     on_event: OnEvent,
 ) -> Iterator[Iterator[tuple[Array, Array | None]]]:
     """The converted voice over its accompaniment, as loud as the song was, each stem kept where that is wanted.
@@ -46,7 +47,7 @@ def mix_song(
         options: Gains, and where stems go.
         rate_like: The recording's kind.
         n_samples: How many samples a channel it has.
-        told: How many samples are converted, while nothing can be mixed yet.
+        on_progress: How many samples are converted, while nothing can be mixed yet.
         on_event: Told which gain keeps the song's loudness.
 
     Yields:
@@ -59,16 +60,18 @@ def mix_song(
     """
     channels = rate_like.n_channels
     with ExitStack() as stack:
-        writers = _stem_writers(stack, options.stems, rate_like, n_samples)
+        writers = _open_stems(stack, options.stems, rate_like, n_samples)
         if song.backing is None:
             backing = None
         else:
-            converted = stack.enter_context(_balanced(converted, song.voice, song.backing, told, on_event))
+            converted = stack.enter_context(
+                _balance_loudness(converted, song.voice, song.backing, on_progress, on_event)
+            )
             backing = BlockReader(song.backing(), channels)
-        yield stack.enter_context(closing(prefetch(_mixed(converted, backing, song, options, writers))))
+        yield stack.enter_context(closing(prefetch(_mix(converted, backing, song, options, writers))))
 
 
-def _mixed(
+def _mix(
     converted: Iterator[Array], backing: BlockReader | None, song: Song, options: SongOptions, writers: list[Writer]
 ) -> Iterator[tuple[Array, Array | None]]:
     """As `mix_song` gives them; the stems are written on the way."""
@@ -84,16 +87,16 @@ def _mixed(
         if backing is None:
             yield soft_clip(block * vocal_gain), None
         else:
-            made = np.any(block, axis=1) if song.sung_s >= SPARSE_S else None
-            yield soft_clip(block * vocal_gain + rest * backing_gain, MIX_KNEE, MIX_CEILING), made
+            is_converted = np.any(block, axis=1) if song.sung_s >= SPARSE_S else None
+            yield soft_clip(block * vocal_gain + rest * backing_gain, MIX_KNEE, MIX_CEILING), is_converted
 
 
 @contextmanager
-def _balanced(
+def _balance_loudness(
     converted: Iterator[Array],
     voice: Source,
     backing: Callable[[], Iterator[Array]],
-    told: Callable[[int], None],
+    on_progress: Callable[[int], None],
     on_event: OnEvent,
 ) -> Iterator[Iterator[Array]]:
     """The converted voice with the gain that keeps the song's loudness; it lies in a temporary file meanwhile.
@@ -101,7 +104,8 @@ def _balanced(
     A voice is less loud to a listener than another one of the same power, and adds up with what the separator left of
     the singer in the accompaniment otherwise. The accompaniment stays as it is.
     """
-    balance, n_done = Balance(voice.sample_rate_hz, voice.n_channels), 0
+    balance = Balance(voice.sample_rate_hz, voice.n_channels)
+    n_done = 0
     singer, rest = (BlockReader(blocks, voice.n_channels) for blocks in (voice.open(), backing()))
     with tempfile.TemporaryDirectory(prefix="voiceswap-") as folder:
         path = Path(folder) / "converted.w64"
@@ -111,14 +115,14 @@ def _balanced(
                 behind = rest.take(len(block))
                 balance.push(block, behind, behind + singer.take(len(block)))
                 n_done += len(block)
-                told(n_done)
+                on_progress(n_done)
         gain_db = balance.gain_db()
         on_event(Note(f"{voice.label}: the voice is put back with {gain_db:+.1f} dB: as loud a song as before"))
         gain = np.float32(10 ** (gain_db / 20))
         yield (block * gain for block in read_blocks(path))
 
 
-def _stem_writers(stack: ExitStack, folder: Path | None, like: AudioInfo, n_samples: int) -> list[Writer]:
+def _open_stems(stack: ExitStack, folder: Path | None, like: AudioInfo, n_samples: int) -> list[Writer]:
     if folder is None:
         return []
     atomic.make_folder(folder)

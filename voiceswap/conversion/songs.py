@@ -28,16 +28,23 @@ MODES = ("auto", "dry", "song")
 # Accompaniment that is louder than this against the voice is music, not room or noise; but where a quarter of the
 # recording lies so far below its loud parts, nothing fills the pauses between phrases (docs/design.md).
 ACCOMPANIED_DB = -4.0
-PAUSED_PERCENT, LOUD_PERCENT, PAUSE_DB = 25, 90, 45.0
+PAUSED_PERCENT = 25
+LOUD_PERCENT = 90
+PAUSE_DB = 45.0
 # It is looked for around each of these shares of the recording, for as long as one window of the separator serves.
 NO_ACCOMPANIMENT_DB = -99.0
-EXCERPT_S, EXCERPTS_AT = 8.8, (0.2, 0.5, 0.8)
+EXCERPT_S = 8.8
+EXCERPTS_AT = (0.2, 0.5, 0.8)
 # Somebody sings where the melody holds for so long (docs/separation.md),
 NOTE_S = 0.1
 # ... and, over so long, what was separated is no further below its loud notes, and no further below the mix;
-PROMINENT_S, SOFTEST_DB, FAINTEST_DB = 0.2, -14.0, -14.0
+PROMINENT_S = 0.2
+SOFTEST_DB = -14.0
+FAINTEST_DB = -14.0
 # so long before and after it, too, and longer where, over a tenth of a second, it is no further below its loud notes.
-CONSONANT_S, BREATH_S, BREATH_DB = 0.12, 0.6, -18.0
+CONSONANT_S = 0.12
+BREATH_S = 0.6
+BREATH_DB = -18.0
 MIN_SUNG_S = 0.5
 # An accompaniment may end so much earlier or later than the song.
 BACKING_SLACK_S = 0.1
@@ -129,19 +136,19 @@ def open_song(mix: Source, options: SongOptions, on_event: OnEvent) -> Iterator[
     if options.mode == "dry" and options.backing is None:
         yield Song(mix, None)
         return
-    levels = _levels(mix)
+    levels = _measure_levels(mix)
     wanted = options.backing is not None or options.mode == "song"
     if wanted and levels.each_db.max(initial=SILENT_DB) <= SILENT_DB:
         raise AudioError(f"{mix.label} is silent: there is no singing in it", "give a recording with a voice")
     if options.backing is not None:
-        yield Song(mix, _fitting(options.backing, mix))
+        yield Song(mix, _open_backing(options.backing, mix))
         return
     if options.mode == "auto":
         # What is too short for half a second of singing is no song.
         if levels.n_samples < MIN_SUNG_S * mix.sample_rate_hz:
             yield Song(mix, None)
             return
-        found_db = _accompaniment_db(mix, levels, _separator())
+        found_db = _measure_accompaniment(mix, levels, _separator())
         accompanied = found_db > ACCOMPANIED_DB
         what = "accompaniment found" if accompanied else "no accompaniment found"
         done = "the singing is separated" if accompanied else "all of it is converted"
@@ -151,15 +158,15 @@ def open_song(mix: Source, options: SongOptions, on_event: OnEvent) -> Iterator[
             yield Song(mix, None)
             return
     with tempfile.TemporaryDirectory(prefix="voiceswap-") as folder:
-        yield _separated(mix, levels, Path(folder) / "vocals.w64", on_event)
+        yield _separate(mix, levels, Path(folder) / "vocals.w64", on_event)
 
 
-def accompaniment_db(mix: Source, separator: Separator) -> float:
+def measure_accompaniment(mix: Source, separator: Separator) -> float:
     """How loud what is not voice is against what is, in dB, in excerpts; -99 if pauses are silent, or all is."""
-    return _accompaniment_db(mix, _levels(mix), separator)
+    return _measure_accompaniment(mix, _measure_levels(mix), separator)
 
 
-def _accompaniment_db(mix: Source, levels: _Levels, separator: Separator) -> float:
+def _measure_accompaniment(mix: Source, levels: _Levels, separator: Separator) -> float:
     n_samples = levels.n_samples
     if not n_samples:
         return NO_ACCOMPANIMENT_DB
@@ -171,28 +178,28 @@ def _accompaniment_db(mix: Source, levels: _Levels, separator: Separator) -> flo
     if n_samples <= 2 * half * len(spans):
         spans = [(0, n_samples)]
     voice = rest = 1e-12
-    for part in _excerpts(mix, spans):
+    for part in _read_excerpts(mix, spans):
         excerpt = part - part.mean(axis=0)
-        alone = replace(mix, open=partial(_one_block, excerpt))
-        vocals = np.concatenate(list(_vocals(alone, separator, levels.active_db, roughly=True)))
+        alone = replace(mix, open=partial(_single_block, excerpt))
+        vocals = np.concatenate(list(_separate_vocals(alone, separator, levels.active_db, roughly=True)))
         n = min(len(vocals), len(excerpt))
         voice += float(np.square(vocals[:n], dtype=np.float64).sum())
         rest += float(np.square(excerpt[:n] - vocals[:n], dtype=np.float64).sum())
     return 10 * float(np.log10(rest / voice)) if max(voice, rest) > 1e-9 * n_samples else NO_ACCOMPANIMENT_DB
 
 
-def _levels(mix: Source) -> _Levels:
+def _measure_levels(mix: Source) -> _Levels:
     levels = loudness.Levels(mix.sample_rate_hz, mix.n_channels)
     for block in remove_dc(mix.open(), mix.sample_rate_hz):
         levels.push(block)
     return _Levels(levels.n_samples, levels.finish())
 
 
-def _one_block(samples: Array) -> Iterator[Array]:
+def _single_block(samples: Array) -> Iterator[Array]:
     yield samples
 
 
-def _excerpts(source: Source, spans: list[tuple[int, int]]) -> list[Array]:
+def _read_excerpts(source: Source, spans: list[tuple[int, int]]) -> list[Array]:
     """The samples of each span [first, last), (n, n_channels); they are in order."""
     parts: list[list[Array]] = [[] for _ in spans]
     position = 0
@@ -205,7 +212,7 @@ def _excerpts(source: Source, spans: list[tuple[int, int]]) -> list[Array]:
     return [np.concatenate(held) for held in parts]
 
 
-def _vocals(
+def _separate_vocals(
     mix: Source, separator: Separator, level_db: float, *, roughly: bool = False
 ) -> Generator[Array, None, None]:
     """The singing at the mix's rate, to a sample or two as long as the mix."""
@@ -222,12 +229,12 @@ def _vocals(
     yield back.finish()
 
 
-def _separated(mix: Source, levels: _Levels, path: Path, on_event: OnEvent) -> Song:
+def _separate(mix: Source, levels: _Levels, path: Path, on_event: OnEvent) -> Song:
     kind = AudioInfo(mix.sample_rate_hz, mix.n_channels, "W64", "FLOAT")
     n_samples = levels.n_samples
     n_done, voice_levels = 0, loudness.Levels(mix.sample_rate_hz, mix.n_channels)
     with (
-        closing(_vocals(mix, _separator(), levels.active_db)) as vocals_of_it,
+        closing(_separate_vocals(mix, _separator(), levels.active_db)) as vocals_of_it,
         Writer(path, kind, n_samples=n_samples) as writer,
     ):
         queue = BlockReader(vocals_of_it, mix.n_channels)
@@ -266,7 +273,7 @@ def mute_unsung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
     if song.backing is None:
         return song
     note, close, around = (2 * round(s * frames_per_s / 2) + 1 for s in (NOTE_S, 2 * CONSONANT_S, 2 * BREATH_S))
-    prominent, audible = _loud_enough(song, f0_hz > 0, frames_per_s)
+    prominent, audible = _find_prominent(song, f0_hz > 0, frames_per_s)
     heard = ((f0_hz > 0) & prominent).astype(np.float32)
     notes = maximum_filter1d(minimum_filter1d(heard, note, mode="constant"), note)
     if notes.sum() < MIN_SUNG_S * frames_per_s:
@@ -300,7 +307,7 @@ def mute_unsung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
     return replace(song, voice=voice, backing=backing, sung_s=float(share.sum()) / frames_per_s)
 
 
-def _loud_enough(song: Song, voiced: Array, frames_per_s: float) -> tuple[Array, Array]:
+def _find_prominent(song: Song, voiced: Array, frames_per_s: float) -> tuple[Array, Array]:
     """Where what was separated is as loud as a singer's notes, beside its loud ones and the mix; and as a breath."""
     if song.levels_db is None or not voiced.any():
         return np.ones(len(voiced), bool), np.ones(len(voiced), bool)
@@ -318,7 +325,7 @@ def _loud_enough(song: Song, voiced: Array, frames_per_s: float) -> tuple[Array,
     return prominent, level_db(power[0], NOTE_S) > loud_db + BREATH_DB
 
 
-def _fitting(path: Path, song: Source) -> Callable[[], Iterator[Array]]:
+def _open_backing(path: Path, song: Source) -> Callable[[], Iterator[Array]]:
     kind = probe(path)
     if kind.sample_rate_hz != song.sample_rate_hz or kind.n_channels not in (1, song.n_channels):
         raise AudioError(

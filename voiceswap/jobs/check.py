@@ -16,6 +16,7 @@ from voiceswap.audio.resample import resample
 from voiceswap.audio.source import array_source
 from voiceswap.config import FeatureConfig
 from voiceswap.conversion import songs
+from voiceswap.conversion.songs import measure_accompaniment
 from voiceswap.errors import AudioError, StoppedError, UsageError
 from voiceswap.events import OnEvent, Progress, ignore_events
 from voiceswap.model.base import load_base
@@ -196,7 +197,7 @@ def accompaniment_db(excerpts: Sequence[tuple[Array, int]]) -> float:
     if not parts:
         return songs.NO_ACCOMPANIMENT_DB
     heard = np.concatenate(parts)[: round(MUSIC_S * MUSIC_HZ), None]
-    return songs.accompaniment_db(array_source(heard, MUSIC_HZ), load_separator())
+    return measure_accompaniment(array_source(heard, MUSIC_HZ), load_separator())
 
 
 def second_voice(excerpts: Sequence[tuple[Array, int]]) -> float:
