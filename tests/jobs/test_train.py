@@ -9,9 +9,8 @@ import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.events import Found, Note, Plan, Progress
-from voiceswap.signal import f0 as pitch
 from voiceswap.signal import synthetic
-from voiceswap.training import loop
+from voiceswap.training import loop, voice_training
 from voiceswap.training.learner import DecoderLearner
 
 
@@ -55,7 +54,7 @@ def going_on(events):
 
 def test_a_stopped_training_of_a_ready_voice_goes_on(voice, recordings, use_tiny, home):
     events = []
-    quick = {"timelapse": False, "report": events.append}
+    quick = {"timelapse": False, "on_event": events.append}
     voiceswap.train(recordings, fresh=True, seed=1, stopped=at_step(7, events), **quick)
     events.clear()
     (result,) = voiceswap.train(recordings, seed=1, **quick)
@@ -74,7 +73,7 @@ def test_a_stopped_training_of_a_ready_voice_goes_on(voice, recordings, use_tiny
 
 def test_a_voice_is_trained_further_each_time_by_as_much_again(recordings, use_tiny, home, monkeypatch):
     events = []
-    quick = {"timelapse": False, "report": events.append}
+    quick = {"timelapse": False, "on_event": events.append}
     voiceswap.train(recordings, **quick)
     (first,) = voiceswap.train(recordings, more=True, minutes=10, stopped=at_step(16, events), **quick)
     assert (first.status, first.steps) == ("stopped", 16)
@@ -128,7 +127,7 @@ def test_too_little_speech_is_refused(home, use_tiny):
 
 
 def test_speech_without_any_voice_is_refused_before_the_training(recordings, use_tiny, home, monkeypatch):
-    monkeypatch.setattr(pitch, "measure_f0_range", lambda f0_hz: None)
+    monkeypatch.setattr(voice_training, "measure_f0_range", lambda f0_hz: None)
     with pytest.raises(AudioError, match="speakerA has no voiced sound"):
         voiceswap.train(recordings)
     assert not list(home.rglob("step-*"))

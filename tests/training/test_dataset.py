@@ -34,7 +34,9 @@ def test_pieces_heard_backwards_come_in_their_order_but_lie_elsewhere():
 def test_copies_move_formants_up_and_down_in_turn(monkeypatch):
     ways = []
     monkeypatch.setattr(
-        dataset, "perturbed", lambda said, random, *, up, rooms: ways.append((up, rooms)) or said.samples
+        dataset,
+        "perturb_speech",
+        lambda analysis, random, *, up, rooms: ways.append((up, rooms)) or analysis.samples,
     )
     piece, train = np.zeros(4000, np.float32), TINY.train.model_copy(update={"perturbed_copies": 4})
     assert len(perturbed_copies(piece, TINY.features, train, seed=[1, 2])) == 4

@@ -28,26 +28,39 @@ from voiceswap.signal.f0 import F0Range, estimate_f0, measure_f0_range
 from voiceswap.signal.loudness import remove_dc
 from voiceswap.signal.quality import Quality, QualityMeter
 from voiceswap.training import dataset
-from voiceswap.training.dataset import cut_clips
+from voiceswap.training.dataset import ENOUGH_SPEECH_S, MIN_SPEECH_S, cut_clips
 
 VERDICTS = ("go", "go with care", "no-go")
 CARE, NO_GO = VERDICTS[1:]
 # Recordings are heard in parts, so that a long one takes the memory of a short one.
 PART_S = 20.0
 # What the networks and the pitch tracker listen to: so much of so many parts at most.
-EACH_S, MOST_EXCERPTS, MUSIC_S = 4.0, 40, 24.0
+EXCERPT_S = 4.0
+MAX_EXCERPTS = 40
+MUSIC_S = 24.0
+# The level of excerpts, root mean square, before they are searched for music.
+MUSIC_LEVEL = 0.05
 # The limits, and what they were taken from: docs/measurements.md, "Does check name what is wrong?".
-MIN_SPEECH_S, ENOUGH_SPEECH_S, GOOD_SPEECH_S = 30.0, 180.0, 300.0
+GOOD_SPEECH_S = 300.0
 QUIET_DB = -40.0
-MANY_CLIPPED, MOST_CLIPPED = 0.1, 0.6
-NOISY_DB, DROWNED_DB = 20.0, 12.0
-NARROW_HZ, TELEPHONE_HZ = 7000.0, 4300.0
+MANY_CLIPPED_SHARE = 0.1
+MOST_CLIPPED_SHARE = 0.6
+NOISY_DB = 20.0
+DROWNED_DB = 12.0
+NARROW_HZ = 7000.0
+TELEPHONE_HZ = 4300.0
 ECHOING_S = 0.9
-ACCOMPANIED_DB, TONAL = -18.5, 0.44
-OTHER_COSINE, CLEARLY_OTHER_COSINE, APART = 0.85, 0.72, 6.5
+ACCOMPANIED_DB = -18.5
+TONAL = 0.44
+OTHER_COSINE = 0.85
+CLEARLY_OTHER_COSINE = 0.72
+# The gap between two groups of excerpts, in spreads within them, from which on they are two voices.
+APART_SPREADS = 6.5
 MIN_TO_COMPARE = 6
+MAX_ROUNDS = 30
 # A sound occurs if it takes so many vectors of 20 ms in all.
-UNIT_VECTORS, FEW_UNITS = 2, 0.5
+UNIT_VECTORS = 2
+FEW_UNITS_SHARE = 0.5
 SKIPPED_SHARE = 0.1
 
 
@@ -166,7 +179,7 @@ def check_recordings(
 
 
 class _Excerpts:
-    """The beginnings of parts, at most `MOST_EXCERPTS`, drawn out of however many come.
+    """The beginnings of parts, at most `MAX_EXCERPTS`, drawn out of however many come.
 
     Drawn, since every second or third recording may be another person's; always the same ones of the same recordings.
     """
@@ -177,10 +190,10 @@ class _Excerpts:
         self._random = np.random.default_rng(0)
 
     def add(self, samples: Array, rate: int) -> None:
-        (steady,) = remove_dc([samples[: round(EACH_S * rate)]], rate)
+        (steady,) = remove_dc([samples[: round(EXCERPT_S * rate)]], rate)
         self.kept.append((steady, rate))
         self._lots.append(self._random.random())
-        if len(self.kept) > MOST_EXCERPTS:
+        if len(self.kept) > MAX_EXCERPTS:
             highest = int(np.argmax(self._lots))
             del self.kept[highest], self._lots[highest]
 
@@ -191,7 +204,7 @@ def accompaniment_db(excerpts: Sequence[tuple[Array, int]]) -> float:
     for samples, rate in excerpts:
         level = math.sqrt(float(np.mean(np.square(samples)))) if len(samples) else 0.0
         if level > 0 and n_samples < MUSIC_S * MUSIC_HZ:
-            parts.append(resample(samples * np.float32(0.05 / level), rate, MUSIC_HZ))
+            parts.append(resample(samples * np.float32(MUSIC_LEVEL / level), rate, MUSIC_HZ))
             n_samples += len(parts[-1])
     if not parts:
         return songs.NO_ACCOMPANIMENT_DB
@@ -211,7 +224,7 @@ def second_voice(excerpts: Sequence[tuple[Array, int]]) -> float:
         return math.nan
     of_one = heard @ np.linalg.svd(heard - heard.mean(axis=0), full_matrices=False)[2][0]
     of_one = of_one > np.mean(of_one)
-    for _ in range(30):
+    for _ in range(MAX_ROUNDS):
         if of_one.all() or not of_one.any():
             return math.nan
         one, other = mean_embedding(heard[of_one]), mean_embedding(heard[~of_one])
@@ -222,7 +235,7 @@ def second_voice(excerpts: Sequence[tuple[Array, int]]) -> float:
     along = heard @ (one - other)
     spread = math.sqrt(np.var(along[of_one]) * of_one.mean() + np.var(along[~of_one]) * (~of_one).mean() + 1e-12)
     gap = (along[of_one].mean() - along[~of_one].mean()) / spread
-    return float(one @ other) if gap > APART else math.nan
+    return float(one @ other) if gap > APART_SPREADS else math.nan
 
 
 def f0_range(excerpts: Sequence[tuple[Array, int]]) -> F0Range | None:
@@ -268,14 +281,14 @@ def _concerns(
         return
     if melody is None:
         yield Concern("melody", NO_GO, "hardly any voiced sound", "are these recordings of someone speaking?")
-    if units < FEW_UNITS and sound.speech_s > ENOUGH_SPEECH_S:
+    if units < FEW_UNITS_SHARE and sound.speech_s > ENOUGH_SPEECH_S:
         found = f"only {units:.0%} of the sounds of speech occur"
         yield Concern("sounds", CARE, found, "read different sentences, not the same few")
     if sound.level_db < QUIET_DB:
         found = f"the speech is at {sound.level_db:.0f} dBFS"
         yield Concern("level", CARE, found, "record louder: peaks between -12 and -3 dBFS; turning it up adds noise")
-    if sound.clipped_share > MANY_CLIPPED:
-        verdict = NO_GO if sound.clipped_share > MOST_CLIPPED else CARE
+    if sound.clipped_share > MANY_CLIPPED_SHARE:
+        verdict = NO_GO if sound.clipped_share > MOST_CLIPPED_SHARE else CARE
         found = f"peaks are cut off in {sound.clipped_share:.0%} of what was recorded"
         yield Concern("clipping", verdict, found, "record those again, with peaks between -12 and -3 dBFS")
     music = music_db > ACCOMPANIED_DB and sound.tonality < TONAL
@@ -304,7 +317,7 @@ def _concerns(
     if sound.echo_s > ECHOING_S and sound.snr_db > NOISY_DB:
         found = f"sounds ring on for about {sound.echo_s:.1f} s"
         yield Concern("echo", CARE, found, "record in a room with soft furniture, nearer to the microphone")
-    if alike < (CLEARLY_OTHER_COSINE if sound.clipped_share > MANY_CLIPPED else OTHER_COSINE):
+    if alike < (CLEARLY_OTHER_COSINE if sound.clipped_share > MANY_CLIPPED_SHARE else OTHER_COSINE):
         verdict = NO_GO if alike < CLEARLY_OTHER_COSINE else CARE
         found = f"the recordings fall into two voices (similarity {alike:.2f}; one person has .9 and more)"
         yield Concern("speakers", verdict, found, "keep one person in a folder, recorded in one way")

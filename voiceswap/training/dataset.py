@@ -30,6 +30,9 @@ from voiceswap.storage import atomic
 # Changes whenever the same recording would give other features.
 CACHE_VERSION = 6
 HELD_OUT_EVERY = 10
+# With less speech no voice is trained; with less than enough it is, with a warning.
+MIN_SPEECH_S = 30.0
+ENOUGH_SPEECH_S = 180.0
 MAX_SPEECH_S = 3600.0
 # Long recordings are heard in parts of ten minutes, so that ten hours take the memory of one.
 PART_S = 600.0
