@@ -35,9 +35,9 @@ def test_a_base_knows_the_sounds_that_it_was_made_of(people, home, monkeypatch):
     assert load_base(home / "work" / "base").units.shape == (base.N_UNITS, TINY.encoder.content_dim)
     monkeypatch.setattr(base, "SHIPPED", home / "work" / "base")
     excerpts = [(read_mono(path, 22050, max_s=8.0), 22050) for path in sorted((people / "anna").iterdir())]
-    some, all_of_it = check.units_heard(excerpts[:1]), check.units_heard(excerpts)
+    some, all_of_it = check.measure_units_share(excerpts[:1]), check.measure_units_share(excerpts)
     assert 0 < some < all_of_it <= 1
-    assert check.units_heard([]) == 0
+    assert check.measure_units_share([]) == 0
 
 
 @pytest.mark.parametrize(("durations_s", "heard"), [((0.8, 0.9), "0.0"), ((0.8, 1.2), "1.2")])
