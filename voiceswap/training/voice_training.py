@@ -26,7 +26,7 @@ from voiceswap.scoring.embedding import embed_recordings, embedding_to_card
 from voiceswap.signal.f0 import F0Range, measure_f0_range
 from voiceswap.storage import atomic, paths
 from voiceswap.training import loop
-from voiceswap.training.batches import CropSampler, evaluation_batch
+from voiceswap.training.batches import CropSampler, make_held_out_batch
 from voiceswap.training.dataset import ENOUGH_SPEECH_S, MIN_SPEECH_S, Speech, prepare_speech
 from voiceswap.training.learner import DecoderLearner
 from voiceswap.training.loop import Check, find_run_state, run_training
@@ -219,7 +219,7 @@ class VoiceTraining:
         n_steps = self.config.train.steps
         if prepared.action is Action.REPEAT and prepared.ready is not None:
             n_steps += int(prepared.ready.card["steps"])
-        held_out = evaluation_batch([prepared.speech.held_out], self.config)
+        held_out = make_held_out_batch([prepared.speech.held_out], self.config)
         if held_out is None:
             raise AudioError(f"{self.name} is one unbroken stretch of speech", "give more than one recording")
         start = decoder.start_of_voice(self.base.arrays("decoder"))

@@ -16,7 +16,7 @@ from voiceswap.model.networks import encoder as encoder_network
 from voiceswap.model.runtime import Graph, expected_weights
 from voiceswap.storage import paths
 from voiceswap.training.base.context import COMPONENTS, Context, PartWeights, Start, run_card
-from voiceswap.training.batches import CropSampler, evaluation_batch
+from voiceswap.training.batches import CropSampler, make_held_out_batch
 from voiceswap.training.dataset import Speech, prepare_speech
 from voiceswap.training.learner import DecoderLearner
 
@@ -65,7 +65,7 @@ def make_decoder(context: Context) -> PartWeights | None:
     speech = _prepare_speakers(ContentEncoder(Graph(encoder_model), config), encoder_id, config, context)
     # Who has few clips is learnt from whole: the score is taken on the others.
     training = [s.training if len(s.clips) >= FEW_CLIPS else s.clips for s in speech.values()]
-    held_out = evaluation_batch([s.held_out if len(s.clips) >= FEW_CLIPS else () for s in speech.values()], config)
+    held_out = make_held_out_batch([s.held_out if len(s.clips) >= FEW_CLIPS else () for s in speech.values()], config)
     if held_out is None:
         raise UsageError(f"nobody has {FEW_CLIPS} clips of speech", "the held-out score needs at least one such person")
     config = config.model_copy(update={"decoder": config.decoder.model_copy(update={"n_speakers": len(speech)})})
