@@ -11,8 +11,7 @@ from pathlib import Path
 
 import voiceswap
 from voiceswap.events import Found, Plan
-from voiceswap.jobs import train
-from voiceswap.training import loop, timelapse
+from voiceswap.training import loop, timelapse, voice_training
 from voiceswap.training.learner import DecoderLearner
 
 
@@ -35,7 +34,7 @@ def main(work, minutes, *folders):
     timed(DecoderLearner, "score")
     timed(timelapse.Timelapse, "_kept")
     timed(loop, "_save")
-    timed(train, "write_voice")
+    timed(voice_training, "write_voice")
     for folder in map(Path, folders):
         spent.clear()
         told, found = [], []

@@ -13,11 +13,11 @@ import keras
 import numpy as np
 
 from voiceswap.config import Config
-from voiceswap.jobs.pretrain import START_KIND
 from voiceswap.model.networks import encoder as encoder_network
 from voiceswap.model.networks import hifigan as hifigan_network
 from voiceswap.model.weights import load_arrays, to_arrays
 from voiceswap.storage.folder import write_folder
+from voiceswap.training.base.context import START_KIND
 
 
 def encoder_arrays(whisper, size):

@@ -209,6 +209,43 @@ def voice(home, trained, use_tiny):
     return voiceswap.load("speakerA")
 
 
+@pytest.fixture
+def people(home, spoken, use_tiny, monkeypatch):
+    """A folder of two people; a base that is made of them has tiny networks and is trained for six steps."""
+    from voiceswap.training.base import context, decoder, vocoder
+
+    train = TINY.train.model_copy(update={"steps": 6, "adversary": 0.0})
+    monkeypatch.setattr(context, "DecoderConfig", lambda: TINY.decoder)
+    monkeypatch.setattr(decoder, "BASE_TRAIN", train)
+    monkeypatch.setattr(vocoder, "LOW_RANK_TRAIN", train.model_copy(update={"crop_frames": 40, "batch": 2}))
+    monkeypatch.setattr(vocoder, "EXAMPLE_FRAMES", 60)
+    for name in ("anna", "bert"):
+        shutil.copytree(spoken, home / "people" / name)
+    return home / "people"
+
+
+def run_pretrain(people, out, **options):
+    """A pretraining's result, and the notes that it gave."""
+    from voiceswap.events import Note
+    from voiceswap.jobs.pretrain import pretrain
+
+    events = []
+    result = pretrain(people, out=out, **{"on_event": events.append} | options)
+    return result, [event.text for event in events if isinstance(event, Note)]
+
+
+def stopped_at(stage, step):
+    """Options of a job that someone stops there."""
+    from voiceswap.events import Progress
+
+    seen = []
+
+    def listen(event):
+        seen.append(isinstance(event, Progress) and (event.stage, event.step) == (stage, step))
+
+    return {"on_event": listen, "stopped": lambda: any(seen)}
+
+
 @pytest.fixture(scope="session")
 def mother(tiny_base, tmp_path_factory):
     """Starts commands, with the tiny base, in processes of their own: forks.Mother."""

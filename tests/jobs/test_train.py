@@ -9,9 +9,8 @@ import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.events import Found, Note, Plan, Progress
-from voiceswap.signal import f0 as pitch
 from voiceswap.signal import synthetic
-from voiceswap.training import loop
+from voiceswap.training import loop, voice_training
 from voiceswap.training.learner import DecoderLearner
 
 
@@ -128,7 +127,7 @@ def test_too_little_speech_is_refused(home, use_tiny):
 
 
 def test_speech_without_any_voice_is_refused_before_the_training(recordings, use_tiny, home, monkeypatch):
-    monkeypatch.setattr(pitch, "measure_f0_range", lambda f0_hz: None)
+    monkeypatch.setattr(voice_training, "measure_f0_range", lambda f0_hz: None)
     with pytest.raises(AudioError, match="speakerA has no voiced sound"):
         voiceswap.train(recordings)
     assert not list(home.rglob("step-*"))

@@ -27,11 +27,11 @@ from voiceswap.training.learner import DecoderLearner
 SLOW = """
 import time
 from voiceswap.training import learner
-step = learner.Learner.step
+step = learner.DecoderLearner.step
 def slow(*arguments):
     time.sleep({})
     return step(*arguments)
-learner.Learner.step = slow
+learner.DecoderLearner.step = slow
 """
 
 

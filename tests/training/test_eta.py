@@ -58,11 +58,11 @@ def told_and_true(clock, tmp_path, monkeypatch, *, save_s=0.0, watch_s=0.0, minu
 
     monkeypatch.setattr(loop.folder, "write_folder", slow_write)
     learner = Slow(clock, **options)
-    crops = types.SimpleNamespace(batch=lambda step: None)
+    batches = types.SimpleNamespace(batch=lambda step: None)
     n_steps = learner.config.train.steps
-    job = loop.Run("a", learner, crops, None, tmp_path, {}, n_steps, minutes, watch, rehearse)
+    run = loop.Run("a", learner, batches, None, tmp_path, {}, n_steps, minutes, watch, rehearse)
     events = []
-    outcome = run_training(job, lambda event: events.append((clock.now, event)))
+    outcome = run_training(run, lambda event: events.append((clock.now, event)))
     (plan,) = ((now, event) for now, event in events if isinstance(event, Plan))
     assert outcome.finished and outcome.state.step == outcome.state.n_steps
     left = [(event.left_s, clock.now - now) for now, event in events if isinstance(event, Progress)]

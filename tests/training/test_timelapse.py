@@ -1,6 +1,5 @@
-"""What is kept of a training as it goes: the timelapse, its metrics, TensorBoard's files; and that it changes nothing."""
+"""What is kept of a training as it goes: the timelapse, its metrics; and that it changes nothing."""
 
-import importlib.util
 import json
 import math
 import shutil
@@ -11,11 +10,9 @@ import pytest
 import voiceswap
 from conftest import TINY, save
 from voiceswap.audio.read import probe, read_mono, read_tags
-from voiceswap.errors import UsageError
 from voiceswap.events import Note, Progress
 from voiceswap.signal import synthetic
 from voiceswap.training import loop, timelapse
-from voiceswap.training import tensorboard as board
 from voiceswap.training.timelapse import find_sentence, list_frames
 
 F = TINY.features
@@ -176,7 +173,7 @@ def test_a_training_that_no_longer_gets_better_says_so(recordings, use_tiny, hom
     from voiceswap.training.learner import DecoderLearner
 
     monkeypatch.setattr(DecoderLearner, "score", lambda self, batch: 1.0)
-    monkeypatch.setattr("voiceswap.jobs.train.decoder.single_speaker", patient(1))
+    monkeypatch.setattr("voiceswap.model.decoder.single_speaker", patient(1))
     events = []
     (result,) = voiceswap.train(recordings, on_event=events.append)
     assert (result.steps, result.best_step) == (4, 0)
@@ -192,27 +189,3 @@ def patient(patience):
         return made.model_copy(update={"train": made.train.model_copy(update={"patience": patience})})
 
     return single
-
-
-def test_tensorboard_gets_curves_sound_and_pictures(recordings, use_tiny, home, monkeypatch):
-    pytest.importorskip("tensorboard", reason="TensorBoard is not installed: pip install voiceswap[tensorboard]")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    monkeypatch.setattr(timelapse, "MAX_SHARE", math.inf)
-    (result,) = voiceswap.train(recordings, tensorboard=True)
-    events = EventAccumulator(str(home / "voices" / ".runs" / "speakerA" / "tensorboard"), {"tensors": 0}).Reload()
-    written = {tag: [event.step for event in events.Tensors(tag)] for tag in events.Tags()["tensors"]}
-    assert written["held-out error"] == [0, 4, 8, 12] and written["loss"] == [4, 8, 12]
-    assert (
-        written["timelapse/sound"] == written["timelapse/spectrogram"] == [step for step, _ in frames(home / "voices")]
-    )
-    (without,) = voiceswap.train(recordings, voices=home / "without")
-    assert weights(result.path) == weights(without.path)
-
-
-def test_tensorboard_that_is_missing_is_one_clear_line(recordings, use_tiny, home, monkeypatch):
-    found = importlib.util.find_spec
-    monkeypatch.setattr(board, "find_spec", lambda name: None if name == "tensorboard" else found(name))
-    with pytest.raises(UsageError, match="TensorBoard is not installed") as caught:
-        voiceswap.train(recordings, tensorboard=True)
-    assert caught.value.hint == 'pip install "voiceswap[tensorboard]"' and not (home / "voices").exists()

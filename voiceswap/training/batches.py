@@ -14,9 +14,11 @@ from voiceswap.signal import features
 from voiceswap.signal.f0 import interpolate_f0
 from voiceswap.training.dataset import Clip
 
-# Speakers with little are seen more often than their share, those with much less often.
-BALANCE = 0.6
+# Speakers with little speech are seen more often than their share, those with much less often: by this power of it.
+BALANCE_POWER = 0.6
 BALANCE_MAX_S = 600.0
+# So many crops at most are judged on.
+MAX_HELD_OUT_CROPS = 96
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Batch:
         content: Shape (batch, n_frames, content_dim), float32.
         conditions: Shape (batch, n_frames, 3 + n_mels), float32.
         speaker: Shape (batch,), int32.
-        mel: Shape (batch, n_frames, n_mels), float32: what is wanted.
+        mel: Shape (batch, n_frames, n_mels), float32: the target.
         weight: Shape (batch, n_frames, 1), float32: 0 past a clip's end.
     """
 
@@ -47,25 +49,29 @@ class CropSampler:
     """Draws crops from speakers' clips."""
 
     def __init__(self, speakers: Sequence[Sequence[Clip]], config: Config, seed: int) -> None:
-        self._speakers, self._config, self._seed = speakers, config, seed
-        self._clip_shares = [_shares([len(c.mel) for c in clips], 1.0, np.inf) for clips in speakers]
-        longest = BALANCE_MAX_S * config.features.frames_per_s
-        self._speaker_shares = _shares([sum(len(c.mel) for c in clips) for clips in speakers], BALANCE, longest)
+        self._speakers = speakers
+        self._config = config
+        self._seed = seed
+        self._clip_shares = [_compute_shares([len(c.mel) for c in clips], 1.0, np.inf) for clips in speakers]
+        max_frames = BALANCE_MAX_S * config.features.frames_per_s
+        self._speaker_shares = _compute_shares(
+            [sum(len(c.mel) for c in clips) for clips in speakers], BALANCE_POWER, max_frames
+        )
 
     def batch(self, step: int) -> Batch:
         """The batch of one step, with noise on its content."""
         random = np.random.default_rng([self._seed, step])
-        crops = [crop(*drawn, self._config) for drawn in self._drawn(random)]
+        crops = [crop(*place, self._config) for place in self._draw_crops(random)]
         batch = stack_batches(crops)
         noise = random.normal(0.0, self._config.train.content_noise, batch.content.shape).astype(np.float32)
         return Batch(batch.content + noise, batch.conditions, batch.speaker, batch.mel, batch.weight)
 
     def sources(self, step: int) -> list[Path]:
         """The recordings that the batch of one step is drawn from, sorted."""
-        drawn = self._drawn(np.random.default_rng([self._seed, step]))
-        return sorted({clip.source for clip, *_ in drawn})
+        places = self._draw_crops(np.random.default_rng([self._seed, step]))
+        return sorted({clip.source for clip, *_ in places})
 
-    def _drawn(self, random: np.random.Generator) -> list[tuple[Clip, int, int, int]]:
+    def _draw_crops(self, random: np.random.Generator) -> list[tuple[Clip, int, int, int]]:
         """Clip, copy, first frame and speaker of each crop."""
         t = self._config.train
         places = []
@@ -80,13 +86,15 @@ class CropSampler:
         return places
 
 
-def evaluation_batch(speakers: Sequence[Sequence[Clip]], config: Config, most: int = 96) -> Batch | None:
+def make_held_out_batch(
+    speakers: Sequence[Sequence[Clip]], config: Config, max_crops: int = MAX_HELD_OUT_CROPS
+) -> Batch | None:
     """The held-out clips as one batch, plain and perturbed content in turn; None without any.
 
     Args:
         speakers: Held-out clips of each speaker.
         config: Crop length.
-        most: At most so many crops, evenly picked.
+        max_crops: At most so many crops, evenly picked.
 
     Returns:
         The batch, without noise.
@@ -100,7 +108,7 @@ def evaluation_batch(speakers: Sequence[Sequence[Clip]], config: Config, most: i
     ]
     if not places:
         return None
-    chosen = [places[i] for i in np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).astype(int))]
+    chosen = [places[i] for i in np.unique(np.linspace(0, len(places) - 1, min(max_crops, len(places))).astype(int))]
     return stack_batches(
         [crop(clip, k % len(clip.contents), first, speaker, config) for k, (clip, first, speaker) in enumerate(chosen)]
     )
@@ -133,6 +141,6 @@ def stack_batches(crops: Sequence[Batch]) -> Batch:
     return Batch(*(np.concatenate([getattr(c, name) for c in crops]) for name in fields))
 
 
-def _shares(lengths: Sequence[int], power: float, most: float) -> Array:
-    weights = np.minimum(np.asarray(lengths, dtype=float), most) ** power
+def _compute_shares(lengths: Sequence[int], power: float, max_length: float) -> Array:
+    weights = np.minimum(np.asarray(lengths, dtype=float), max_length) ** power
     return np.asarray(weights / weights.sum())

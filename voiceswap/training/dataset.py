@@ -30,6 +30,9 @@ from voiceswap.storage import atomic
 # Changes whenever the same recording would give other features.
 CACHE_VERSION = 6
 HELD_OUT_EVERY = 10
+# With less speech no voice is trained; with less than enough it is, with a warning.
+MIN_SPEECH_S = 30.0
+ENOUGH_SPEECH_S = 180.0
 MAX_SPEECH_S = 3600.0
 # Long recordings are heard in parts of ten minutes, so that ten hours take the memory of one.
 PART_S = 600.0
@@ -54,7 +57,16 @@ class Clip:
 
 @dataclass(frozen=True)
 class Speech:
-    """One person's clips, and what was found on the way."""
+    """One person's clips, and what the reading of their recordings came to.
+
+    Attributes:
+        clips: In the order of the recordings.
+        n_files: How many recordings there are.
+        skipped: Those that cannot be used, each with the reason.
+        speech_s: Seconds of speech in the clips.
+        total_s: Seconds that were read, pauses and all.
+        data_sha256: Names these very recordings, in whatever order.
+    """
 
     clips: tuple[Clip, ...]
     n_files: int
@@ -66,14 +78,14 @@ class Speech:
     @property
     def training(self) -> tuple[Clip, ...]:
         """The clips to learn from."""
-        return tuple(c for i, c in enumerate(self.clips) if not self._kept_apart(i))
+        return tuple(c for i, c in enumerate(self.clips) if not self._is_held_out(i))
 
     @property
     def held_out(self) -> tuple[Clip, ...]:
         """The tenth that is kept apart to judge by."""
-        return tuple(c for i, c in enumerate(self.clips) if self._kept_apart(i))
+        return tuple(c for i, c in enumerate(self.clips) if self._is_held_out(i))
 
-    def _kept_apart(self, i: int) -> bool:
+    def _is_held_out(self, i: int) -> bool:
         # Few clips: the last one; else every tenth, spread over the recordings.
         every = min(HELD_OUT_EVERY, len(self.clips))
         return i % every == every - 1 and len(self.clips) > 1
@@ -91,7 +103,7 @@ def prepare_speech(
     """Features of one person's recordings, out of the cache where these very recordings were seen before.
 
     Args:
-        name: Who, for the report.
+        name: Who, for the events.
         files: Recordings; those that cannot be read are skipped with their reason.
         encoder: The content encoder.
         encoder_id: What names the encoder's weights in the cache.
@@ -105,7 +117,7 @@ def prepare_speech(
     Raises:
         WriteError: The cache cannot be written.
     """
-    digests = {path: _digest(path) for path in files}
+    digests = {path: _hash_file(path) for path in files}
     fingerprint = {
         "version": CACHE_VERSION,
         "features": config.features.model_dump(mode="json"),
@@ -116,7 +128,7 @@ def prepare_speech(
     }
     data_sha256 = hashlib.sha256(json.dumps(sorted(digests.values())).encode()).hexdigest()
     entry = cache / f"{hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()}.safetensors"
-    arrays = _cached(entry)
+    arrays = _load_cached(entry)
     if arrays is None:
         atomic.make_folder(cache)
         atomic.sweep(cache)
@@ -135,7 +147,7 @@ def prepare_speech(
     )
 
 
-def _digest(path: Path) -> str:
+def _hash_file(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -143,7 +155,7 @@ def _digest(path: Path) -> str:
         return f"unreadable: {error.strerror}"
 
 
-def _cached(entry: Path) -> dict[str, Array] | None:
+def _load_cached(entry: Path) -> dict[str, Array] | None:
     try:
         return load(entry.read_bytes())
     except (OSError, SafetensorError):
@@ -153,24 +165,27 @@ def _cached(entry: Path) -> dict[str, Array] | None:
 def _extract(
     name: str, files: Sequence[Path], encoder: ContentEncoder, config: Config, on_event: OnEvent
 ) -> tuple[dict[str, Array], dict[str, str]]:
-    found = _Extraction(config)
+    extraction = _Extraction(config)
     reasons: dict[str, str] = {}
     for i, path in enumerate(files):
         on_event(Progress(name, "reading", i, len(files)))
         try:
-            if not found.add(path, i):
+            if not extraction.add(path, i):
                 reasons[str(i)] = "no speech found"
         except (AudioError, UsageError) as error:
             reasons[str(i)] = error.message
-        if found.speech_s > MAX_SPEECH_S:
+        if extraction.speech_s > MAX_SPEECH_S:
             on_event(Note(f"{name}: only the first {MAX_SPEECH_S / 60:.0f} minutes of speech are used", warning=True))
             break
     contents = []
-    for copy, mels in enumerate(found.encoder_mels):
-        on_event(Progress(name, "listening", copy, len(found.encoder_mels)))
+    for copy, mels in enumerate(extraction.encoder_mels):
+        on_event(Progress(name, "listening", copy, len(extraction.encoder_mels)))
         contents.append(encode_clips(encoder, mels, backwards=copy % 2 == 1))
-    arrays: dict[str, Array] = {"total_s": np.array([found.total_s]), "sources": np.array(found.sources, np.int64)}
-    for j, (mel, f0) in enumerate(zip(found.mels, found.f0s, strict=True)):
+    arrays: dict[str, Array] = {
+        "total_s": np.array([extraction.total_s]),
+        "sources": np.array(extraction.sources, np.int64),
+    }
+    for j, (mel, f0) in enumerate(zip(extraction.mels, extraction.f0s, strict=True)):
         arrays[f"mel_{j}"], arrays[f"f0_{j}"] = mel, f0
         for copy, of_copy in enumerate(contents):
             arrays[f"content_{j}_{copy}"] = np.ascontiguousarray(of_copy[j].astype(np.float16))
@@ -209,9 +224,9 @@ class _Extraction:
                 self.mels.append(features.decoder_mel(piece, f).astype(np.float16))
                 self.f0s.append(estimate_f0(piece, f))
                 self.sources.append(index)
-                copies = perturbed_copies(piece, f, self._train, seed=[index, n_clips])
-                for mels, said in zip(self.encoder_mels, [piece, *copies], strict=True):
-                    mels.append(encoder_mel(said, f))
+                copies = perturb_copies(piece, f, self._train, seed=[index, n_clips])
+                for mels, samples_of_copy in zip(self.encoder_mels, [piece, *copies], strict=True):
+                    mels.append(encoder_mel(samples_of_copy, f))
                 n_clips += 1
             if self.speech_s > MAX_SPEECH_S:
                 break
@@ -257,7 +272,7 @@ def encode_clips(encoder: ContentEncoder, mels: Sequence[Array], *, backwards: b
     return encoder.encode_pieces(mels[::-1])[::-1] if backwards else encoder.encode_pieces(mels)
 
 
-def perturbed_copies(piece: Array, config: FeatureConfig, train: TrainConfig, seed: list[int]) -> list[Array]:
+def perturb_copies(piece: Array, config: FeatureConfig, train: TrainConfig, seed: list[int]) -> list[Array]:
     """Perturbed copies of one clip: formants up and down in turn.
 
     Args:
@@ -271,10 +286,10 @@ def perturbed_copies(piece: Array, config: FeatureConfig, train: TrainConfig, se
     """
     if not train.perturbed_copies:
         return []
-    said = analyse_world(piece, config)
+    analysis = analyse_world(piece, config)
     return [
         perturb_speech(
-            said,
+            analysis,
             np.random.default_rng([*seed, copy]),
             up=(sum(seed) + copy) % 2 == 1,
             rooms=train.perturbed_rooms,

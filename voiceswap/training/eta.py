@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 # The first steps build the graph and warm up; the next ones tell how long a step takes.
-WARM_STEPS, TIMED_STEPS = 3, 6
+WARM_STEPS = 3
+TIMED_STEPS = 6
 
 
 class Eta:
@@ -30,7 +31,7 @@ class Eta:
     def in_all_s(self) -> float:
         """Seconds a step, its share of checks and checkpoints included; nan as long as that cannot be told."""
         each_s = self.step_s + _mean(self._checks_s, self._n_checks) / self._check_every
-        return each_s + self._saving_s(each_s)
+        return each_s + self._estimate_saving_s(each_s)
 
     @property
     def is_known(self) -> bool:
@@ -40,25 +41,25 @@ class Eta:
     def left_s(self, n_steps: int, n_checks: int) -> float:
         """Seconds that so many steps and checks will take, with the checkpoints between them."""
         busy_s = n_steps * self.step_s + n_checks * _mean(self._checks_s, self._n_checks)
-        return busy_s + self._saving_s(busy_s)
+        return busy_s + self._estimate_saving_s(busy_s)
 
-    def stepped(self, seconds: float) -> None:
-        """A step took so long."""
+    def add_step(self, seconds: float) -> None:
+        """Take in what a step took."""
         self._n_steps += 1
         if self._n_steps > WARM_STEPS:
             self._steps_s += seconds
 
-    def checked(self, seconds: float) -> None:
-        """A check took so long, with all that came with it."""
+    def add_check(self, seconds: float) -> None:
+        """Take in what a check took, with all that came with it."""
         self._n_checks += 1
         self._checks_s += seconds
 
-    def saved(self, seconds: float) -> None:
-        """A checkpoint took so long."""
+    def add_save(self, seconds: float) -> None:
+        """Take in what a checkpoint took."""
         self._n_saves += 1
         self._saves_s += seconds
 
-    def _saving_s(self, busy_s: float) -> float:
+    def _estimate_saving_s(self, busy_s: float) -> float:
         # There is at most one checkpoint a step, whatever the setting.
         every_s = max(self._save_every_s, self.step_s)
         return busy_s * _mean(self._saves_s, self._n_saves) / every_s if every_s > 0 else 0.0

@@ -20,7 +20,8 @@ from voiceswap.training.batches import Batch
 
 # Least-squares GAN with feature matching (Mao et al., 2017; Larsen et al., 2016), at the prototype's weights.
 FEATURE_MATCHING = 2.0
-LAST_RATE = 0.05
+# The share of the learning rate that the last step has.
+LAST_RATE_SHARE = 0.05
 
 
 class Resumable(ABC):
@@ -49,7 +50,7 @@ class Resumable(ABC):
 
 
 class DecoderLearner(Resumable):
-    """A decoder, its adversary if the settings ask for one, and their optimisers."""
+    """A decoder, its discriminator if the settings ask for one (`adversary`), and their optimisers."""
 
     def __init__(self, config: Config, start: Arrays | None, seed: int) -> None:
         keras.utils.set_random_seed(seed)
@@ -58,7 +59,7 @@ class DecoderLearner(Resumable):
         if start is not None:
             load_arrays(self.model, start)
         t = config.train
-        self._critic = discriminator.build(config) if t.adversary else None
+        self._discriminator = discriminator.build(config) if t.adversary else None
         self._optimiser = keras.optimizers.AdamW(
             t.learning_rate,
             weight_decay=t.weight_decay,
@@ -67,11 +68,11 @@ class DecoderLearner(Resumable):
             global_clipnorm=1.0,
         )
         self._optimiser.build(self.model.trainable_variables)
-        if self._critic is not None:
-            self._critic_optimiser = keras.optimizers.AdamW(t.adversary_learning_rate, beta_1=0.5, beta_2=0.9)
-            self._critic_optimiser.build(self._critic.trainable_variables)
-        self._plain_step = tf.function(self._step_without_critic)
-        self._full_step = tf.function(self._step_with_critic)
+        if self._discriminator is not None:
+            self._discriminator_optimiser = keras.optimizers.AdamW(t.adversary_learning_rate, beta_1=0.5, beta_2=0.9)
+            self._discriminator_optimiser.build(self._discriminator.trainable_variables)
+        self._plain_step = tf.function(self._step_without_discriminator)
+        self._full_step = tf.function(self._step_with_discriminator)
 
     def step(self, batch: Batch, step: int, n_steps: int) -> float:
         """Learn from one batch.
@@ -88,17 +89,17 @@ class DecoderLearner(Resumable):
         rate = learning_rate_share(t, step, n_steps)
         self._optimiser.learning_rate.assign(t.learning_rate * rate)
         tensors = [tf.convert_to_tensor(x) for x in (*batch.inputs, batch.mel, batch.weight)]
-        if self._critic is None:
+        if self._discriminator is None:
             return float(self._plain_step(*tensors))
-        self._critic_optimiser.learning_rate.assign(t.adversary_learning_rate * rate)
-        # The critic first learns alone: early verdicts would be noise.
+        self._discriminator_optimiser.learning_rate.assign(t.adversary_learning_rate * rate)
+        # The discriminator first learns alone: early verdicts would be noise.
         return float(self._full_step(*tensors, tf.constant(t.adversary if step >= t.adversary_from_step else 0.0)))
 
     def score(self, batch: Batch) -> float:
         """How far the mel of held-out crops is from what it should be: its error, and the detail that it lacks.
 
-        The error alone prefers the mean of all that could be said: it rises while the critic wipes the blur away that
-        everybody hears. So the mean step from frame to frame and from band to band counts too, by as much as it
+        The error alone prefers the mean of all that could be said: it rises while the discriminator wipes the blur away
+        that everybody hears. So the mean step from frame to frame and from band to band counts too, by as much as it
         differs from that of the recording (docs/measurements.md).
 
         Args:
@@ -109,76 +110,80 @@ class DecoderLearner(Resumable):
         """
         size = self.config.train.batch
         parts = [slice(first, first + size) for first in range(0, len(batch.mel), size)]
-        made = np.concatenate([self.model.predict_on_batch([x[part] for x in batch.inputs]) for part in parts])
-        error = np.abs(made - batch.mel).mean(-1, keepdims=True)
-        lacking = _detail(made, batch.weight) - _detail(batch.mel, batch.weight)
-        return float((error * batch.weight).sum() / batch.weight.sum() + np.abs(lacking).sum())
+        mel = np.concatenate([self.model.predict_on_batch([x[part] for x in batch.inputs]) for part in parts])
+        error = np.abs(mel - batch.mel).mean(-1, keepdims=True)
+        missing_detail = _measure_detail(mel, batch.weight) - _measure_detail(batch.mel, batch.weight)
+        return float((error * batch.weight).sum() / batch.weight.sum() + np.abs(missing_detail).sum())
 
     def weights(self) -> Arrays:
         """The decoder's weights, float32."""
         return to_arrays(self.model, "float32")
 
     def groups(self) -> dict[str, Any]:
-        """Weights, critic, both optimisers."""
+        """Weights, discriminator, both optimisers; the names are those in checkpoints."""
         groups = {"decoder": self.model.weights, "optimiser": self._optimiser.variables}
-        if self._critic is not None:
-            groups |= {"critic": self._critic.weights, "critic_optimiser": self._critic_optimiser.variables}
+        if self._discriminator is not None:
+            groups |= {
+                "critic": self._discriminator.weights,
+                "critic_optimiser": self._discriminator_optimiser.variables,
+            }
         return groups
 
-    def _step_without_critic(self, content: Any, conditions: Any, speaker: Any, mel: Any, weight: Any) -> Any:
+    def _step_without_discriminator(self, content: Any, conditions: Any, speaker: Any, mel: Any, weight: Any) -> Any:
         with tf.GradientTape() as tape:
-            made = self.model([content, conditions, speaker], training=True)
-            error = _error(made, mel, weight)
+            decoded = self.model([content, conditions, speaker], training=True)
+            error = _mean_error(decoded, mel, weight)
         variables = self.model.trainable_variables
         gradients = tape.gradient(error, variables)
         self._optimiser.apply(gradients, variables)
-        return _if_finite(gradients, error)
+        return _check_finite(gradients, error)
 
-    def _step_with_critic(
+    def _step_with_discriminator(
         self, content: Any, conditions: Any, speaker: Any, mel: Any, weight: Any, strength: Any
     ) -> Any:
-        critic = self._critic
-        assert critic is not None
-        # One way through the critic serves both: it judges as it was before this step.
+        discriminator = self._discriminator
+        assert discriminator is not None
+        # One way through the discriminator serves both: it judges as it was before this step.
         with tf.GradientTape(persistent=True) as tape:
-            made = self.model([content, conditions, speaker], training=True)
+            decoded = self.model([content, conditions, speaker], training=True)
             # What lies past a clip's end is nobody's fault.
-            shown = made * weight + mel * (1 - weight)
-            real_verdict, *real_activations = critic(mel, training=True)
-            verdict, *made_activations = critic(shown, training=True)
-            critic_loss = ops.mean((real_verdict - 1) ** 2) + ops.mean(verdict**2)
+            judged = decoded * weight + mel * (1 - weight)
+            real_verdict, *real_activations = discriminator(mel, training=True)
+            verdict, *decoded_activations = discriminator(judged, training=True)
+            discriminator_loss = ops.mean((real_verdict - 1) ** 2) + ops.mean(verdict**2)
             matching = sum(
                 ops.mean(ops.abs(ours - ops.stop_gradient(theirs)))
-                for ours, theirs in zip(made_activations, real_activations, strict=True)
+                for ours, theirs in zip(decoded_activations, real_activations, strict=True)
             )
-            error = _error(made, mel, weight)
+            error = _mean_error(decoded, mel, weight)
             loss = error + strength * (ops.mean((verdict - 1) ** 2) + FEATURE_MATCHING * matching)
-        variables, critic_variables = self.model.trainable_variables, critic.trainable_variables
+        variables = self.model.trainable_variables
+        discriminator_variables = discriminator.trainable_variables
         gradients = tape.gradient(loss, variables)
-        critic_gradients = tape.gradient(critic_loss, critic_variables)
+        discriminator_gradients = tape.gradient(discriminator_loss, discriminator_variables)
         self._optimiser.apply(gradients, variables)
-        self._critic_optimiser.apply(critic_gradients, critic_variables)
-        return _if_finite([*gradients, *critic_gradients], error)
+        self._discriminator_optimiser.apply(discriminator_gradients, discriminator_variables)
+        return _check_finite([*gradients, *discriminator_gradients], error)
 
 
 def learning_rate_share(settings: TrainConfig, step: int, n_steps: int) -> float:
     """The share of the learning rate in a step, counted from 0: up in a line, then down along a cosine."""
-    fall = LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / n_steps)))
+    fall = LAST_RATE_SHARE + (1 - LAST_RATE_SHARE) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / n_steps)))
     return min(1.0, (step + 1) / settings.warmup_steps) * fall
 
 
-def _detail(mel: Array, weight: Array) -> Array:
+def _measure_detail(mel: Array, weight: Array) -> Array:
     """The mean step from frame to frame, and from band to band, of `(batch, n_frames, n_mels)`: (2,)."""
     in_time = (np.abs(np.diff(mel, axis=1)) * weight[:, 1:]).sum() / (weight[:, 1:].sum() * mel.shape[2])
     in_bands = (np.abs(np.diff(mel, axis=2)) * weight).sum() / (weight.sum() * (mel.shape[2] - 1))
     return np.array([in_time, in_bands])
 
 
-def _error(made: Array, mel: Array, weight: Array) -> Any:
-    return ops.sum(ops.mean(ops.abs(made - mel), axis=-1, keepdims=True) * weight) / ops.sum(weight)
+def _mean_error(decoded: Array, mel: Array, weight: Array) -> Any:
+    return ops.sum(ops.mean(ops.abs(decoded - mel), axis=-1, keepdims=True) * weight) / ops.sum(weight)
 
 
-def _if_finite(gradients: Any, error: Any) -> Any:
+def _check_finite(gradients: Any, error: Any) -> Any:
     """The error, or the size of gradients that are not finite: the weights are broken then, though the error is not."""
     size = tf.linalg.global_norm(gradients)
     return tf.where(tf.math.is_finite(size), error, size)

@@ -6,15 +6,18 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from voiceswap.arrays import Arrays
+from voiceswap.audio.prefetch import prefetch
 from voiceswap.config import Config, TrainConfig
-from voiceswap.errors import ModelError, UsageError, VoiceswapError
+from voiceswap.errors import ModelError, VoiceswapError
 from voiceswap.events import Note, OnEvent, Plan, Progress
 from voiceswap.storage import atomic, folder
 from voiceswap.storage.folder import find_latest
@@ -24,7 +27,6 @@ from voiceswap.version import __version__
 METRICS = "metrics.jsonl"
 CHECKPOINT_KIND = "checkpoint"
 CHECKPOINT_MAX_BYTES = 2 << 30
-MAX_MINUTES = 10_000
 # A score must fall by this share to count as better: less is noise.
 BETTER = 0.0005
 
@@ -119,11 +121,11 @@ class Batches(Protocol):
 Watch = Callable[[Check, Arrays], None]
 
 
-def _unwatched(found: Check, weights: Arrays) -> None:
+def _ignore_check(check: Check, weights: Arrays) -> None:
     """The watch of a run that nobody watches."""
 
 
-def _unrehearsed() -> None:
+def _skip_rehearsal() -> None:
     """The rehearsal of a run that nobody watches."""
 
 
@@ -132,9 +134,9 @@ class Run:
     """What is trained on what, and where its checkpoints lie.
 
     Attributes:
-        name: For the report.
+        name: For the events.
         learner: What learns.
-        crops: Gives the batch of each step.
+        batches: Gives the batch of each step; asked in a thread of its own, while the step before it runs.
         held_out: What the score is taken on.
         folder: Holds the checkpoints; a run found there goes on if it has the same identity.
         identity: What makes two runs the same: settings, data, base.
@@ -148,32 +150,23 @@ class Run:
 
     name: str
     learner: Learns
-    crops: Batches
+    batches: Batches
     held_out: Any
     folder: Path
     identity: dict[str, object]
     n_steps: int
     minutes: float | None = None
-    watch: Watch = _unwatched
-    rehearse: Callable[[], None] = _unrehearsed
+    watch: Watch = _ignore_check
+    rehearse: Callable[[], None] = _skip_rehearsal
     more: bool = False
     begin_anew: str = "begin anew with --fresh"
 
 
-def check_minutes(minutes: float | None) -> None:
-    """Raise UsageError for a time that no training can be given."""
-    if minutes is not None and not 0 < minutes <= MAX_MINUTES:
-        raise UsageError(
-            f"minutes is {minutes}, wanted more than 0 and at most {MAX_MINUTES}",
-            "leave it out: training ends by itself",
-        )
-
-
-def run_training(job: Run, on_event: OnEvent, stopped: Callable[[], bool] = lambda: False) -> Outcome:
+def run_training(run: Run, on_event: OnEvent, stopped: Callable[[], bool] = lambda: False) -> Outcome:
     """Train until the held-out score no longer falls, the steps are done, the time is over, or someone stops it.
 
     Args:
-        job: What to train.
+        run: What to train.
         on_event: Told of the plan and the progress.
         stopped: Asked after each step; True ends the run with a checkpoint.
 
@@ -186,133 +179,142 @@ def run_training(job: Run, on_event: OnEvent, stopped: Callable[[], bool] = lamb
         VoiceswapError: The loss, its gradient or the weights are not finite any more; names the recordings of that
             step; the last good checkpoint is kept.
     """
-    t = job.learner.config.train
-    atomic.make_folder(job.folder)
-    state, best = _resumed(job, on_event) or _begun(job, on_event)
-    crops_s = t.crop_frames * t.batch / job.learner.config.features.frames_per_s
-    pace, losses = Eta(t.evaluate_every, t.checkpoint_every_s), list[float]()
-    began = saved = last = time.monotonic()
-    before_s = state.trained_s
-    while not state.ended(t):
-        before_step = time.monotonic()
-        losses.append(job.learner.step(job.crops.batch(state.step), state.step, state.n_steps))
-        if not math.isfinite(losses[-1]):
-            raise _broke_down(job, state.step, f"its loss or gradient is {losses[-1]}")
-        now = time.monotonic()
-        pace.stepped(now - before_step)
-        state = replace(state, step=state.step + 1, trained_s=before_s + now - began)
-        if pace.is_known:
-            # The check before the first step built what later ones use again: what one takes shows only now.
-            job.learner.score(job.held_out)
-            job.rehearse()
-            pace.checked(time.monotonic() - now)
-            state = _fitted(state, pace, job)
-            on_event(Plan(job.name, state.n_steps, _left_s(state, pace, job)))
-        if state.step % t.evaluate_every == 0 or state.step == state.n_steps:
-            before_check = time.monotonic()
-            score = job.learner.score(job.held_out)
-            state = replace(state, last_score=score, trained_s=before_s + time.monotonic() - began)
-            state = _fitted(state, pace, job)
-            if is_best := state.last_score < state.best_score * (1 - BETTER):
-                state, best = replace(state, best_score=state.last_score, best_step=state.step), job.learner.weights()
-            found = Check(state, is_best, sum(losses) / len(losses), crops_s / pace.in_all_s)
-            _log(job.folder, found)
-            job.watch(found, best)
-            pace.checked(time.monotonic() - before_check)
-            losses = losses[-1:]
-        left_s, speed = _left_s(state, pace, job), crops_s / pace.in_all_s
-        on_event(Progress(job.name, "training", state.step, state.n_steps, losses[-1], state.last_score, speed, left_s))
-        if stopped():
-            _save(job, state, best)
-            return Outcome(state, best, finished=False)
-        # Not from `now`: the check takes time, too. As long a step again shall not be too long.
-        last, step_began = time.monotonic(), last
-        if (last - saved) + (last - step_began) > t.checkpoint_every_s:
-            _save(job, state, best)
-            saved = time.monotonic()
-            pace.saved(saved - last)
-            last = saved
-    _save(job, state, best)
-    on_event(Note(_ending(job, state)))
+    settings = run.learner.config.train
+    atomic.make_folder(run.folder)
+    state, best = _resume(run, on_event) or _begin(run, on_event)
+    batch_s = settings.crop_frames * settings.batch / run.learner.config.features.frames_per_s
+    eta = Eta(settings.evaluate_every, settings.checkpoint_every_s)
+    losses: list[float] = []
+    began_at = saved_at = last_at = time.monotonic()
+    trained_before_s = state.trained_s
+    # Each batch is drawn while the step before it runs; it hangs on its step alone, so that the bits stay the same.
+    with closing(prefetch(map(run.batches.batch, count(state.step)))) as batches:
+        while not state.ended(settings):
+            step_began_at = time.monotonic()
+            losses.append(run.learner.step(next(batches), state.step, state.n_steps))
+            if not math.isfinite(losses[-1]):
+                raise _breakdown_error(run, state.step, f"its loss or gradient is {losses[-1]}")
+            now = time.monotonic()
+            eta.add_step(now - step_began_at)
+            state = replace(state, step=state.step + 1, trained_s=trained_before_s + now - began_at)
+            if eta.is_known:
+                # The check before the first step built what later ones use again: what one takes shows only now.
+                run.learner.score(run.held_out)
+                run.rehearse()
+                eta.add_check(time.monotonic() - now)
+                state = _fit_to_minutes(state, eta, run)
+                on_event(Plan(run.name, state.n_steps, _estimate_left_s(state, eta, run)))
+            if state.step % settings.evaluate_every == 0 or state.step == state.n_steps:
+                check_began_at = time.monotonic()
+                score = run.learner.score(run.held_out)
+                state = replace(state, last_score=score, trained_s=trained_before_s + time.monotonic() - began_at)
+                state = _fit_to_minutes(state, eta, run)
+                if is_best := state.last_score < state.best_score * (1 - BETTER):
+                    state = replace(state, best_score=state.last_score, best_step=state.step)
+                    best = run.learner.weights()
+                check = Check(state, is_best, sum(losses) / len(losses), batch_s / eta.in_all_s)
+                _log_check(run.folder, check)
+                run.watch(check, best)
+                eta.add_check(time.monotonic() - check_began_at)
+                losses = losses[-1:]
+            left_s = _estimate_left_s(state, eta, run)
+            speed = batch_s / eta.in_all_s
+            on_event(
+                Progress(run.name, "training", state.step, state.n_steps, losses[-1], state.last_score, speed, left_s)
+            )
+            if stopped():
+                _save(run, state, best)
+                return Outcome(state, best, finished=False)
+            # Not from `now`: the check takes time, too. As long a step again shall not be too long.
+            last_at, step_began_at = time.monotonic(), last_at
+            if (last_at - saved_at) + (last_at - step_began_at) > settings.checkpoint_every_s:
+                _save(run, state, best)
+                saved_at = time.monotonic()
+                eta.add_save(saved_at - last_at)
+                last_at = saved_at
+    _save(run, state, best)
+    on_event(Note(_ending_text(run, state)))
     return Outcome(state, best, finished=True)
 
 
-def _ending(job: Run, state: RunState) -> str:
-    most = _most(job, state)
+def _ending_text(run: Run, state: RunState) -> str:
+    last_step = _find_last_step(run, state)
     if state.step < state.n_steps:
         why = f"no better for {state.step - state.best_step} steps"
     else:
-        why = "all are done" if state.n_steps >= most else "its time is over"
+        why = "all are done" if state.n_steps >= last_step else "its time is over"
     return (
-        f"{job.name}: ended at step {state.step} of {max(state.n_steps, most)}, {why}; "
+        f"{run.name}: ended at step {state.step} of {max(state.n_steps, last_step)}, {why}; "
         f"kept step {state.best_step}, held-out error {state.best_score:.3f}"
     )
 
 
-def _broke_down(job: Run, step: int, what: str) -> VoiceswapError:
-    heard = ", ".join(map(str, job.crops.sources(step)))
+def _breakdown_error(run: Run, step: int, what: str) -> VoiceswapError:
+    recordings = ", ".join(map(str, run.batches.sources(step)))
     return VoiceswapError(
-        f"training of {job.name} broke down at step {step}, on {heard}: {what}",
-        f"the last sound checkpoint is kept in {job.folder}; look for odd recordings among them, or {job.begin_anew}",
+        f"training of {run.name} broke down at step {step}, on {recordings}: {what}",
+        f"the last sound checkpoint is kept in {run.folder}; look for odd recordings among them, or {run.begin_anew}",
     )
 
 
-def _begun(job: Run, on_event: OnEvent) -> tuple[RunState, Arrays]:
-    if job.more:
-        on_event(Note(f"{job.name}: its checkpoints are gone; it is trained anew from the base", warning=True))
-    score, weights = job.learner.score(job.held_out), job.learner.weights()
-    state = RunState(0, job.n_steps, 0, score, score, score, 0.0)
-    job.watch(Check(state, is_best=True), weights)
+def _begin(run: Run, on_event: OnEvent) -> tuple[RunState, Arrays]:
+    if run.more:
+        on_event(Note(f"{run.name}: its checkpoints are gone; it is trained anew from the base", warning=True))
+    score = run.learner.score(run.held_out)
+    weights = run.learner.weights()
+    state = RunState(0, run.n_steps, 0, score, score, score, 0.0)
+    run.watch(Check(state, is_best=True), weights)
     return state, weights
 
 
-def _fitted(state: RunState, pace: Eta, job: Run) -> RunState:
-    if job.minutes is None or math.isnan(pace.in_all_s):
+def _fit_to_minutes(state: RunState, eta: Eta, run: Run) -> RunState:
+    if run.minutes is None or math.isnan(eta.in_all_s):
         return state
-    left = max(0, int((60 * job.minutes - (state.trained_s - state.more_from_s)) / pace.in_all_s))
-    return replace(state, n_steps=min(_most(job, state), state.step + left))
+    left_s = 60 * run.minutes - (state.trained_s - state.more_from_s)
+    n_left = max(0, int(left_s / eta.in_all_s))
+    return replace(state, n_steps=min(_find_last_step(run, state), state.step + n_left))
 
 
-def _most(job: Run, state: RunState) -> int:
+def _find_last_step(run: Run, state: RunState) -> int:
     """The step at which the run ends at the latest."""
-    return state.more_from_step + job.n_steps
+    return state.more_from_step + run.n_steps
 
 
-def _left_s(state: RunState, pace: Eta, job: Run) -> float:
-    every = job.learner.config.train.evaluate_every
+def _estimate_left_s(state: RunState, eta: Eta, run: Run) -> float:
+    every = run.learner.config.train.evaluate_every
     # The last step is followed by a check, wherever it lies.
     n_checks = -(-state.n_steps // every) - state.step // every if state.step < state.n_steps else 0
-    return pace.left_s(state.n_steps - state.step, n_checks)
+    return eta.left_s(state.n_steps - state.step, n_checks)
 
 
-def _resumed(job: Run, on_event: OnEvent) -> tuple[RunState, Arrays] | None:
+def _resume(run: Run, on_event: OnEvent) -> tuple[RunState, Arrays] | None:
     damaged: list[ModelError] = []
-    found = find_latest(job.folder, kind=CHECKPOINT_KIND, max_bytes=CHECKPOINT_MAX_BYTES, skipped=damaged)
+    newest = find_latest(run.folder, kind=CHECKPOINT_KIND, max_bytes=CHECKPOINT_MAX_BYTES, skipped=damaged)
     for error in damaged:
         on_event(Note(f"{error.message}; an earlier checkpoint is taken", warning=True))
-    if found is None:
+    if newest is None:
         return None
-    step, checkpoint = found
+    step, checkpoint = newest
     run_json = checkpoint.document("run")
-    theirs, ours = run_json["identity"], _plain(job.identity)
+    theirs, ours = run_json["identity"], _to_plain_json(run.identity)
     if theirs != ours:
         raise ModelError(
-            f"the training of {job.name} that was begun differs in {'; '.join(_differences(theirs, ours))}",
-            f"give the recordings and options it was begun with, or {job.begin_anew}",
+            f"the training of {run.name} that was begun differs in {'; '.join(_find_differences(theirs, ours))}",
+            f"give the recordings and options it was begun with, or {run.begin_anew}",
         )
     if (made_by := checkpoint.manifest["voiceswap_version"]) != __version__:
-        on_event(Note(f"{job.name} was begun with voiceswap {made_by}", warning=True))
-    job.learner.restore(checkpoint.arrays("state", job.learner.expected_state()))
-    weights = job.learner.weights()
+        on_event(Note(f"{run.name} was begun with voiceswap {made_by}", warning=True))
+    run.learner.restore(checkpoint.arrays("state", run.learner.expected_state()))
+    weights = run.learner.weights()
     best = checkpoint.arrays("best", {name: (a.shape, "F32") for name, a in weights.items()})
-    on_event(Note(f"{job.name}: going on from step {step}"))
+    on_event(Note(f"{run.name}: going on from step {step}"))
     state = RunState(**run_json["state"])
-    if job.more:
+    if run.more:
         return replace(
-            state, n_steps=state.step + job.n_steps, more_from_step=state.step, more_from_s=state.trained_s
+            state, n_steps=state.step + run.n_steps, more_from_step=state.step, more_from_s=state.trained_s
         ), best
     # More steps than at first may be wanted now.
-    n_steps = max(state.n_steps, _most(job, state)) if job.minutes is None else state.n_steps
+    n_steps = max(state.n_steps, _find_last_step(run, state)) if run.minutes is None else state.n_steps
     return replace(state, n_steps=n_steps), best
 
 
@@ -320,43 +322,46 @@ def find_run_state(run_folder: Path, identity: dict[str, object]) -> RunState | 
     """Where the run of this identity stands whose checkpoints lie there; None if there are none, or another's."""
     newest = find_latest(run_folder, kind=CHECKPOINT_KIND, max_bytes=CHECKPOINT_MAX_BYTES)
     run_json = newest[1].document("run") if newest is not None else {}
-    return RunState(**run_json["state"]) if run_json.get("identity") == _plain(identity) else None
+    return RunState(**run_json["state"]) if run_json.get("identity") == _to_plain_json(identity) else None
 
 
-def _plain(identity: dict[str, object]) -> Any:
+def _to_plain_json(identity: dict[str, object]) -> Any:
     return json.loads(json.dumps(identity))
 
 
-def _differences(theirs: Any, ours: Any, key: str = "") -> list[str]:
+def _find_differences(theirs: Any, ours: Any, key: str = "") -> list[str]:
     """What differs between two values of plain JSON, field by field."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
         keys = sorted(theirs.keys() | ours.keys())
-        return [text for k in keys for text in _differences(theirs.get(k), ours.get(k), f"{key}.{k}" if key else k)]
+        return [
+            text for k in keys for text in _find_differences(theirs.get(k), ours.get(k), f"{key}.{k}" if key else k)
+        ]
     return [] if theirs == ours else [f"{key} (then {str(theirs)[:40]}, now {str(ours)[:40]})"]
 
 
-def _save(job: Run, state: RunState, best: Arrays) -> None:
-    path = folder.step_path(job.folder, state.step)
+def _save(run: Run, state: RunState, best: Arrays) -> None:
+    path = folder.step_path(run.folder, state.step)
     if path.exists():
         return
-    learnt = job.learner.state()
+    learner_state = run.learner.state()
     # The loss of a step is that before its update: the weights may have broken though it is finite.
-    if not all(np.isfinite(array).all() for array in learnt.values()):
-        raise _broke_down(job, state.step - 1, "some weights are not finite")
+    if not all(np.isfinite(array).all() for array in learner_state.values()):
+        raise _breakdown_error(run, state.step - 1, "some weights are not finite")
     folder.write_folder(
         path,
         kind=CHECKPOINT_KIND,
-        documents={"run": {"state": asdict(state), "identity": job.identity}},
-        arrays={"state": learnt, "best": best},
+        documents={"run": {"state": asdict(state), "identity": run.identity}},
+        arrays={"state": learner_state, "best": best},
     )
-    folder.prune(job.folder)
+    folder.prune(run.folder)
 
 
-def _log(run_folder: Path, found: Check) -> None:
-    state, speed = found.state, found.times_real_time
+def _log_check(run_folder: Path, check: Check) -> None:
+    state = check.state
+    speed = check.times_real_time
     line: dict[str, float | None] = {
         "step": state.step,
-        "loss": found.loss,
+        "loss": check.loss,
         "held_out": state.last_score,
         "best_step": state.best_step,
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from voiceswap.errors import UsageError
-from voiceswap.storage import png as picture
+from voiceswap.storage import png
 from voiceswap.training.loop import Check
 from voiceswap.training.timelapse import Frame
 
@@ -33,17 +33,19 @@ class TensorBoard:
         import tensorflow as tf
 
         self.folder = run_folder / FOLDER
-        self._summary, self._sample_rate_hz = tf.summary, sample_rate_hz
+        self._summary = tf.summary
+        self._sample_rate_hz = sample_rate_hz
         self._writer = tf.summary.create_file_writer(str(self.folder))
 
-    def checked(self, found: Check, frame: Frame | None) -> None:
+    def add_check(self, check: Check, frame: Frame | None) -> None:
         """Add what a check found, and what the voice sounds like if that was rendered."""
-        state, summary = found.state, self._summary
+        state = check.state
+        summary = self._summary
         values = {
-            "loss": found.loss,
+            "loss": check.loss,
             "held-out error": state.last_score,
             "best held-out error": state.best_score,
-            "times real time": found.times_real_time,
+            "times real time": check.times_real_time,
         }
         with self._writer.as_default(step=state.step):
             for name, value in values.items():
@@ -51,7 +53,7 @@ class TensorBoard:
                     summary.scalar(name, value)
             if frame is not None:
                 summary.audio("timelapse/sound", frame.samples[None, :, None], self._sample_rate_hz)
-                summary.image("timelapse/spectrogram", picture.heat(frame.mel)[None, :, :, None])
+                summary.image("timelapse/spectrogram", png.heat(frame.mel)[None, :, :, None])
         self._writer.flush()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A slim vocoder learning to say what the whole one says: its step, its score, and all that a resumed run needs."""
+"""A low-rank vocoder learning to say what the whole one says: its step, its score, and all that a resumed run needs."""
 
 from __future__ import annotations
 
@@ -23,8 +23,13 @@ from voiceswap.training.learner import Resumable, learning_rate_share
 EDGE_FRAMES = 10
 # Spectra of several resolutions (Yamamoto et al., 2020): window and step in samples.
 RESOLUTIONS = ((256, 64), (512, 128), (1024, 256))
-# What lies so far below its surroundings is no louder or softer to anybody.
-SOFT = 0.05
+# What lies below this share of the loudness around it is no louder or softer to anybody.
+SOFT_SHARE = 0.05
+# Added to a square before its root is taken, so that the root has a finite gradient at 0.
+ROOT_FLOOR = 1e-4
+BETA_1 = 0.9
+BETA_2 = 0.98
+MAX_GRADIENT_NORM = 2.0
 
 
 @dataclass(frozen=True)
@@ -34,42 +39,48 @@ class DistillBatch:
     mel: Array
     samples: Array
 
-    def of(self, which: Array) -> DistillBatch:
+    def pick(self, which: Array) -> DistillBatch:
         """Some of them, by a mask or by indices."""
         return DistillBatch(self.mel[which], self.samples[which])
 
-    def beginning(self, n_frames: int) -> DistillBatch:
+    def cut(self, n_frames: int) -> DistillBatch:
         """The first frames of each."""
         hop = self.samples.shape[1] // self.mel.shape[1]
         return DistillBatch(self.mel[:, :n_frames], self.samples[:, : n_frames * hop])
 
 
 class DistillSampler:
-    """Draws crops of what was said; a batch is a function of (seed, step)."""
+    """Draws crops of examples; a batch is a function of (seed, step)."""
 
-    def __init__(self, said: DistillBatch, sources: Sequence[Path], config: Config, seed: int) -> None:
-        self._said, self._sources, self._config, self._seed = said, sources, config, seed
+    def __init__(self, examples: DistillBatch, sources: Sequence[Path], config: Config, seed: int) -> None:
+        self._examples = examples
+        self._sources = sources
+        self._config = config
+        self._seed = seed
 
     def batch(self, step: int) -> DistillBatch:
         """The batch of one step."""
-        n, hop = self._config.train.crop_frames, self._config.features.hop_samples
-        which, first = self._drawn(step)
-        mels = [self._said.mel[i, start : start + n] for i, start in zip(which, first, strict=True)]
-        samples = [self._said.samples[i, start * hop :][: n * hop] for i, start in zip(which, first, strict=True)]
+        n_frames = self._config.train.crop_frames
+        hop = self._config.features.hop_samples
+        crops = list(zip(*self._draw(step), strict=True))
+        mels = [self._examples.mel[i, first : first + n_frames] for i, first in crops]
+        samples = [self._examples.samples[i, first * hop :][: n_frames * hop] for i, first in crops]
         return DistillBatch(np.stack(mels), np.stack(samples))
 
     def sources(self, step: int) -> list[Path]:
         """The recordings that the batch of one step is drawn from, sorted."""
-        return sorted({self._sources[i] for i in self._drawn(step)[0]})
+        return sorted({self._sources[i] for i in self._draw(step)[0]})
 
-    def _drawn(self, step: int) -> tuple[Array, Array]:
-        t, random = self._config.train, np.random.default_rng([self._seed, step])
-        n_clips, n_frames = self._said.mel.shape[:2]
+    def _draw(self, step: int) -> tuple[Array, Array]:
+        """Which example, and from which frame on, for each crop of a step."""
+        t = self._config.train
+        random = np.random.default_rng([self._seed, step])
+        n_clips, n_frames = self._examples.mel.shape[:2]
         return random.integers(0, n_clips, t.batch), random.integers(0, n_frames - t.crop_frames + 1, t.batch)
 
 
 class LowRankLearner(Resumable):
-    """A slim vocoder whose inner convolutions learn; what it shares with the whole one stays.
+    """A low-rank vocoder whose inner convolutions learn; what it shares with the whole one stays.
 
     Args:
         config: The vocoder's settings, and how to train.
@@ -81,11 +92,11 @@ class LowRankLearner(Resumable):
         self.config = config
         self.model = hifigan_network.build(config, ranks=ranks)
         load_arrays(self.model, start)
-        self._learnt = [v for v in self.model.trainable_variables if v.path.split("/")[0] in ranks]
+        self._trained = [v for v in self.model.trainable_variables if v.path.split("/")[0] in ranks]
         self._optimiser = keras.optimizers.Adam(
-            config.train.learning_rate, beta_1=0.9, beta_2=0.98, global_clipnorm=2.0
+            config.train.learning_rate, beta_1=BETA_1, beta_2=BETA_2, global_clipnorm=MAX_GRADIENT_NORM
         )
-        self._optimiser.build(self._learnt)
+        self._optimiser.build(self._trained)
         self._step = tf.function(self._one_step)
         self._score = tf.function(lambda mel, samples: self._distance(mel, samples, training=False))
 
@@ -99,42 +110,43 @@ class LowRankLearner(Resumable):
         """How far it is on the mean from what the whole vocoder says; lower is better."""
         size = self.config.train.batch
         parts = [slice(first, first + size) for first in range(0, len(batch.mel), size)]
-        found = [float(self._score(tf.constant(batch.mel[p]), tf.constant(batch.samples[p]))) for p in parts]
-        return float(np.average(found, weights=[len(batch.mel[p]) for p in parts]))
+        distances = [float(self._score(tf.constant(batch.mel[p]), tf.constant(batch.samples[p]))) for p in parts]
+        return float(np.average(distances, weights=[len(batch.mel[p]) for p in parts]))
 
     def weights(self) -> Arrays:
         """The inner convolutions' weights, float32."""
-        return {v.path: np.asarray(v.numpy(), np.float32) for v in self._learnt}
+        return {v.path: np.asarray(v.numpy(), np.float32) for v in self._trained}
 
     def groups(self) -> dict[str, Any]:
         """The weights that learn, and their optimiser."""
-        return {"vocoder": self._learnt, "optimiser": self._optimiser.variables}
+        return {"vocoder": self._trained, "optimiser": self._optimiser.variables}
 
     def _one_step(self, mel: Any, samples: Any) -> Any:
         with tf.GradientTape() as tape:
             distance = self._distance(mel, samples, training=True)
-        gradients = tape.gradient(distance, self._learnt)
-        self._optimiser.apply(gradients, self._learnt)
+        gradients = tape.gradient(distance, self._trained)
+        self._optimiser.apply(gradients, self._trained)
         size = tf.linalg.global_norm(gradients)
         return tf.where(tf.math.is_finite(size), distance, size)
 
     def _distance(self, mel: Any, samples: Any, *, training: bool) -> Any:
         edge = EDGE_FRAMES * self.config.features.hop_samples
-        made = self.model(mel, training=training)[:, edge:-edge]
-        return spectral_distance(made, samples[:, edge:-edge], self.config.features.mel_rate_hz)
+        rendered = self.model(mel, training=training)[:, edge:-edge]
+        return spectral_distance(rendered, samples[:, edge:-edge], self.config.features.mel_rate_hz)
 
 
-def spectral_distance(made: Any, wanted: Any, rate_hz: int) -> Any:
-    """How far samples are from others, (batch, n_samples) each, heard with their phases and without.
+def spectral_distance(samples: Any, target: Any, rate_hz: int) -> Any:
+    """How far samples are from a target, (batch, n_samples) each, heard with their phases and without.
 
     On the mean over slices, bins and resolutions, the bins as dense as the ear's: the size of the difference relative
-    to how loud the wanted sound is around, and the difference of the logarithms of both sizes.
+    to how loud the target is around, and the difference of the logarithms of both sizes.
     """
     total = 0.0
     for window, step in RESOLUTIONS:
-        ours, theirs = (tf.signal.stft(x, window, step) for x in (made, wanted))
-        loudness, weights = loudness_around(theirs), bin_weights(window, rate_hz)
-        apart = tf.sqrt(tf.abs(ours - theirs) ** 2 / loudness**2 + 1e-4)
-        sizes = [tf.math.log(tf.abs(x) + SOFT * loudness) for x in (ours, theirs)]
-        total += tf.reduce_mean(weights * (apart + tf.abs(sizes[0] - sizes[1])))
+        ours, theirs = (tf.signal.stft(x, window, step) for x in (samples, target))
+        loudness = loudness_around(theirs)
+        weights = bin_weights(window, rate_hz)
+        difference = tf.sqrt(tf.abs(ours - theirs) ** 2 / loudness**2 + ROOT_FLOOR)
+        sizes = [tf.math.log(tf.abs(x) + SOFT_SHARE * loudness) for x in (ours, theirs)]
+        total += tf.reduce_mean(weights * (difference + tf.abs(sizes[0] - sizes[1])))
     return total
