@@ -63,7 +63,7 @@ def test_a_ready_voice_without_consent_gets_it_and_keeps_its_weights(voice, reco
 def test_a_stopped_training_goes_on_with_what_was_said_before(recordings, use_tiny):
     stages = []
     watched = {
-        "report": lambda event: stages.append(getattr(event, "stage", "")),
+        "on_event": lambda event: stages.append(getattr(event, "stage", "")),
         "stopped": lambda: "training" in stages,
     }
     (stopped,) = voiceswap.train(recordings, consent={"speakerA": SAID}, **watched)

@@ -71,8 +71,8 @@ def test_f0_of_next_to_nothing_is_unvoiced():
 
 def test_r39_the_tracker_tells_nobody_and_leaves_nothing(tmp_path):
     """onnxruntime would queue what it tells below the home folder; connections of native code are not seen here."""
-    code = "import numpy; from voiceswap.config import FeatureConfig; from voiceswap.signal import f0 as pitch\n"
-    code += "pitch.f0_hz(numpy.zeros(22050, numpy.float32), FeatureConfig())"
+    code = "import numpy; from voiceswap.config import FeatureConfig; from voiceswap.signal.f0 import estimate_f0\n"
+    code += "estimate_f0(numpy.zeros(22050, numpy.float32), FeatureConfig())"
     env = {key: value for key, value in os.environ.items() if key not in ("CI", "ORT_DISABLE_TELEMETRY")}
     env |= dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(tmp_path))
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=env)

@@ -12,6 +12,7 @@ import numpy as np
 
 from voiceswap.arrays import Array
 from voiceswap.errors import UsageError
+from voiceswap.offline import silence_onnxruntime
 
 EXTRA = "pip install 'voiceswap[eval]'"
 SAMPLE_RATE_HZ = 16_000
@@ -33,13 +34,14 @@ Words = Callable[[Array], list[str]]
 
 def load_dnsmos() -> Mos | None:
     """DNSMOS (Reddy et al., 2022) of the package speechmos; None where that is not installed."""
+    silence_onnxruntime()
     try:
-        from speechmos import dnsmos as package
+        from speechmos import dnsmos
     except ImportError:
         return None
 
     def judged(samples: Array) -> dict[str, float]:
-        answer = package.run(np.clip(samples, -1, 1), sr=SAMPLE_RATE_HZ)
+        answer = dnsmos.run(np.clip(samples, -1, 1), sr=SAMPLE_RATE_HZ)
         return {key: float(answer[key]) for key in ("ovrl_mos", "p808_mos")}
 
     return judged
@@ -63,6 +65,7 @@ def load_recogniser(model: Path, language: str | None) -> Words | None:
         raise UsageError(
             f"{model} holds no {missing[0]}", f"wanted a folder of faster-whisper: {', '.join(MODEL_FILES)}"
         )
+    silence_onnxruntime()
     try:
         from faster_whisper import WhisperModel
     except ImportError:

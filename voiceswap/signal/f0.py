@@ -8,17 +8,18 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyworld
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from voiceswap.arrays import Array
 from voiceswap.audio.resample import resample
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import UsageError
+from voiceswap.offline import silence_onnxruntime
 from voiceswap.signal import world
 from voiceswap.signal.features import find_runs
 
 if TYPE_CHECKING:
+    silence_onnxruntime()
     from swift_f0 import SwiftF0
 
 F0_METHODS = ("swift", "dio", "harvest")
@@ -33,7 +34,7 @@ SLIDE_SEMITONES = 3.0
 # A note that is hardly voiced any more, or not yet, is held for so long.
 HELD_S = 0.2
 # Notes of singing: so long, within so little, and how much of what is voiced they are at least.
-NOTE_S, NOTE_SEMITONES, SUNG_SHARE = 0.3, 1.0, 0.1
+SUNG_NOTE_S, NOTE_SEMITONES, SUNG_SHARE = 0.3, 1.0, 0.1
 # The tracker takes what peaks below -60 dBFS for silence: quiet recordings are raised to half of full scale for it.
 TRACKED_PEAK, MAX_GAIN = 0.5, 100.0
 
@@ -49,6 +50,7 @@ class F0Range:
 
 @lru_cache(maxsize=1)
 def _tracker() -> SwiftF0:
+    silence_onnxruntime()
     from swift_f0 import SwiftF0  # brings onnxruntime: only where a melody is asked for
 
     return SwiftF0(threads=2, spin=False)
@@ -145,13 +147,7 @@ def _by_swift(samples: Array, config: FeatureConfig, _method: str) -> tuple[Arra
 
 
 def _by_world(samples: Array, config: FeatureConfig, method: str) -> tuple[Array, Array, Array]:
-    x, rate = world.safe(samples), config.mel_rate_hz
-    limits = {"f0_floor": config.f0_min_hz, "f0_ceil": config.f0_max_hz}
-    if method == "harvest":
-        f0, times_s = pyworld.harvest(x, rate, **limits)
-    else:
-        rough, times_s = pyworld.dio(x, rate, **limits)
-        f0 = pyworld.stonemask(x, rough, times_s, rate)
+    times_s, f0 = world.track_f0(samples, config, method)
     # StoneMask can run away from DIO's answer on creak.
     return times_s, f0, (f0 >= config.f0_min_hz) & (f0 <= config.f0_max_hz)
 
@@ -191,7 +187,7 @@ def is_singing(f0: Array, frames_per_s: float) -> bool:
 
     A held note stays within a semitone for .3 s. What speech has of them: docs/measurements.md.
     """
-    voiced, size = f0 > 0, 2 * round(NOTE_S * frames_per_s / 2) + 1
+    voiced, size = f0 > 0, 2 * round(SUNG_NOTE_S * frames_per_s / 2) + 1
     if not voiced.any():
         return False
     tones = 12 * np.log2(np.where(voiced, f0, 1.0))

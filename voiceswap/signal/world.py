@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import pyworld
 
 from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
+
+with warnings.catch_warnings():
+    # Newer setuptools say so where pyworld 0.3.5 is imported; which there may be is settled in pyproject.toml.
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
+    import pyworld
 
 MAX_ABS = 1e3
 SHORTEST_FRAME_PERIODS = 1.1
@@ -40,13 +45,35 @@ def analyse_world(samples: Array, config: FeatureConfig) -> Analysis:
     Returns:
         What `warp_world` takes.
     """
-    x, rate, n_fft = safe(samples), config.mel_rate_hz, config.n_fft
+    x, rate, n_fft = clean_samples(samples), config.mel_rate_hz, config.n_fft
     if len(samples) < 2 * n_fft:
         return Analysis(x, rate, None)
     f0, times_s = pyworld.dio(x, rate, f0_floor=config.f0_min_hz, f0_ceil=config.f0_max_hz)
     f0 = pyworld.stonemask(x, f0, times_s, rate)
     envelope = pyworld.cheaptrick(x, f0, times_s, rate, fft_size=n_fft)
     return Analysis(x, rate, (f0, envelope, pyworld.d4c(x, f0, times_s, rate, fft_size=n_fft)))
+
+
+def track_f0(samples: Array, config: FeatureConfig, method: str) -> tuple[Array, Array]:
+    """F0 by one of WORLD's trackers.
+
+    Args:
+        samples: Shape (n_samples,), float32, at `mel_rate_hz`.
+        config: Rate and F0 range.
+        method: "harvest" (Morise, 2017) or "dio" (with StoneMask; Morise et al., 2009).
+
+    Returns:
+        Times in seconds, and F0 in Hz, 0.0 = unvoiced, `(n_frames,)` each. StoneMask may leave the range.
+    """
+    x = clean_samples(samples)
+    rate = config.mel_rate_hz
+    limits = {"f0_floor": config.f0_min_hz, "f0_ceil": config.f0_max_hz}
+    if method == "harvest":
+        f0, times_s = pyworld.harvest(x, rate, **limits)
+    else:
+        rough, times_s = pyworld.dio(x, rate, **limits)
+        f0 = pyworld.stonemask(x, rough, times_s, rate)
+    return times_s, f0
 
 
 def warp_world(said: Analysis, *, f0_ratio: float, envelope_ratio: float) -> Array:
@@ -76,6 +103,6 @@ def warp_world(said: Analysis, *, f0_ratio: float, envelope_ratio: float) -> Arr
     return np.pad(made, (0, n_samples - len(made))).astype(np.float32)
 
 
-def safe(samples: Array) -> Array:
+def clean_samples(samples: Array) -> Array:
     """Samples as WORLD's native code can bear them, float64: it answers NaN with NaN, and is not made for 1e6."""
     return np.nan_to_num(samples.astype(np.float64), posinf=0.0, neginf=0.0).clip(-MAX_ABS, MAX_ABS)
