@@ -34,7 +34,7 @@ CODE = "import sys; sys.path[:] = sys.argv[1:]; from voiceswap.audio.decoder_pro
 
 
 class Remote:
-    """A `tracks.Track` in the decoding process, with the same attributes and methods."""
+    """A `decode.Track` in the decoding process, with the same attributes and methods."""
 
     def __init__(self, path: Path) -> None:
         self._server = _server(os.getpid())
@@ -47,7 +47,7 @@ class Remote:
         self.lost_s: float | None = None
 
     def read(self, n_samples: int) -> Array:
-        """As `tracks.Track.read`; raises Refused if the decoder crashed or hangs."""
+        """As `decode.Track.read`; raises Refused if the decoder crashed or hangs."""
         request = {"read": self._id, "n_samples": n_samples}
         answer, data = self._server.ask(request, n_samples * self.n_channels * 4, self._generation)
         self.damage, self.lost_s = str(answer["damage"]), answer["lost_s"]

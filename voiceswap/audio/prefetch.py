@@ -4,7 +4,7 @@ Networks, filters and codecs let go of Python's lock while they work; alone, eac
 then (docs/measurements.md). What comes out is the same, in the same order.
 
     without   |-encode 1-|-vocode 1-|-write 1-|-encode 2-|-vocode 2-|-write 2-|
-    ahead     |-encode 1-|-encode 2-|
+    prefetch  |-encode 1-|-encode 2-|
                          |-vocode 1-|-vocode 2-|
                                     |-write 1-||-write 2-|
 """
@@ -30,7 +30,7 @@ def prefetch(items: Iterator[T], left: Event | None = None) -> Generator[T, None
         The items; what making one raises is raised in its place.
 
     Example:
-        >>> list(ahead(iter([1, 2, 3])))
+        >>> list(prefetch(iter([1, 2, 3])))
         [1, 2, 3]
     """
     end = object()

@@ -1,4 +1,4 @@
-"""Decoding, encoding and resampling, in blocks; with `tracks` the only place that touches soundfile, PyAV and soxr."""
+"""Files to blocks of samples, checked: what leaves here is finite float32 at a rate that recordings have."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from voiceswap.arrays import Array
-from voiceswap.audio import decoder_process as child
 from voiceswap.audio.channels import find_channel_signs, mix_to_mono
 from voiceswap.audio.decode import Refused, Track, reason
-from voiceswap.audio.decoder_process import open_track
+from voiceswap.audio.decoder_process import (
+    MAX_COMMENT_CHARACTERS,
+    MAX_TAG_CHARACTERS,
+    MAX_TAGS,
+    Remote,
+    open_track,
+)
 from voiceswap.audio.resample import Resampler
 from voiceswap.errors import AudioError, UsageError
 
@@ -52,7 +57,7 @@ def probe(path: Path) -> AudioInfo:
         AudioError: Not a regular file, empty, not audio, or with a rate or channel count that no recording has.
     """
     with closing(_open(path)) as track:
-        title, artist = (track.tags.get(name, "")[: child.MAX_TAG_CHARACTERS] for name in ("title", "artist"))
+        title, artist = (track.tags.get(name, "")[:MAX_TAG_CHARACTERS] for name in ("title", "artist"))
         return AudioInfo(track.sample_rate_hz, track.n_channels, track.format, track.subtype, title, artist)
 
 
@@ -71,10 +76,10 @@ def read_tags(path: Path) -> dict[str, str]:
         AudioError: As `probe`.
     """
     with closing(_open(path)) as track:
-        found = {str(name)[: child.MAX_TAG_CHARACTERS]: str(text) for name, text in track.tags.items() if text}
+        found = {str(name)[:MAX_TAG_CHARACTERS]: str(text) for name, text in track.tags.items() if text}
     return {
-        name: text[: child.MAX_COMMENT_CHARACTERS if name == "comment" else child.MAX_TAG_CHARACTERS]
-        for name, text in list(found.items())[: child.MAX_TAGS]
+        name: text[: MAX_COMMENT_CHARACTERS if name == "comment" else MAX_TAG_CHARACTERS]
+        for name, text in list(found.items())[:MAX_TAGS]
     }
 
 
@@ -169,7 +174,7 @@ def read_mono(path: Path, sample_rate_hz: int, max_s: float = np.inf) -> Array:
     return next(read_parts(path, sample_rate_hz, max_s))[: round(max_s * sample_rate_hz)]
 
 
-def _open(path: Path) -> Track | child.Remote:
+def _open(path: Path) -> Track | Remote:
     path = Path(path)
     hint = "wanted a recording: wav, flac, ogg, opus, mp3, m4a, mp4, webm, aiff, caf, w64"
     try:

@@ -12,7 +12,7 @@ from scipy.special import ndtr
 
 from voiceswap.arrays import Array
 from voiceswap.audio.resample import Resampler
-from voiceswap.provenance import watermark as mark
+from voiceswap.provenance import watermark
 
 YES_P, UNCERTAIN_P = 5e-5, 1e-3
 # No other way needs trying when one leaves less doubt than this.
@@ -23,7 +23,7 @@ WINDOW_PIECES, WINDOW_STEP = 4, 2
 # A piece belongs to the mark if it alone agrees with what was found around it.
 PIECE_SIGMAS = 3.3
 SCALES = tuple(1 + percent / 100 for percent in range(-6, 7) if percent)
-FINE_STEPS = round(mark.PERIOD_S / mark.STEP_S)
+FINE_STEPS = round(watermark.PERIOD_S / watermark.STEP_S)
 COARSE_STEPS = FINE_STEPS // 2
 # Of sound without any detail, agreement does not change from step to step: that is no evidence.
 MIN_CHANGE = 0.1
@@ -84,7 +84,7 @@ class _Found(NamedTuple):
     folded: Array
 
 
-def detect_watermark(blocks: Iterator[Array], sample_rate_hz: int, key: bytes = mark.KEY) -> Detection:
+def detect_watermark(blocks: Iterator[Array], sample_rate_hz: int, key: bytes = watermark.KEY) -> Detection:
     """Look for the mark.
 
     Args:
@@ -96,10 +96,10 @@ def detect_watermark(blocks: Iterator[Array], sample_rate_hz: int, key: bytes = 
         What was found.
 
     Example:
-        >>> detect(iter([np.zeros((16000, 1), np.float32)]), 16000).decision
+        >>> detect_watermark(iter([np.zeros((16000, 1), np.float32)]), 16000).decision
         'no'
     """
-    search = _Search(sample_rate_hz, mark.sync_signs(key))
+    search = _Search(sample_rate_hz, watermark.sync_signs(key))
     for start_s, seconds, roots in _pieces(blocks, sample_rate_hz):
         search.add(start_s, seconds, roots)
     return search.result()
@@ -134,14 +134,14 @@ class _Piece:
         """Evidence of the mark changed in this way, folded to FINE_STEPS or COARSE_STEPS phases."""
         plain = way == WAYS[0]
         if way not in self._folds:
-            step_s, n_steps = (mark.STEP_S, FINE_STEPS) if plain else (2 * mark.STEP_S, COARSE_STEPS)
+            step_s, n_steps = (watermark.STEP_S, FINE_STEPS) if plain else (2 * watermark.STEP_S, COARSE_STEPS)
             scale = 0.0 if plain else way.pitch
             if scale not in self._evidence:
                 margin = round(MARGIN_S / step_s)
                 roots = self._roots if plain else self._roots[::2]
-                seen = mark.evidence(roots, way.pitch, self._highest_hz, step_s)
+                seen = watermark.evidence(roots, way.pitch, self._highest_hz, step_s)
                 self._evidence[scale] = seen[margin:-margin]
-            self._folds[way] = mark.fold(self._evidence[scale], self.start_s, step_s, way.tempo, n_steps)
+            self._folds[way] = watermark.fold(self._evidence[scale], self.start_s, step_s, way.tempo, n_steps)
         return self._folds[way]
 
 
@@ -186,8 +186,8 @@ class _Search:
         # With two marks one after the other, the sum over all may say less than the best window.
         payload = _read(found, self._signs)
         payload = _read(self._best, self._signs) if payload is None else payload
-        tag = None if payload is None else payload % 2**mark.TAG_BITS
-        version = None if payload is None else payload >> mark.TAG_BITS
+        tag = None if payload is None else payload % 2**watermark.TAG_BITS
+        version = None if payload is None else payload >> watermark.TAG_BITS
         spans = _joined(self._spans) or ((0.0, self._duration_s),)
         return Detection("yes", p_value, spans, tag, version, found.way.tempo, found.way.pitch, self._duration_s)
 
@@ -208,11 +208,11 @@ class _Search:
             self._best = found
         if chance(found.expected) < UNCERTAIN_P:
             for piece in self._pieces:
-                if mark.correlation(piece.folded(found.way), self._signs)[found.step] > PIECE_SIGMAS:
+                if watermark.correlation(piece.folded(found.way), self._signs)[found.step] > PIECE_SIGMAS:
                     self._spans.append((piece.start_s, piece.stop_s))
 
     def _strongest(self, folded: Array, way: _Way) -> _Found:
-        sigmas = mark.correlation(folded, self._signs)
+        sigmas = watermark.correlation(folded, self._signs)
         step = int(np.argmax(sigmas))
         return _Found(float(expected_peaks(sigmas)[step]), step, way, folded)
 
@@ -220,20 +220,21 @@ class _Search:
 def _read(found: _Found, signs: Array) -> int | None:
     """The 20 bits of a mark, or None if they are in doubt."""
     n_steps, n_usable = found.folded.shape
-    per_slot = n_steps // mark.N_SLOTS
-    cells = np.roll(found.folded, -found.step, axis=0).reshape(mark.N_SLOTS, per_slot, n_usable).sum(axis=1)
+    per_slot = n_steps // watermark.N_SLOTS
+    cells = np.roll(found.folded, -found.step, axis=0).reshape(watermark.N_SLOTS, per_slot, n_usable).sum(axis=1)
     signs = signs[:, :n_usable]
     # What the synchronising pattern did is known, and only noise to the codes.
     cells = cells - signs * np.mean(cells * signs)
     payload = 0
-    for half in (mark.first_half()[:, :n_usable], ~mark.first_half()[:, :n_usable]):
+    for half in (watermark.first_half()[:, :n_usable], ~watermark.first_half()[:, :n_usable]):
         values = cells[half]
-        sigmas = mark.code_signs()[:, :, :n_usable][:, half] @ values / math.sqrt(max(float(values @ values), 1e-12))
+        codes = watermark.code_signs()[:, :, :n_usable][:, half]
+        sigmas = codes @ values / math.sqrt(max(float(values @ values), 1e-12))
         best = int(np.argmax(sigmas))
         others = np.delete(sigmas, best)
         if np.exp(np.minimum(sigmas[best] * (others - sigmas[best]), 0)).sum() > TAG_DOUBT:
             return None
-        payload = payload << mark.SYMBOL_BITS | best
+        payload = payload << watermark.SYMBOL_BITS | best
     return payload
 
 
@@ -248,23 +249,24 @@ def _joined(spans: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]
 
 
 def _pieces(blocks: Iterator[Array], sample_rate_hz: int) -> Iterator[tuple[float, float, Array]]:
-    """Start and length in s, and `mark.amplitudes` with a margin on both sides, of pieces of a recording."""
-    size, margin = round(PIECE_S * mark.ANALYSIS_HZ), round(MARGIN_S * mark.ANALYSIS_HZ)
-    around = margin + mark.ANALYSIS_SIZE // 2
+    """Start and length in s, and `watermark.amplitudes` with a margin on both sides, of pieces of a recording."""
+    size, margin = round(PIECE_S * watermark.ANALYSIS_HZ), round(MARGIN_S * watermark.ANALYSIS_HZ)
+    around = margin + watermark.ANALYSIS_SIZE // 2
+    last_hop = watermark.ANALYSIS_HOP
     held: Array | None = None
     n_done = 0
     for block in _resampled(blocks, sample_rate_hz):
         held = np.concatenate([np.zeros((around, block.shape[1]), np.float32) if held is None else held, block])
         while len(held) >= size + 2 * around:
-            yield n_done / mark.ANALYSIS_HZ, PIECE_S, mark.amplitudes(held[: size + 2 * around - mark.ANALYSIS_HOP])
+            yield n_done / watermark.ANALYSIS_HZ, PIECE_S, watermark.amplitudes(held[: size + 2 * around - last_hop])
             held = held[size:]
             n_done += size
-    while held is not None and len(held) - around >= 2 * mark.ANALYSIS_HOP:
+    while held is not None and len(held) - around >= 2 * watermark.ANALYSIS_HOP:
         # Whole pairs of frames: the coarse search sees every second one.
-        n_left = min(size, (len(held) - around) // (2 * mark.ANALYSIS_HOP) * 2 * mark.ANALYSIS_HOP)
+        n_left = min(size, (len(held) - around) // (2 * watermark.ANALYSIS_HOP) * 2 * watermark.ANALYSIS_HOP)
         padded = np.concatenate([held, np.zeros((2 * around, held.shape[1]), np.float32)])
-        roots = mark.amplitudes(padded[: n_left + 2 * around - mark.ANALYSIS_HOP])
-        yield n_done / mark.ANALYSIS_HZ, n_left / mark.ANALYSIS_HZ, roots
+        roots = watermark.amplitudes(padded[: n_left + 2 * around - last_hop])
+        yield n_done / watermark.ANALYSIS_HZ, n_left / watermark.ANALYSIS_HZ, roots
         held = held[n_left:]
         n_done += n_left
 
@@ -272,7 +274,7 @@ def _pieces(blocks: Iterator[Array], sample_rate_hz: int) -> Iterator[tuple[floa
 def _resampled(blocks: Iterator[Array], sample_rate_hz: int) -> Iterator[Array]:
     resamplers: list[Resampler] = []
     for block in blocks:
-        resamplers = resamplers or [Resampler(sample_rate_hz, mark.ANALYSIS_HZ) for _ in block.T]
+        resamplers = resamplers or [Resampler(sample_rate_hz, watermark.ANALYSIS_HZ) for _ in block.T]
         parts = [
             resampler.push(channel.astype(np.float32)) for resampler, channel in zip(resamplers, block.T, strict=True)
         ]

@@ -20,7 +20,7 @@ import numpy as np
 from scipy.fft import irfft, rfft
 from scipy.ndimage import uniform_filter1d
 
-from voiceswap.arrays import Array
+from voiceswap.arrays import Array, db_to_power, power_to_db
 from voiceswap.audio.resample import resample
 from voiceswap.errors import UsageError
 
@@ -214,7 +214,7 @@ class Watermarker:
         UsageError: The tag is out of range.
 
     Example:
-        >>> marker = Marker(16000, 1, tag=7)
+        >>> marker = Watermarker(16000, 1, tag=7)
         >>> block = np.zeros((100, 1), np.float32)
         >>> len(marker.push(block)) + len(marker.finish())
         100
@@ -322,21 +322,21 @@ class Watermarker:
         n_frames, size, _ = frames.shape
         spectra = rfft(frames * self._window, axis=1)
         power = (spectra.real**2 + spectra.imag**2).mean(axis=2)
-        audible = power.sum(axis=1) > 10 ** (AUDIBLE_DB / 10) * self._hop**2 / 2
+        audible = power.sum(axis=1) > db_to_power(AUDIBLE_DB) * self._hop**2 / 2
         self._audible_frames += int((audible & marked).sum())
         bins = self._bins
         if len(bins) < 2:
             return np.zeros(frames.shape, np.float32)
         widths = np.diff(bins)
         sums = np.add.reduceat(power, bins, axis=1)[:, :-1]
-        levels = 10 * np.log10(sums / widths.astype(np.float32) + 1e-12)
+        levels = power_to_db(sums / widths.astype(np.float32) + 1e-12)
         weak = np.minimum(below_peak_db(levels) / RANGE_DB, 1)
         at_s = (self._frame + np.arange(n_frames)) * self._hop / self._rate_hz - (self._start_s or 0.0)
         slots = np.floor(at_s / SLOT_S + 1e-6).astype(int) % N_SLOTS
         sync, codes = (signs[slots, : len(widths)] for signs in self._patterns)
         gain = np.expm1(np.log(10) / 20 * ((LOUD_DB + WEAK_DB * weak) * sync + CODE_DB * weak * codes))
         share = (sums * np.square(gain)).sum(axis=1) / np.maximum(power.sum(axis=1), 1e-12)
-        gain *= np.sqrt(np.minimum(1, 10 ** (MOST_CHANGE_DB / 10) / np.maximum(share, 1e-12)))[:, None]
+        gain *= np.sqrt(np.minimum(1, db_to_power(MOST_CHANGE_DB) / np.maximum(share, 1e-12)))[:, None]
         gain *= marked[:, None]
         self._frame += n_frames
         gains = np.zeros(power.shape, np.float32)

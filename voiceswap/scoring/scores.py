@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voiceswap.arrays import Array
+from voiceswap.arrays import Array, db_to_power, power_to_db
 from voiceswap.audio.channels import find_channel_signs
 from voiceswap.audio.resample import resample
 from voiceswap.audio.source import BlockReader, Source
@@ -22,7 +22,7 @@ from voiceswap.config import FeatureConfig
 from voiceswap.conversion.windows import mix_and_resample
 from voiceswap.errors import AudioError
 from voiceswap.model.speaker import WIDTH
-from voiceswap.scoring import external as instruments
+from voiceswap.scoring import external
 from voiceswap.scoring.embedding import SpeakerEmbedding, speaker_encoder
 from voiceswap.scoring.external import count_word_errors
 from voiceswap.signal import loudness
@@ -124,8 +124,8 @@ class Scorer:
 
     config: FeatureConfig
     target: SpeakerEmbedding | None
-    mos: instruments.Mos | None
-    words: instruments.Words | None = None
+    mos: external.Mos | None
+    words: external.Words | None = None
 
     def missing(self, without_words: str) -> list[str]:
         """What is not measured, and what to do about it: a line for each.
@@ -140,7 +140,7 @@ class Scorer:
         if self.target is None:
             lines.append("similarity to the target is not measured: its card holds no speaker; give --target FOLDER")
         if self.mos is None:
-            lines.append(f"DNSMOS is not measured: {instruments.EXTRA}")
+            lines.append(f"DNSMOS is not measured: {external.EXTRA}")
         if self.words is None and without_words:
             lines.append(without_words)
         return lines
@@ -190,7 +190,7 @@ class Scorer:
         found.f0.append((estimate_f0(said, f), estimate_f0(done, f)))
         levels = partial(loudness.frame_levels_db, sample_rate_hz=f.mel_rate_hz)
         found.levels.append((levels(said), levels(done)))
-        at_16k = [resample(x, f.mel_rate_hz, instruments.SAMPLE_RATE_HZ) for x in (said, done)]
+        at_16k = [resample(x, f.mel_rate_hz, external.SAMPLE_RATE_HZ) for x in (said, done)]
         for summed, samples in zip(found.directions, at_16k, strict=True):
             summed += speaker_encoder().pieces(samples).sum(axis=0)
         if self.mos is not None:
@@ -301,7 +301,7 @@ def loudness_scores(source_db: Array, made_db: Array) -> dict[str, float]:
         pause_db and source_pause_db; loudness_rmse_db and level_change_db where there is sound: see Scores.
     """
     active_db = loudness.active_level_db(source_db)
-    sounding = source_db > max(active_db - loudness.ACTIVE_RANGE_DB, loudness.SILENT_DB)
+    sounding = source_db > max(active_db - loudness.ACTIVE_RANGE_DB, loudness.NO_SPEECH_DB)
     found = {"pause_db": _mean_db(made_db[~sounding]), "source_pause_db": _mean_db(source_db[~sounding])}
     if not sounding.any():
         return found
@@ -311,7 +311,7 @@ def loudness_scores(source_db: Array, made_db: Array) -> dict[str, float]:
 
 
 def _mean_db(levels_db: Array) -> float:
-    return float(10 * np.log10(np.mean(10 ** (levels_db / 10)))) if len(levels_db) else NAN
+    return float(power_to_db(np.mean(db_to_power(levels_db)))) if len(levels_db) else NAN
 
 
 def _cosine(a: Array, b: Array) -> float:

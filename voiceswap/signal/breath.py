@@ -11,7 +11,7 @@ import numpy as np
 import scipy.signal
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
-from voiceswap.arrays import Array
+from voiceswap.arrays import Array, power_to_db
 from voiceswap.config import FeatureConfig
 
 # What the voice lacks of the source's level where some of the source's own begins to be heard, and where nothing else.
@@ -82,7 +82,7 @@ def _softened(share: Array, voiced: Array) -> Array:
 
 
 def _mean_db(power: Array) -> Array:
-    return np.asarray(10 * np.log10(np.maximum(uniform_filter1d(power, LEVEL_FRAMES), 1e-12)))
+    return power_to_db(uniform_filter1d(power, LEVEL_FRAMES), 1e-12)
 
 
 def _between(level_db: Array, ends_db: tuple[float, float]) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.signal
 
-from voiceswap.arrays import Array
+from voiceswap.arrays import Array, db_to_gain, power_to_db
 
 # Blocks of 400 ms, a step apart; those below -70 LUFS, or 10 below the mean of the others, do not count.
 STEP_S, BLOCK_STEPS = 0.1, 4
@@ -20,7 +20,8 @@ GAINS_DB = np.arange(-60, 61) / 10.0
 def k_weighting(sample_rate_hz: int) -> Array:
     """The K weighting as two second-order sections, (2, 6)."""
     k = np.tan(np.pi * SHELF_HZ / sample_rate_hz)
-    high, band = 10 ** (SHELF_DB / 20), 10 ** (SHELF_DB / 20 * SHELF_BAND)
+    high = db_to_gain(SHELF_DB)
+    band = 10 ** (SHELF_DB / 20 * SHELF_BAND)
     b = [high + band * k / SHELF_Q + k * k, 2 * (k * k - high), high - band * k / SHELF_Q + k * k]
     a = [1 + k / SHELF_Q + k * k, 2 * (k * k - 1), 1 - k / SHELF_Q + k * k]
     shelf = np.array([*b, *a]) / a[0]
@@ -41,7 +42,7 @@ def integrated_loudness(power: Array) -> float:
 
 
 def _lufs(power: Array) -> Array:
-    return np.asarray(OFFSET_DB + 10 * np.log10(np.maximum(power, 1e-15)))
+    return np.asarray(OFFSET_DB + power_to_db(power, 1e-15))
 
 
 class Balance:
@@ -80,7 +81,7 @@ class Balance:
         target = integrated_loudness(wanted)
         if not np.isfinite(target):
             return 0.0
-        gains = 10 ** (GAINS_DB / 20)
+        gains = db_to_gain(GAINS_DB)
         made = np.array([integrated_loudness(g * g * own + 2 * g * cross + rest) for g in gains])
         # Of equally good gains that which changes least.
         return float(GAINS_DB[np.lexsort((np.abs(GAINS_DB), np.round(np.abs(made - target), 2)))[0]])

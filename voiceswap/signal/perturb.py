@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
-from voiceswap.arrays import Array
+from voiceswap.arrays import Array, db_to_gain
 from voiceswap.signal import world
 from voiceswap.signal.world import warp_world
 
@@ -45,7 +45,7 @@ def _equalised(samples: Array, sample_rate_hz: int, random: np.random.Generator)
     gains_db = random.normal(0.0, EQUAL_DB, EQUAL_POINTS).clip(-EQUAL_MOST_DB, EQUAL_MOST_DB)
     n = next_fast_len(len(samples) + 1, real=True)
     frequencies = np.maximum(rfftfreq(n, 1 / sample_rate_hz), EQUAL_LOW_HZ)
-    gain = 10 ** (np.interp(np.log(frequencies), np.log(points), gains_db) / 20)
+    gain = db_to_gain(np.interp(np.log(frequencies), np.log(points), gains_db))
     return np.asarray(irfft(rfft(samples, n) * gain, n)[: len(samples)], dtype=np.float32)
 
 
@@ -53,5 +53,5 @@ def _through_a_room(samples: Array, random: np.random.Generator) -> Array:
     noisy, below_db = random.random() < NOISY_SHARE, random.uniform(*NOISE_BELOW_DB)
     if not noisy:
         return samples
-    level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) * 10 ** (-below_db / 20)
+    level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) * db_to_gain(-below_db)
     return np.asarray(samples + random.normal(0.0, level, len(samples)), dtype=np.float32)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import median_filter, uniform_filter1d
 
-from voiceswap.arrays import Array
+from voiceswap.arrays import Array, power_to_db
 from voiceswap.signal import loudness
 from voiceswap.signal.features import stft_magnitudes
 from voiceswap.signal.loudness import remove_dc
@@ -124,7 +124,7 @@ class QualityMeter:
         if len(samples) < 4 * hop:
             return
         power = np.square(stft_magnitudes(samples, 2 * hop, hop)) + 1e-20
-        levels_db = 10 * np.log10(power.sum(axis=1))
+        levels_db = power_to_db(power.sum(axis=1))
         levels_db -= np.percentile(levels_db, LOUD_PERCENT)
         hz = np.arange(power.shape[1]) * sample_rate_hz / (2 * hop)
         quiet = power[_some(levels_db <= np.percentile(levels_db, QUIET_PERCENT))]
@@ -132,7 +132,7 @@ class QualityMeter:
         spoken = power[_some(levels_db > -SPOKEN_DB)]
         n_bands = int(sample_rate_hz / 2 / BAND_HZ)
         edges = np.searchsorted(hz, BAND_HZ * np.arange(n_bands))
-        bands = 10 * np.log10(np.add.reduceat(spoken, edges, axis=1))
+        bands = power_to_db(np.add.reduceat(spoken, edges, axis=1))
         self._bands_db.setdefault(sample_rate_hz, _Drawn()).add((bands - bands.max()).astype(np.float32))
 
     def _band(self) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voiceswap.arrays import Array
-from voiceswap.storage import png as picture
+from voiceswap.storage.png import heat, png
 from voiceswap.text import visible
 
 # Nothing may be loaded and nothing may run, whatever the page came to hold.
@@ -146,10 +146,10 @@ def player(heading: str, label: str, flac: bytes, mel: Array, low: float, high: 
     Returns:
         A figure.
     """
-    png = picture.png(picture.heat(mel, low, high), colours())
+    spectrogram = png(heat(mel, low, high), colours())
     return (
         f'<figure class="{"best" if best else "sound"}"><h3>{text(heading)}</h3>'
-        f'<img alt="Spectrogram: {text(label)}" src="{data_uri("image/png", png)}">'
+        f'<img alt="Spectrogram: {text(label)}" src="{data_uri("image/png", spectrogram)}">'
         f'<audio controls preload="metadata" aria-label="{text(label)}" src="{data_uri("audio/flac", flac)}"></audio>'
         "</figure>"
     )
