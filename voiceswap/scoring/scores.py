@@ -27,6 +27,7 @@ from voiceswap.scoring.embedding import SpeakerEmbedding, speaker_encoder
 from voiceswap.scoring.external import count_word_errors
 from voiceswap.signal import loudness
 from voiceswap.signal.f0 import MIN_VOICED_FRAMES, estimate_f0
+from voiceswap.signal.features import decoder_mel
 
 NAN = float("nan")
 STRETCH_S, CUT_WITHIN_S = 60.0, 10.0
@@ -288,6 +289,49 @@ def melody_scores(source: Array, made: Array) -> dict[str, float]:
     flat = min(a.std(), b.std()) < 1e-6
     found["f0_correlation"] = NAN if flat else float(np.corrcoef(a, b)[0, 1])
     return found | {"f0_rmse_cents": float(np.sqrt(np.mean((cents - shift) ** 2))), "shift_cents": shift}
+
+
+def melody_correlation(source: Array, made: Array, config: FeatureConfig) -> float:
+    """Correlation of log F0 over the frames that both voice.
+
+    Args:
+        source: Shape (n_samples,), float32, at `mel_rate_hz`.
+        made: The same, of its conversion.
+        config: Framing.
+
+    Returns:
+        -1 to 1; nan if hardly anything is voiced.
+    """
+    source_f0_hz = estimate_f0(source, config)
+    made_f0_hz = estimate_f0(made, config)
+    n_frames = min(len(source_f0_hz), len(made_f0_hz))
+    return melody_scores(source_f0_hz[:n_frames], made_f0_hz[:n_frames]).get("f0_correlation", NAN)
+
+
+def timbre(samples: Array, config: FeatureConfig) -> Array:
+    """The mean log spectrum of a voice, (n_mels,), over its louder half, level taken out.
+
+    Args:
+        samples: Shape (n_samples,), float32, at `mel_rate_hz`.
+        config: Framing.
+
+    Returns:
+        Shape (n_mels,), natural log, zero mean.
+    """
+    mel = decoder_mel(samples, config)
+    level = mel.mean(axis=1)
+    mean = mel[level >= np.median(level)].mean(axis=0)
+    return np.asarray(mean - mean.mean())
+
+
+def timbre_distance_db(a: Array, b: Array) -> float:
+    """Root mean square difference of two timbres, in dB."""
+    return float(np.sqrt(np.mean((a - b) ** 2)) * 20 / np.log(10))
+
+
+def level_db(samples: Array, sample_rate_hz: int) -> float:
+    """Level of the sounding parts in dBFS."""
+    return loudness.active_level_db(loudness.frame_levels_db(samples, sample_rate_hz))
 
 
 def loudness_scores(source_db: Array, made_db: Array) -> dict[str, float]:
