@@ -17,6 +17,7 @@ from voiceswap.audio.read import read_mono
 from voiceswap.errors import ModelError, StoppedError, UsageError
 from voiceswap.events import Note, Progress, ignore_events
 from voiceswap.jobs import check, pretrain
+from voiceswap.jobs.pretrain import principal_components
 from voiceswap.model import base
 from voiceswap.model.base import load_base
 from voiceswap.model.weights import to_arrays
@@ -269,3 +270,17 @@ def test_the_slim_vocoder_is_ranked_and_judged_by_each_speed_that_it_hears_often
     for every in (pretrain.SAID_HELD_OUT, pretrain.SAID_RANKED):
         often = {speed for speed in speeds if np.sum(speeds == speed) >= every}
         assert often <= set(speeds[::every])
+
+
+def test_principal_components_are_those_of_an_svd():
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(500, 12)) @ random.normal(size=(12, 12)) + 3.0
+    kernel, bias, kept = principal_components(vectors, 4)
+    _, singular, directions = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
+    assert kept == pytest.approx((singular[:4] ** 2).sum() / (singular**2).sum())
+    made = vectors @ kernel + bias
+    assert np.abs(made.mean(axis=0)).max() < 1e-9
+    cosines = np.abs(np.sum(kernel / np.linalg.norm(kernel, axis=0) * directions[:4].T, axis=0))
+    np.testing.assert_allclose(cosines, 1.0, atol=1e-6)
+    # Half-whitened: variances fall with the square root of what they were.
+    np.testing.assert_allclose(made.std(axis=0) ** 2 / made.std(axis=0)[0] ** 2, singular[:4] / singular[0], rtol=1e-6)
