@@ -34,6 +34,17 @@ def test_r23_the_rules_see_what_they_forbid():
     assert sum(bool(re.search(pattern, bad)) for pattern in FORBIDDEN) == 6
 
 
+def test_signal_takes_arrays_and_gives_arrays_and_touches_nothing_else():
+    outside = r"\bopen\(|\bPath\b|\bThread|\bProcess|\bos\.|\bimport os\b|\bsubprocess\b"
+    hits = [
+        f"{path.name}: {line.strip()}"
+        for path in (PACKAGE / "signal").glob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(outside, line)
+    ]
+    assert hits == []
+
+
 def test_r26_any_value_of_any_option_is_accepted_or_refused(voice, home):
     from voiceswap.jobs.convert import convert
 

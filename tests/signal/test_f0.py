@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceswap.config import Config, FeatureConfig
-from voiceswap.signal import f0 as pitch
 from voiceswap.signal.f0 import (
+    ERROR_S,
     F0_METHODS,
     F0Range,
     estimate_f0,
@@ -44,7 +44,7 @@ def test_f0_of_next_to_nothing_is_unvoiced():
 
 def test_r39_the_tracker_tells_nobody_and_leaves_nothing(tmp_path):
     """onnxruntime would queue what it tells below the home folder; connections of native code are not seen here."""
-    code = "import numpy; from voiceswap.config import FeatureConfig; from voiceswap.signal.f0 import estimate_f0\n"
+    code = "import numpy; from voiceswap.config import FeatureConfig; from voiceswap.signal.f0 import ERROR_S, estimate_f0\n"
     code += "estimate_f0(numpy.zeros(22050, numpy.float32), FeatureConfig())"
     env = {key: value for key, value in os.environ.items() if key not in ("CI", "ORT_DISABLE_TELEMETRY")}
     env |= dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(tmp_path))
@@ -134,7 +134,7 @@ def test_octave_errors_are_put_right(ratio, first, last):
     melody = sung()
     wrong = melody.copy()
     wrong[first:last] *= ratio
-    assert last is None or last - first <= pitch.ERROR_S * FPS
+    assert last is None or last - first <= ERROR_S * FPS
     np.testing.assert_allclose(repair_octaves(wrong, FPS), melody, rtol=1e-5)
 
 
@@ -182,7 +182,7 @@ def test_what_is_put_right_stays_in_the_range(monkeypatch):
         [*([low] * 10, [1.93 * low], [low] * 10), np.zeros(4), *([high] * 10, [high / 1.93], [high] * 10)]
     )
     times_s = (np.arange(len(found)) + 0.5) / FPS
-    monkeypatch.setattr(pitch, "_by_world", lambda *_: (times_s, found, found > 0))
+    monkeypatch.setattr("voiceswap.signal.f0._track_by_world", lambda *_: (times_s, found, found > 0))
     f0 = estimate_f0(np.zeros(len(found) * features.hop_samples, np.float32), features, "dio")
     assert f0[10] == features.f0_min_hz and f0[-11] == features.f0_max_hz
     np.testing.assert_allclose(np.delete(f0, [10, len(f0) - 11]), np.delete(found, [10, len(f0) - 11]), rtol=1e-6)

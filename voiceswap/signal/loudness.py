@@ -18,10 +18,13 @@ LEVEL_FRAME_S = 0.02
 ACTIVE_RANGE_DB = 30.0
 # A recording whose sounding parts are softer than this holds no speech.
 NO_SPEECH_DB = -60.0
-PAUSE_S, MIN_CLIP_S, MAX_CLIP_S = 0.4, 0.5, 14.0
+PAUSE_S = 0.4
+MIN_CLIP_S = 0.5
+MAX_CLIP_S = 14.0
 EDGE_S = 0.06
 DIGITAL_SILENCE = 1e-5
-SILENT_RUN_S, SILENT_FADE_S = 0.02, 0.004
+SILENT_RUN_S = 0.02
+SILENT_FADE_S = 0.004
 FOLLOW_WINDOW_S = 0.05
 FOLLOW_MAX_DB = 18.0
 PEAK_CEILING = 0.985
@@ -64,7 +67,8 @@ class Levels:
 
     def __init__(self, sample_rate_hz: int, n_channels: int) -> None:
         self._size = max(1, round(LEVEL_FRAME_S * sample_rate_hz)) * n_channels
-        self._rest, self._levels_db = np.zeros(0, np.float32), [np.zeros(0)]
+        self._rest = np.zeros(0, np.float32)
+        self._levels_db = [np.zeros(0)]
         self.n_samples = 0
 
     def push(self, samples: Array) -> None:
@@ -114,20 +118,20 @@ def speech_segments(samples: Array, sample_rate_hz: int) -> list[tuple[int, int]
     sounding = levels > threshold_db
     n, pause, edge, longest = len(levels), *(round(s / LEVEL_FRAME_S) for s in (PAUSE_S, EDGE_S, MAX_CLIP_S))
     # Silence around: pauses are closed, but speech is not cut where the samples begin and end.
-    around = np.pad(sounding, pause)
-    joined = minimum_filter1d(maximum_filter1d(around, pause), pause, origin=_even(pause))[pause:-pause]
-    pieces = [p for a, b in find_runs(joined) for p in _cut(levels, max(0, a - edge), min(n, b + edge), longest)]
+    padded = np.pad(sounding, pause)
+    bridged = minimum_filter1d(maximum_filter1d(padded, pause), pause, origin=_find_origin(pause))[pause:-pause]
+    pieces = [p for a, b in find_runs(bridged) for p in _split(levels, max(0, a - edge), min(n, b + edge), longest)]
     size = round(LEVEL_FRAME_S * sample_rate_hz)
     ranges = [(a * size, len(samples) if b == n else b * size) for a, b in pieces]
     return [(a, b) for a, b in ranges if b - a >= MIN_CLIP_S * sample_rate_hz]
 
 
-def _cut(levels: Array, start: int, stop: int, longest: int) -> list[tuple[int, int]]:
+def _split(levels: Array, start: int, stop: int, longest: int) -> list[tuple[int, int]]:
     if stop - start <= longest:
         return [(start, stop)]
     third = longest // 3
     middle = start + third + int(np.argmin(levels[start + third : start + longest]))
-    return [(start, middle), *_cut(levels, middle, stop, longest)]
+    return [(start, middle), *_split(levels, middle, stop, longest)]
 
 
 def digital_silence_gain(samples: Array, sample_rate_hz: int) -> Array:
@@ -145,7 +149,9 @@ def digital_silence_gain(samples: Array, sample_rate_hz: int) -> Array:
     fade = max(1, round(SILENT_FADE_S * sample_rate_hz))
     quiet = np.abs(samples) <= DIGITAL_SILENCE
     # Opening: runs shorter than `run` vanish, longer ones keep their length.
-    silent = maximum_filter1d(minimum_filter1d(quiet, run, mode="nearest"), run, mode="nearest", origin=_even(run))
+    silent = maximum_filter1d(
+        minimum_filter1d(quiet, run, mode="nearest"), run, mode="nearest", origin=_find_origin(run)
+    )
     silent &= quiet
     if not silent.any():
         return np.ones(len(samples), np.float32)
@@ -157,7 +163,7 @@ def digital_silence_gain(samples: Array, sample_rate_hz: int) -> Array:
     return np.clip(np.minimum(to_next, since_last) / fade, 0, 1).astype(np.float32)
 
 
-def _even(size: int) -> int:
+def _find_origin(size: int) -> int:
     # An even window reaches one further back than ahead; the second filter must reach the other way.
     return -1 if size % 2 == 0 else 0
 
@@ -181,10 +187,10 @@ def follow_gain(made: Array, source: Array, sample_rate_hz: int) -> Array:
         Shape (n_samples,), float32: averaged over 50 ms, at most 18 dB up or down; not above 1 where the source is
         silent, but for 25 ms next to where it is not.
     """
-    wanted, given = (smooth_power(np.square(x), sample_rate_hz) for x in (source, made))
-    most = db_to_gain(FOLLOW_MAX_DB)
-    gain = np.clip(np.sqrt(wanted / np.maximum(given, 1e-10)), 1 / most, most)
-    gain = np.where(wanted < db_to_power(NO_SPEECH_DB), np.minimum(gain, 1.0), gain)
+    source_power, made_power = (smooth_power(np.square(x), sample_rate_hz) for x in (source, made))
+    max_gain = db_to_gain(FOLLOW_MAX_DB)
+    gain = np.clip(np.sqrt(source_power / np.maximum(made_power, 1e-10)), 1 / max_gain, max_gain)
+    gain = np.where(source_power < db_to_power(NO_SPEECH_DB), np.minimum(gain, 1.0), gain)
     return smooth_power(gain, sample_rate_hz).astype(np.float32)
 
 

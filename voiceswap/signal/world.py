@@ -21,22 +21,22 @@ SHORTEST_FRAME_PERIODS = 1.1
 
 @dataclass(frozen=True)
 class Analysis:
-    """What WORLD hears in samples, to be said again in other ways.
+    """What WORLD finds in samples, to be synthesised again in other ways.
 
     Attributes:
         samples: Shape (n_samples,), float64, as WORLD can bear them.
         sample_rate_hz: Their rate.
-        heard: F0 in Hz, 0.0 = unvoiced, shape (n_frames,); the envelope's power and the share of noise, 0 to 1, each of
-            shape (n_frames, n_fft / 2 + 1). None for samples too short to be heard.
+        features: F0 in Hz, 0.0 = unvoiced, shape (n_frames,); the envelope's power and the share of noise, 0 to 1, each
+            of shape (n_frames, n_fft / 2 + 1). None for samples too short for it.
     """
 
     samples: Array
     sample_rate_hz: int
-    heard: tuple[Array, Array, Array] | None
+    features: tuple[Array, Array, Array] | None
 
 
 def analyse_world(samples: Array, config: FeatureConfig) -> Analysis:
-    """Melody, envelope and noise of samples, by DIO, StoneMask, CheapTrick and D4C.
+    """F0, envelope and noise of samples, by DIO, StoneMask, CheapTrick and D4C.
 
     Args:
         samples: Shape (n_samples,), float32, finite, at `mel_rate_hz`.
@@ -76,21 +76,21 @@ def track_f0(samples: Array, config: FeatureConfig, method: str) -> tuple[Array,
     return times_s, f0
 
 
-def warp_world(said: Analysis, *, f0_ratio: float, envelope_ratio: float) -> Array:
-    """The same words as another throat would say them.
+def warp_world(analysis: Analysis, *, f0_ratio: float, envelope_ratio: float) -> Array:
+    """The same words as another vocal tract would say them.
 
     Args:
-        said: What `analyse_world` heard.
+        analysis: What `analyse_world` found.
         f0_ratio: Factor on F0, 0.25 to 4.
         envelope_ratio: Factor on the formants' frequencies, 0.5 to 2; above 1 is a shorter vocal tract.
 
     Returns:
         Shape (n_samples,), float32; ratios of 1 give WORLD's copy.
     """
-    n_samples, rate = len(said.samples), said.sample_rate_hz
-    if said.heard is None:
-        return said.samples.astype(np.float32)
-    f0, envelope, aperiodicity = said.heard
+    n_samples, rate = len(analysis.samples), analysis.sample_rate_hz
+    if analysis.features is None:
+        return analysis.samples.astype(np.float32)
+    f0, envelope, aperiodicity = analysis.features
     n_bins = envelope.shape[1]
     position = np.clip(np.arange(n_bins) / envelope_ratio, 0, n_bins - 1)
     low = np.minimum(position.astype(int), n_bins - 2)
@@ -98,9 +98,9 @@ def warp_world(said: Analysis, *, f0_ratio: float, envelope_ratio: float) -> Arr
     envelope = np.ascontiguousarray(envelope[:, low] * (1 - share) + envelope[:, low + 1] * share)
     # Its synthesis writes a period's noise into a frame, whether or not it fits: a longer one corrupts the heap.
     shortest_hz = SHORTEST_FRAME_PERIODS * rate / (2 * (n_bins - 1))
-    moved = np.where(f0 > 0, np.maximum(f0 * f0_ratio, shortest_hz), 0.0)
-    made = pyworld.synthesize(moved, envelope, aperiodicity, rate)[:n_samples]
-    return np.pad(made, (0, n_samples - len(made))).astype(np.float32)
+    warped_f0 = np.where(f0 > 0, np.maximum(f0 * f0_ratio, shortest_hz), 0.0)
+    warped = pyworld.synthesize(warped_f0, envelope, aperiodicity, rate)[:n_samples]
+    return np.pad(warped, (0, n_samples - len(warped))).astype(np.float32)
 
 
 def clean_samples(samples: Array) -> Array:
