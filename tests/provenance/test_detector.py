@@ -8,8 +8,7 @@ import soundfile
 from scipy.stats import kstest
 
 from voiceswap.audio.resample import resample
-from voiceswap.provenance import detector as detect
-from voiceswap.provenance import watermark as mark
+from voiceswap.provenance import detector, watermark
 from voiceswap.provenance.detector import detect_watermark
 from voiceswap.provenance.watermark import Watermarker
 from voiceswap.signal.synthetic import ANNA, BORIS, CLARA, song, speech
@@ -49,15 +48,15 @@ def marked_talk(talk):
 @pytest.fixture(scope="module")
 def folded(talk):
     """Evidence of unmarked speech, as the detector sums it up."""
-    roots = mark.amplitudes(talk[:, None])
-    return mark.fold(mark.evidence(roots, 1.0, 8000.0), 0.0, mark.STEP_S, 1.0, detect.FINE_STEPS)
+    roots = watermark.amplitudes(talk[:, None])
+    return watermark.fold(watermark.evidence(roots, 1.0, 8000.0), 0.0, watermark.STEP_S, 1.0, detector.FINE_STEPS)
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 48000])
 def test_found_at_every_rate(rate):
     result = found(marked(speech(BORIS, 5.0, sample_rate_hz=rate, seed=8).samples, rate), rate)
     assert result.decision == "yes" and result.p_value < 1e-12
-    assert (result.tag, result.version, result.speed, result.pitch) == (TAG, mark.VERSION, 1.0, 1.0)
+    assert (result.tag, result.version, result.speed, result.pitch) == (TAG, watermark.VERSION, 1.0, 1.0)
 
 
 def test_found_in_song_and_noise():
@@ -139,7 +138,7 @@ def test_unmarked_sound_is_not_accused(talk):
     for x in (talk, song(CLARA, sample_rate_hz=RATE).samples, tone, clicks, noise, quiet, quiet[:1], quiet[:0]):
         result = found(x)
         assert result.decision == "no", result
-        assert result.p_value > detect.UNCERTAIN_P and result.tag is None and not result.spans_s
+        assert result.p_value > detector.UNCERTAIN_P and result.tag is None and not result.spans_s
 
 
 def test_a_mark_under_another_key_is_none(marked_talk):
@@ -148,8 +147,8 @@ def test_a_mark_under_another_key_is_none(marked_talk):
 
 def test_p_values_are_uniform_without_a_mark(folded):
     """Under 400 keys that marked nothing, one sound gives p-values as they ought to be."""
-    sigmas = [mark.correlation(folded, mark._signs(b"wrong %d" % i)) for i in range(400)]
-    p = [detect.chance(float(detect.expected_peaks(s).min())) for s in sigmas]
+    sigmas = [watermark.correlation(folded, watermark._draw_signs(b"wrong %d" % i)) for i in range(400)]
+    p = [detector.chance(float(detector.expected_peaks(s).min())) for s in sigmas]
     assert kstest(p, "uniform").statistic < 0.11
     assert np.std(sigmas) == pytest.approx(1, abs=0.03)
 
@@ -157,11 +156,13 @@ def test_p_values_are_uniform_without_a_mark(folded):
 def test_what_a_band_has_on_average_is_no_evidence(folded):
     """The signs of a band do not sum to 0: a constant in it must not move the answer for every start alike."""
     tilted = folded + np.linspace(-1, 1, folded.shape[1]) * np.abs(folded).max()
-    assert mark.correlation(tilted, mark.sync_signs()) == pytest.approx(mark.correlation(folded, mark.sync_signs()))
+    assert watermark.correlation(tilted, watermark.sync_signs()) == pytest.approx(
+        watermark.correlation(folded, watermark.sync_signs())
+    )
 
 
 def test_steps_around_the_circle_are_peaks_of_noise():
     """White noise has no memory: every step is a new chance."""
     sigmas = np.random.default_rng(5).standard_normal((500, 384))
-    p = [detect.chance(float(detect.expected_peaks(s).min())) for s in sigmas]
+    p = [detector.chance(float(detector.expected_peaks(s).min())) for s in sigmas]
     assert np.mean(np.array(p) < 0.1) == pytest.approx(0.1, abs=0.04)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceswap.errors import UsageError
-from voiceswap.provenance import watermark as mark
+from voiceswap.provenance import watermark
 from voiceswap.provenance.detector import detect_watermark
 from voiceswap.provenance.watermark import Watermarker
 from voiceswap.signal.synthetic import ANNA, speech
@@ -60,7 +60,7 @@ def test_length_peak_and_silence_stay(n, rate, n_channels, level, seed):
     y = marked(x, rate)
     assert np.isfinite(y).all()
     assert not y[x == 0].any()
-    assert (np.abs(y) <= np.maximum(np.abs(x), mark.CEILING)).all()
+    assert (np.abs(y) <= np.maximum(np.abs(x), watermark.CEILING)).all()
     assert np.sum(np.square(y - x)) <= 0.02 * np.sum(np.square(x)) + 1e-12
 
 
@@ -87,7 +87,7 @@ def test_the_mark_lies_only_where_it_is_wanted(talk, marked_talk, block):
 def test_samples_beyond_full_scale_stay_what_they_were():
     x = (3 * np.random.default_rng(0).standard_normal(RATE)).astype(np.float32)
     y = marked(x)[:, 0]
-    assert (np.abs(y) <= np.maximum(np.abs(x), mark.CEILING)).all()
+    assert (np.abs(y) <= np.maximum(np.abs(x), watermark.CEILING)).all()
 
 
 def test_the_change_is_small(talk, marked_talk):
@@ -100,7 +100,7 @@ def test_the_change_is_small(talk, marked_talk):
 
 def test_the_pattern_never_changes():
     """Files marked by this version must be found by all later ones."""
-    signs = np.concatenate([mark.sync_signs()[None], [mark.code(0), mark.code(1023)]]).astype(np.int8)
+    signs = np.concatenate([watermark.sync_signs()[None], [watermark.code(0), watermark.code(1023)]]).astype(np.int8)
     assert signs.shape == (3, 96, 38)
     assert hashlib.sha256(signs.tobytes()).hexdigest()[:16] == "7e2b6e337940ee7b"
 
