@@ -10,7 +10,7 @@ import pytest
 from voiceswap.audio.source import array_source
 from voiceswap.config import Config
 from voiceswap.errors import UsageError
-from voiceswap.scoring import external as instruments
+from voiceswap.scoring import external
 from voiceswap.scoring.external import count_word_errors, load_dnsmos, load_recogniser, split_words
 from voiceswap.scoring.scores import Scorer
 from voiceswap.signal import synthetic
@@ -35,7 +35,7 @@ def judged(source, made, **with_what):
 def test_dnsmos_hears_noise(boris):
     mos = load_dnsmos()
     if mos is None:
-        pytest.skip(f"speechmos is not installed: {instruments.EXTRA}")
+        pytest.skip(f"speechmos is not installed: {external.EXTRA}")
     clean = judged(boris, boris, mos=mos)
     noisy = judged(boris, boris + np.random.default_rng(0).normal(0, 0.1, len(boris)), mos=mos)
     assert 1 <= noisy.dnsmos_ovrl < clean.dnsmos_ovrl <= 5
@@ -78,7 +78,7 @@ class Whisper:
 def test_a_recogniser_that_stops_early_is_asked_again_in_halves(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "faster_whisper", SimpleNamespace(WhisperModel=Whisper))
     monkeypatch.setattr(Whisper, "asked", asked := [])
-    for name in instruments.MODEL_FILES:
+    for name in external.MODEL_FILES:
         (tmp_path / name).touch()
     hears = load_recogniser(tmp_path, "en")
     samples = np.random.default_rng(0).normal(0, 0.1, 10 * 16_000).astype(np.float32)

@@ -10,8 +10,7 @@ import pytest
 from voiceswap.audio.source import array_source
 from voiceswap.config import Config
 from voiceswap.errors import AudioError
-from voiceswap.scoring import external as instruments
-from voiceswap.scoring import scores
+from voiceswap.scoring import external, scores
 from voiceswap.scoring.embedding import SpeakerEmbedding
 from voiceswap.scoring.scores import Scorer, paired_stretches
 from voiceswap.signal import synthetic
@@ -117,7 +116,7 @@ def test_what_is_natural_is_weighed_by_time_and_words_are_pooled(boris, monkeypa
 def test_what_is_missing_is_said_once_each_with_its_command():
     nothing = Scorer(F, None, None)
     lines = nothing.missing("words")
-    assert len(lines) == 3 and instruments.EXTRA in lines[1] and "--target" in lines[0]
+    assert len(lines) == 3 and external.EXTRA in lines[1] and "--target" in lines[0]
     known = replace(nothing, target=SpeakerEmbedding(np.ones(256) / 16, 0.9, 2), mos=lambda samples: {})
     assert known.missing("") == []
 
