@@ -33,7 +33,7 @@ def key_and_detector(y):
     marker = Watermarker(RATE_HZ, 1, tag or 0)
     sync, codes = marker._patterns
     marker._patterns = -sync, -codes if tag is not None else 0 * codes
-    agreement = mark.correlation(mark._folded_start(y[:, None], RATE_HZ), sync)
+    agreement = mark.correlation(mark._fold_start(y[:, None], RATE_HZ), sync)
     marker._start_s = float(np.argmax(agreement)) * mark.STEP_S
     return np.concatenate([marker.push(y[:, None]), marker.finish()])[:, 0]
 

@@ -292,10 +292,10 @@ def alarms(data, hours, key):
 
 def wrong_keys(data, n_windows, n_keys=500):
     """p-values of the plain search under keys that marked nothing: the null distribution, far into its tail."""
-    signs = [mark._signs(b"wrong %d" % i) for i in range(n_keys)]
+    signs = [mark._draw_signs(b"wrong %d" % i) for i in range(n_keys)]
     p_values = []
     for rate, x in clips(data, n_windows, seed=123):
-        pieces = detect._pieces(iter([x[:, None]]), rate)
+        pieces = detect._cut_pieces(iter([x[:, None]]), rate)
         plain = [detect._Piece(a, a + s, r, detect.HIGHEST_SHARE * rate).folded(detect.WAYS[0]) for a, s, r in pieces]
         for each in signs:
             sigmas = mark.correlation(np.sum(plain, axis=0), each)
@@ -411,7 +411,7 @@ def removal(data, n_clips):
         marker.push(x[:, None])
         marker.finish()
         known = tuple(-signs for signs in marker._patterns)
-        other = mark.sync_signs(b"remover"), mark._signs(b"remover too")
+        other = mark.sync_signs(b"remover"), mark._draw_signs(b"remover too")
         versions = {
             "marked": y,
             "undone with the key": remarked(known, marker._start_s),

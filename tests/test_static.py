@@ -1,18 +1,17 @@
 """Rules that the source itself keeps (R23), settings of any value (R26)."""
 
 import math
-import random
 import re
 from pathlib import Path
 
 import pytest
 
 import voiceswap
-from conftest import TINY
-from voiceswap.config import Config
-from voiceswap.errors import ModelError, VoiceswapError
+from voiceswap.errors import VoiceswapError
 
 PACKAGE = Path(voiceswap.__file__).parent
+
+
 FORBIDDEN = (
     r"\bpickle\b", r"\bmarshal\b", r"\beval\(", r"\bexec\(", r"\ballow_pickle\b", r"\bload_model\b", r"\byaml\.load\b",
     r"shell\s*=\s*True", r"\bextractall\b", r"\bos\.system\b", r"\bjoblib\b", r"\bdill\b", r"\bsave_weights\b",
@@ -35,49 +34,15 @@ def test_r23_the_rules_see_what_they_forbid():
     assert sum(bool(re.search(pattern, bad)) for pattern in FORBIDDEN) == 6
 
 
-# R26
-
-ODD = (
-    None, True, False, 0, -1, 1, 8192, 8193, 2**63, -(2**63), 10**400, 0.5, -0.0, 1e308, 5e-324, math.nan, math.inf, -math.inf,
-    "", "8", "x", "\x1b[31m", "日本", [], [1], [[]], ["1"], [0], [8192] * 33, {}, {"a": 1}, [None], 1e16, "1e3", "nan", b"x",
-)  # fmt: skip
-
-
-def leaves(value, path=()):
-    for key, inner in value.items():
-        if isinstance(inner, dict):
-            yield (*path, key)
-            yield from leaves(inner, (*path, key))
-        else:
-            yield (*path, key)
-
-
-def test_r26_any_value_of_any_setting_is_accepted_or_refused_by_name(tier):
-    draw = random.Random(26)
-    fields = list(leaves(Config().to_json()))
-    n_refused = n_accepted = 0
-    for _ in range(tier(1500, 5000)):
-        value = draw.choice((Config(), TINY)).to_json()
-        path = draw.choice(fields)
-        inner = value
-        for key in path[:-1]:
-            inner = inner[key]
-        odd = draw.choice(ODD)
-        if draw.random() < 0.1:
-            path = (*path[:-1], "unknown_key")
-        inner[path[-1]] = odd
-        try:
-            made = Config.from_json(value)
-        except ModelError as error:
-            n_refused += 1
-            assert path[0] in error.message or "the whole" in error.message, (path, odd, error.message)
-            assert error.hint and len(error.message) < 400 and "\n" not in error.message
-        else:
-            n_accepted += 1
-            assert Config.from_json(made.to_json()) == made
-            assert made.decoder.context_frames >= 1 and made.vocoder.context_frames >= 1
-            assert math.isfinite(made.features.frames_per_s + made.features.content_per_s)
-    assert n_refused > 100 and n_accepted > 50
+def test_signal_takes_arrays_and_gives_arrays_and_touches_nothing_else():
+    outside = r"\bopen\(|\bPath\b|\bThread|\bProcess|\bos\.|\bimport os\b|\bsubprocess\b"
+    hits = [
+        f"{path.name}: {line.strip()}"
+        for path in (PACKAGE / "signal").glob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(outside, line)
+    ]
+    assert hits == []
 
 
 def test_r26_any_value_of_any_option_is_accepted_or_refused(voice, home):

@@ -1,4 +1,4 @@
-"""What a running job tells the one who called it. Jobs never print: they call a `OnEvent`."""
+"""What a running job tells the one who called it. Jobs never print: they call an `OnEvent`."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ OnEvent = Callable[[Event], None]
 
 
 def ignore_events(event: Event) -> None:
-    """The report of a caller who does not want any."""
+    """What a caller who wants no events gives as `on_event`."""
 
 
 def until_stopped(stopped: Callable[[], bool], on_event: OnEvent, whose: str) -> OnEvent:
-    """A report for the reading of recordings, which takes a while, and of which nothing is lost by ending it.
+    """An `on_event` for the reading of recordings, which takes a while, and of which nothing is lost by ending it.
 
     Args:
         stopped: Asked before each event.
@@ -69,12 +69,12 @@ def until_stopped(stopped: Callable[[], bool], on_event: OnEvent, whose: str) ->
         whose: Recordings they are, for the message.
 
     Returns:
-        A report that raises StoppedError once `stopped` says so.
+        An `on_event` that raises StoppedError once `stopped` says so.
     """
 
-    def told(event: Event) -> None:
+    def pass_on(event: Event) -> None:
         if stopped():
             raise StoppedError(f"stopped while the recordings of {whose} were read", "the same command begins again")
         on_event(event)
 
-    return told
+    return pass_on

@@ -85,13 +85,13 @@ def test_what_riff_cannot_count_stays(tmp_path):
 
 
 def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
-    def full(path, said):
+    def full(path, bext):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(write, "append_bext", full)
     with (
         pytest.raises(WriteError, match=r"a\.wav"),
-        Writer(tmp_path / "a.wav", AudioInfo(8000, 1, "WAV", "PCM_16"), said=SAID) as writer,
+        Writer(tmp_path / "a.wav", AudioInfo(8000, 1, "WAV", "PCM_16"), bext=SAID) as writer,
     ):
         writer.write(np.zeros((80, 1), np.float32))
     assert list(tmp_path.iterdir()) == []

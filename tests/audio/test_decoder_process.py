@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from conftest import save
-from voiceswap.audio import decoder_process as child
+from voiceswap.audio import decoder_process
 from voiceswap.audio.read import probe, read_blocks
 from voiceswap.errors import AudioError
 
 
 @pytest.fixture
 def server():
-    return child._server(os.getpid())
+    return decoder_process._get_server(os.getpid())
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_r18_a_crash_while_reading_is_that_files_failure_alone(recording, server
 
 def test_r18_a_crash_in_the_midst_of_an_answer_is_one_error(recording, server, monkeypatch):
     probe(recording)
-    monkeypatch.setattr(child, "ANSWER_S", 0.2)
+    monkeypatch.setattr(decoder_process, "ANSWER_S", 0.2)
     server._process.send_signal(signal.SIGSTOP)
     began = time.monotonic()
     with pytest.raises(AudioError, match="its decoder takes longer than"):
@@ -48,7 +48,7 @@ def test_r18_a_crash_in_the_midst_of_an_answer_is_one_error(recording, server, m
 
 def test_an_interrupted_request_does_not_answer_the_next(recording, server, monkeypatch):
     probe(recording)
-    monkeypatch.setattr(child, "_line", lambda stream: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(decoder_process, "_read_line", lambda stream: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         probe(recording)
     monkeypatch.undo()
@@ -82,5 +82,5 @@ def test_files_are_closed_there(recording, server):
 
 
 def test_without_an_interpreter_it_is_read_here(recording, monkeypatch):
-    monkeypatch.setattr(child.sys, "executable", "")
+    monkeypatch.setattr(decoder_process.sys, "executable", "")
     assert sum(len(b) for b in read_blocks(recording)) == 200_000

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from voiceswap.config import FeatureConfig
-from voiceswap.scoring import metrics
+from voiceswap.scoring import scores
 from voiceswap.signal import synthetic
 from voiceswap.signal.f0 import estimate_f0
 
@@ -22,15 +22,15 @@ def test_train_two_voices_and_convert_a_song(studio):
     for name, speaker in studio.speakers.items():
         made, rate = soundfile.read(studio.folder / f"song.{name}.wav", dtype="float32")
         assert (len(made), rate) == (len(song), 22050)
-        timbre = metrics.timbre(made, FEATURES)
+        timbre = scores.timbre(made, FEATURES)
         target = synthetic.speech(speaker, 20.0, seed=99).samples
-        to_target = metrics.timbre_distance_db(timbre, metrics.timbre(target, FEATURES))
-        to_source = metrics.timbre_distance_db(timbre, metrics.timbre(song, FEATURES))
+        to_target = scores.timbre_distance_db(timbre, scores.timbre(target, FEATURES))
+        to_source = scores.timbre_distance_db(timbre, scores.timbre(song, FEATURES))
         assert to_target < to_source
-        melody = metrics.melody_correlation(song, made, FEATURES)
+        melody = scores.melody_correlation(song, made, FEATURES)
         print(f"{name}: to target {to_target:.2f} dB, to source {to_source:.2f} dB, melody {melody:.3f}")
         assert melody > 0.9
-        assert abs(metrics.level_db(made, 22050) - metrics.level_db(song, 22050)) < 1.5
+        assert abs(scores.level_db(made, 22050) - scores.level_db(song, 22050)) < 1.5
         assert np.isfinite(made).all()
 
 

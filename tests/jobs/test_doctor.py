@@ -47,7 +47,7 @@ def test_a_package_that_cannot_be_imported_is_told_after_what_is_installed(missi
 
 def test_a_tracker_that_cannot_be_imported_is_named(home, use_tiny, monkeypatch):
     monkeypatch.setitem(sys.modules, "swift_f0", None)
-    pitch._tracker.cache_clear()
+    pitch._load_tracker.cache_clear()
     last = doctor.examine(home / "voices")[-1]
     assert not last.ok and last.name == "melody" and "swift_f0" in last.found and last.advice
 

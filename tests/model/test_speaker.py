@@ -5,7 +5,6 @@ import pytest
 
 from voiceswap.audio.resample import resample
 from voiceswap.model import speaker
-from voiceswap.model.networks import speaker as speaker_network
 from voiceswap.model.speaker import mean_embedding
 from voiceswap.signal import synthetic
 
@@ -17,30 +16,6 @@ def encoder():
 
 def said(who, seed, duration_s=4.0):
     return resample(synthetic.speech(who, duration_s, seed=seed).samples, 22050, speaker.SAMPLE_RATE_HZ)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def test_the_network_is_three_lstms_and_a_rectified_map():
-    network = speaker_network.build()
-    weights = {v.path: np.asarray(v, dtype=np.float64) for v in network.weights}
-    mels = np.random.default_rng(0).exponential(0.1, (2, speaker.PIECE_FRAMES, speaker.N_MELS))
-    x = mels
-    for i in range(speaker.N_LAYERS):
-        name = f"lstm_{i}/lstm_cell"
-        state = cell = np.zeros((2, speaker.WIDTH))
-        out = []
-        for t in range(speaker.PIECE_FRAMES):
-            gates = x[:, t] @ weights[f"{name}/kernel"] + state @ weights[f"{name}/recurrent_kernel"]
-            enter, forget, new, leave = np.split(gates + weights[f"{name}/bias"], 4, axis=1)
-            cell = sigmoid(forget) * cell + sigmoid(enter) * np.tanh(new)
-            state = sigmoid(leave) * np.tanh(cell)
-            out.append(state)
-        x = np.stack(out, axis=1)
-    wanted = np.maximum(x[:, -1] @ weights["direction/kernel"] + weights["direction/bias"], 0)
-    np.testing.assert_allclose(network.predict_on_batch(mels), wanted, atol=1e-5)
 
 
 def test_an_offset_is_no_part_of_a_voice(encoder):

@@ -13,7 +13,7 @@ import voiceswap
 from conftest import save
 from voiceswap.errors import UsageError
 from voiceswap.jobs.detect import describe_recording
-from voiceswap.provenance import c2pa as credentials
+from voiceswap.provenance.c2pa import Credentials, Signer
 from voiceswap.shell.cli import app
 from voiceswap.signal import synthetic
 
@@ -35,7 +35,7 @@ def test_a_signed_result_is_verified_and_a_changed_byte_is_told(voice, source, c
     )
     np.testing.assert_array_equal(soundfile.read(signed)[0], soundfile.read(plain)[0])
     found = describe_recording(signed)
-    assert found.credentials == credentials.Credentials("valid", "Anna, Tests")
+    assert found.credentials == Credentials("valid", "Anna, Tests")
     assert found.record.signed and found.record.voice == "speakerA" and found.faults == ()
     assert describe_recording(plain).credentials is None
     capsys.readouterr()
@@ -135,7 +135,7 @@ def test_certificates_that_are_of_no_use_are_refused_before_the_work(voice, sour
 def test_without_the_package_it_is_said(source, certificate, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "c2pa", None)
     with pytest.raises(UsageError, match="--c2pa needs a package") as caught:
-        credentials.Signer(certificate)
+        Signer(certificate)
     assert "pip install" in caught.value.hint
     app(["info", str(source), "--json"], standalone_mode=False)
     assert json.loads(capsys.readouterr().out)["credentials"]["state"] == "unlooked"

@@ -12,7 +12,7 @@ from conftest import save
 from voiceswap.conversion.voice import rewrite_card
 from voiceswap.errors import UsageError
 from voiceswap.events import Note
-from voiceswap.provenance import consent as agreements
+from voiceswap.provenance import consent
 from voiceswap.provenance.consent import consents_by_voice, parse_consents
 from voiceswap.signal import synthetic
 
@@ -129,7 +129,7 @@ def test_a_file_that_cannot_be_read_is_told_in_one_line(tmp_path, monkeypatch):
 def test_an_unsound_note_of_the_past_is_passed_over(recordings, use_tiny, home):
     run = home / "voices" / ".runs" / "speakerA"
     run.mkdir(parents=True)
-    (run / agreements.FILE_NAME).write_text('{"consent": NaN')
+    (run / consent.FILE_NAME).write_text('{"consent": NaN')
     voiceswap.train(recordings)
     assert card()["consent"] == {"recorded": False}
-    assert json.loads((run / agreements.FILE_NAME).read_text())["consent"] == {"recorded": False}
+    assert json.loads((run / consent.FILE_NAME).read_text())["consent"] == {"recorded": False}

@@ -1,28 +1,25 @@
 """Scores against conversions whose flaws are known, since they were made on purpose."""
 
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from conftest import save
 from voiceswap.audio.source import array_source
 from voiceswap.config import Config
-from voiceswap.errors import AudioError, UsageError
-from voiceswap.scoring import external as instruments
-from voiceswap.scoring import scores
-from voiceswap.scoring.embedding import SpeakerEmbedding, embed_recordings, embedding_from_card, embedding_to_card
-from voiceswap.scoring.external import count_word_errors, load_dnsmos, load_recogniser, split_words
+from voiceswap.errors import AudioError
+from voiceswap.scoring import external, scores
+from voiceswap.scoring.embedding import SpeakerEmbedding
 from voiceswap.scoring.scores import Scorer, paired_stretches
 from voiceswap.signal import synthetic
 from voiceswap.signal.loudness import remove_dc
 from voiceswap.signal.world import analyse_world, warp_world
 
 F = Config().features
+
+
 RATE = F.mel_rate_hz
 
 
@@ -116,95 +113,19 @@ def test_what_is_natural_is_weighed_by_time_and_words_are_pooled(boris, monkeypa
     assert found.dnsmos_p808 == pytest.approx(2.0) and (found.words, found.word_errors) == (4, 2)
 
 
-def test_dnsmos_hears_noise(boris):
-    mos = load_dnsmos()
-    if mos is None:
-        pytest.skip(f"speechmos is not installed: {instruments.EXTRA}")
-    clean = judged(boris, boris, mos=mos)
-    noisy = judged(boris, boris + np.random.default_rng(0).normal(0, 0.1, len(boris)), mos=mos)
-    assert 1 <= noisy.dnsmos_ovrl < clean.dnsmos_ovrl <= 5
-
-
-@pytest.mark.parametrize(
-    ("said", "heard", "errors"),
-    [
-        ("a b c", "a b c", 0),
-        ("a b c", "a c", 1),
-        ("a b", "b a", 2),
-        ("", "a b", 2),
-        ("a b", "", 2),
-        ("a b c", "x b y z", 3),
-    ],
-)
-def test_word_errors(said, heard, errors):
-    assert count_word_errors(said.split(), heard.split()) == errors
-
-
-def test_words_are_bare():
-    assert split_words("“Don’t,” he said – 'well'!") == ["don't", "he", "said", "well"]
-
-
-class Whisper:
-    """A recogniser that hears three words, but only the first of them in what is longer than six seconds."""
-
-    supported_languages = ("de", "en")
-    asked = None
-
-    def __init__(self, folder, *, local_files_only, **options):
-        assert local_files_only
-
-    def transcribe(self, samples, *, language, **options):
-        self.asked.append((len(samples) / 16_000, language))
-        heard = ["“Don’t", "go,", "Anna!"][: 1 if len(samples) > 6 * 16_000 else None]
-        return [SimpleNamespace(text=f" {word}") for word in heard], None
-
-
-def test_a_recogniser_that_stops_early_is_asked_again_in_halves(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "faster_whisper", SimpleNamespace(WhisperModel=Whisper))
-    monkeypatch.setattr(Whisper, "asked", asked := [])
-    for name in instruments.MODEL_FILES:
-        (tmp_path / name).touch()
-    hears = load_recogniser(tmp_path, "en")
-    samples = np.random.default_rng(0).normal(0, 0.1, 10 * 16_000).astype(np.float32)
-    samples[round(5.3 * 16_000) : round(5.5 * 16_000)] = 0.0
-    assert hears(samples[: 3 * 16_000]) == ["don't", "go", "anna"] and asked == [(3, "en")]
-    assert hears(samples) == ["don't", "go", "anna"] * 2
-    (whole, _), (first, _), (second, _) = asked[1:]
-    assert (whole, first + second) == (10, 10) and first == pytest.approx(5.4, abs=0.1)
-    monkeypatch.setitem(sys.modules, "faster_whisper", None)
-    assert load_recogniser(tmp_path, "en") is None
-
-
-def test_a_folder_that_is_no_recogniser_is_refused(tmp_path):
-    with pytest.raises(UsageError, match=r"holds no model\.bin"):
-        load_recogniser(tmp_path, "en")
-
-
-def test_an_identity_comes_back_from_a_card_and_nothing_else_does(tmp_path):
-    from voiceswap.errors import ModelError
-
-    files = [save(tmp_path / f"{i}.wav", synthetic.speech(synthetic.ANNA, 3.0, seed=i).samples) for i in range(3)]
-    (tmp_path / "bad.wav").write_bytes(b"hello")
-    found = embed_recordings([*files, tmp_path / "bad.wav"])
-    assert found.n_recordings == 3 and 0.7 < found.own <= 1
-    card = {"speaker": embedding_to_card(found)}
-    assert len(str(card)) < 1000
-    back = embedding_from_card(card, "card.json")
-    assert back.vector @ found.vector > 0.9999 and back.n_recordings == 3
-    assert embedding_from_card({}, "card.json") is None
-    assert embedding_from_card({"speaker": card["speaker"] | {"encoder": "another"}}, "card.json") is None
-    good = card["speaker"]
-    for wrong in (good | {"vector": "x"}, good | {"vector": good["vector"][:-4]}, good | {"own": "y"}, [], "z", 3,
-                  good | {"vector": "AAAA" * 171}, good | {"own": 10**400}):  # fmt: skip
-        with pytest.raises(ModelError, match=r"card\.json lacks a sound speaker"):
-            embedding_from_card({"speaker": wrong}, "card.json")
-    silent = save(tmp_path / "silent.wav", np.zeros(RATE))
-    assert embed_recordings([silent]) is None and embedding_to_card(None) is None
-
-
 def test_what_is_missing_is_said_once_each_with_its_command():
     nothing = Scorer(F, None, None)
     lines = nothing.missing("words")
-    assert len(lines) == 3 and instruments.EXTRA in lines[1] and "--target" in lines[0]
+    assert len(lines) == 3 and external.EXTRA in lines[1] and "--target" in lines[0]
     known = replace(nothing, target=SpeakerEmbedding(np.ones(256) / 16, 0.9, 2), mos=lambda samples: {})
     assert known.missing("") == []
+
+
+def test_a_recording_has_its_own_melody_and_timbre(glide):
+    samples, _ = glide
+    assert scores.melody_correlation(samples, samples[:40_000], F) == pytest.approx(1, abs=1e-3)
+    own = scores.timbre(samples, F)
+    assert own.shape == (F.n_mels,) and abs(own.mean()) < 1e-4
+    assert scores.timbre_distance_db(own, scores.timbre(samples * np.float32(0.5), F)) < 0.1
+    other = scores.timbre(np.random.default_rng(0).normal(0, 0.1, 44_100).astype(np.float32), F)
+    assert scores.timbre_distance_db(own, other) > 6

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voiceswap.signal import lufs as programme
+from voiceswap.signal import lufs
 from voiceswap.signal.lufs import integrated_loudness
 
 
@@ -21,7 +21,7 @@ def noise(seed, seconds, rate, channels=2, level=0.1):
 
 
 def heard(part, rest, wanted, rate, block=5000):
-    balance = programme.Balance(rate, part.shape[1])
+    balance = lufs.Balance(rate, part.shape[1])
     for first in range(0, len(part), block):
         balance.push(*(x[first : first + block] for x in (part, rest, wanted)))
     return balance
@@ -57,5 +57,5 @@ def test_the_gain_is_bounded_and_zero_without_sound():
     assert heard(silence, silence, silence, 8000).gain_db() == 0
     assert heard(silence, silence, loud, 8000).gain_db() == 0
     assert heard(loud * np.float32(0.1), silence, loud, 8000).gain_db() == 6
-    assert programme.Balance(8000, 1).gain_db() == 0
+    assert lufs.Balance(8000, 1).gain_db() == 0
     assert heard(loud[:100], loud[:100], loud[:100], 8000).gain_db() == 0

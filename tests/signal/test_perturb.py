@@ -57,10 +57,10 @@ def test_copies_of_one_analysis_leave_it_as_it_is(spoken):
 
 def test_equalisation_stays_within_its_bounds():
     noise = np.random.default_rng(0).normal(0, 0.1, 4 * F.mel_rate_hz).astype(np.float32)
-    equal = perturb._equalised(noise, F.mel_rate_hz, np.random.default_rng(3))
+    equal = perturb._equalise(noise, F.mel_rate_hz, np.random.default_rng(3))
     (_, before), (_, after) = (welch(x, F.mel_rate_hz, nperseg=1024) for x in (noise, equal))
     gain_db = 10 * np.log10(after / before)[3:-3]
-    assert np.abs(gain_db).max() < perturb.EQUAL_MOST_DB + 1
+    assert np.abs(gain_db).max() < perturb.EQUAL_MAX_DB + 1
     assert np.ptp(gain_db) > 3
 
 
@@ -68,7 +68,7 @@ def test_half_of_the_rooms_are_noisy_within_their_bounds():
     tone = np.sin(np.arange(F.mel_rate_hz) / 10).astype(np.float32)
     below_db = []
     for seed in range(60):
-        noise = perturb._through_a_room(tone, np.random.default_rng(seed)) - tone
+        noise = perturb._add_room_noise(tone, np.random.default_rng(seed)) - tone
         if noise.any():
             below_db.append(10 * np.log10(np.mean(tone**2) / np.mean(noise**2)))
     low_db, high_db = perturb.NOISE_BELOW_DB

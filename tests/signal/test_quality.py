@@ -7,8 +7,7 @@ import pytest
 import scipy.signal
 
 from voiceswap.audio.resample import resample
-from voiceswap.signal import quality as condition
-from voiceswap.signal import synthetic
+from voiceswap.signal import quality, synthetic
 from voiceswap.signal.quality import QualityMeter
 
 RATE = 22050
@@ -80,21 +79,21 @@ def test_chords_are_no_noise(speech, random):
 def test_flatness_of_noise_of_any_colour(random, flat):
     colour = np.repeat(flat, 100)
     power = colour * random.exponential(size=(50, 800))
-    assert condition.flatness(power).mean() == pytest.approx(np.exp(-np.euler_gamma), abs=0.02)
+    assert quality.flatness(power).mean() == pytest.approx(np.exp(-np.euler_gamma), abs=0.02)
     power[:, 400] *= 1e5
-    assert condition.flatness(power).mean() < 0.1
+    assert quality.flatness(power).mean() < 0.1
 
 
 def test_clipping_is_noticed_on_either_side_and_after_resampling(speech):
     level = np.abs(speech).max()
-    assert not condition.is_clipped(speech)
+    assert not quality.is_clipped(speech)
     for cut in (
         np.clip(speech, -0.3 * level, 0.3 * level),
         np.clip(speech, -1, 0.3 * level),
         np.clip(speech, -0.3 * level, 1),
     ):
-        assert condition.is_clipped(cut)
-    assert not condition.is_clipped(np.zeros(100))
+        assert quality.is_clipped(cut)
+    assert not quality.is_clipped(np.zeros(100))
     assert heard(speech, np.clip(speech, -0.3 * level, 0.3 * level)).clipped_share == 0.5
 
 
@@ -127,18 +126,18 @@ def test_an_echo_is_heard(speech, random):
 def test_memory_does_not_grow_with_the_length_of_a_part(speech):
     listener = QualityMeter()
     listener.hear(np.tile(speech, 20).astype(np.float32), RATE)
-    assert listener._bands_db[RATE].n_rows <= condition.MAX_FRAMES
-    assert sum(map(len, listener._flatness)) <= condition.MAX_FRAMES
+    assert listener._bands_db[RATE].n_rows <= quality.MAX_FRAMES
+    assert sum(map(len, listener._flatness)) <= quality.MAX_FRAMES
 
 
 def test_nor_with_the_number_of_parts(speech, monkeypatch):
     once = heard(speech)
-    monkeypatch.setattr(condition, "MAX_NUMBERS", 30_000)
+    monkeypatch.setattr(quality, "MAX_NUMBERS", 30_000)
     listener = QualityMeter()
     for _ in range(20):
         listener.hear(speech.astype(np.float32), RATE)
         assert sum(map(np.size, listener._bands_db[RATE]._rows)) <= 60_000
-    found, rows = listener.found(), listener._bands_db[RATE].kept()
+    found, rows = listener.found(), listener._bands_db[RATE].draw()
     assert rows.size <= 30_000 < listener._bands_db[RATE].n_rows * rows.shape[1]
     assert found.bandwidth_hz == pytest.approx(once.bandwidth_hz, rel=0.02)
     assert found == heard(*[speech] * 20)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from voiceswap.config import Config
-from voiceswap.signal import features, synthetic
-from voiceswap.signal import spectral_correction as matching
+from voiceswap.signal import features, spectral_correction, synthetic
 from voiceswap.signal.spectral_correction import correct_mel
 
 F = Config().features
@@ -47,9 +46,9 @@ def test_gains_have_a_bound_and_silence_stays_silent(spoken):
     mel = features.decoder_mel(spoken, F)
     assert not correct_mel(np.zeros_like(spoken), mel, F).any()
     louder = correct_mel(spoken, mel + 10.0, F)
-    np.testing.assert_allclose(louder, np.exp(matching.MOST) * spoken, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(louder, np.exp(spectral_correction.MAX_CORRECTION) * spoken, rtol=1e-3, atol=1e-4)
     softer = correct_mel(spoken, np.full_like(mel, features.SILENT_MEL), F)
-    assert np.abs(softer).max() < 1.1 * np.exp(-matching.MOST) * np.abs(spoken).max()
+    assert np.abs(softer).max() < 1.1 * np.exp(-spectral_correction.MAX_CORRECTION) * np.abs(spoken).max()
 
 
 @pytest.mark.parametrize("n_frames", [0, 1, 2, 3, 5])

@@ -536,7 +536,7 @@ def test_reading_gives_up_on_a_folder_that_never_stands_still(tmp_path: Path, mo
     path = make(tmp_path / "zoe")
     (path / "LICENSE.txt").unlink()
     identities = iter(range(1000))
-    monkeypatch.setattr(folder, "_identity", lambda _: next(identities))
+    monkeypatch.setattr(folder, "_identify", lambda _: next(identities))
     with pytest.raises(ModelError, match="was replaced again and again"):
         opened(path)
 

@@ -3,7 +3,7 @@
 import av
 import numpy as np
 
-from voiceswap.storage import png as picture
+from voiceswap.storage import png
 
 
 def grey(path):
@@ -14,7 +14,7 @@ def grey(path):
 def test_a_heat_map_has_time_to_the_right_and_the_first_value_below(tmp_path):
     rows = np.zeros((50, 80), np.float32)
     rows[40:, :10] = 1.0
-    picture.write_heat(tmp_path / "heat.png", rows)
+    png.write_heat(tmp_path / "heat.png", rows)
     seen = grey(tmp_path / "heat.png")
     assert seen.shape == (240, 50)
     assert seen[-25:, 41:].min() > 200 and seen[:200].max() == 0 and seen[:, :39].max() == 0
@@ -23,7 +23,7 @@ def test_a_heat_map_has_time_to_the_right_and_the_first_value_below(tmp_path):
 def test_a_curve_rises_to_the_top_and_leaves_gaps(tmp_path):
     values = np.geomspace(50, 800, 100)
     values[40:60] = 0.0
-    picture.write_curve(tmp_path / "curve.png", values, 50.0, 800.0)
+    png.write_curve(tmp_path / "curve.png", values, 50.0, 800.0)
     seen = grey(tmp_path / "curve.png")
     assert seen[:, 40:60].max() == 0
     heights = [int(np.argmax(seen[:, i] > 100)) for i in (0, 30, 70, 99)]
@@ -31,8 +31,8 @@ def test_a_curve_rises_to_the_top_and_leaves_gaps(tmp_path):
 
 
 def test_long_and_empty_recordings_are_drawn_too(tmp_path):
-    picture.write_heat(tmp_path / "long.png", np.random.default_rng(0).normal(0, 1, (10_001, 4)))
-    assert grey(tmp_path / "long.png").shape[1] <= picture.MAX_COLUMNS
-    picture.write_heat(tmp_path / "none.png", np.zeros((0, 80)))
-    picture.write_curve(tmp_path / "flat.png", np.zeros(0), 50.0, 800.0)
+    png.write_heat(tmp_path / "long.png", np.random.default_rng(0).normal(0, 1, (10_001, 4)))
+    assert grey(tmp_path / "long.png").shape[1] <= png.MAX_COLUMNS
+    png.write_heat(tmp_path / "none.png", np.zeros((0, 80)))
+    png.write_curve(tmp_path / "flat.png", np.zeros(0), 50.0, 800.0)
     assert grey(tmp_path / "none.png").shape == grey(tmp_path / "flat.png").shape == (1, 1)

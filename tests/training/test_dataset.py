@@ -1,21 +1,19 @@
 """Content is heard piece by piece, whichever way the pieces are packed."""
 
-import errno
 import os
 
 import numpy as np
 import pytest
 
 from conftest import TINY, save
-from voiceswap.audio.find import find_recordings
-from voiceswap.errors import AudioError, UsageError, WriteError
+from voiceswap.errors import AudioError, WriteError
 from voiceswap.events import ignore_events
 from voiceswap.model import encoder
 from voiceswap.model.networks import encoder as encoder_network
 from voiceswap.model.runtime import Graph
 from voiceswap.signal import synthetic
 from voiceswap.training import dataset
-from voiceswap.training.dataset import encode_clips, perturb_copies, prepare_speech
+from voiceswap.training.dataset import encode_clips, perturbed_copies, prepare_speech
 
 RANDOM = np.random.default_rng(0)
 
@@ -34,12 +32,10 @@ def test_pieces_heard_backwards_come_in_their_order_but_lie_elsewhere():
 def test_copies_move_formants_up_and_down_in_turn(monkeypatch):
     ways = []
     monkeypatch.setattr(
-        dataset,
-        "perturb_speech",
-        lambda analysis, random, *, up, rooms: ways.append((up, rooms)) or analysis.samples,
+        dataset, "perturb_speech", lambda said, random, *, up, rooms: ways.append((up, rooms)) or said.samples
     )
     piece, train = np.zeros(4000, np.float32), TINY.train.model_copy(update={"perturbed_copies": 4})
-    assert len(perturb_copies(piece, TINY.features, train, seed=[1, 2])) == 4
+    assert len(perturbed_copies(piece, TINY.features, train, seed=[1, 2])) == 4
     assert not any(rooms for _, rooms in ways)
     assert [up for up, _ in ways] in ([True, False] * 2, [False, True] * 2)
 
@@ -67,40 +63,6 @@ def test_nothing_stays_of_a_recording_that_is_damaged_further_on(tmp_path, monke
         found.add(cut, 1)
     assert found.sources == alone.sources and (found.speech_s, found.total_s) == (alone.speech_s, alone.total_s)
     assert {len(clips) for clips in (found.mels, found.f0s, *found.encoder_mels)} == {len(alone.mels)}
-
-
-def test_what_lies_in_hidden_folders_is_no_recording(tmp_path):
-    source = tmp_path / ".hidden" / "anna"
-    for name in ("a.wav", "b/c.WAV", ".d.wav", ".Trash-1000/e.wav", "b/.runs/anna/timelapse/real.flac", "b/notes.txt"):
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).write_bytes(b"")
-    (source / "folder.wav").mkdir()
-    assert find_recordings(source) == [source / "a.wav", source / "b" / "c.WAV"]
-
-
-def test_recordings_are_in_the_order_of_their_places_and_links_are_not_followed(tmp_path):
-    names = ("b.wav", "b/z.ogg", "b/a/c.flac", "b a/d.mp3", "B/e.opus", "a.wav")
-    for name in names:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "b" / "again").symlink_to(tmp_path)
-    assert find_recordings(tmp_path) == sorted(tmp_path / name for name in names)
-
-
-def test_a_folder_below_that_may_not_be_looked_into_is_told(tmp_path, monkeypatch):
-    shut = tmp_path / "anna" / "shut"
-    shut.mkdir(parents=True)
-    (tmp_path / "anna" / "a.wav").write_bytes(b"")
-    listed = os.listdir
-
-    def refused(path):
-        if str(path) == str(shut):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return listed(path)
-
-    monkeypatch.setattr(os, "listdir", refused)
-    with pytest.raises(UsageError, match=f"cannot look into {shut}: permission denied"):
-        find_recordings(tmp_path / "anna")
 
 
 def test_a_cache_that_cannot_be_written_to_is_told_before_the_work(tmp_path, monkeypatch):

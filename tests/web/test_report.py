@@ -15,7 +15,7 @@ from voiceswap.audio.read import AudioInfo
 from voiceswap.audio.write import Writer
 from voiceswap.conversion.voice import rewrite_card
 from voiceswap.errors import ModelError, StoppedError, UsageError, WriteError
-from voiceswap.scoring import external as instruments
+from voiceswap.scoring import external
 from voiceswap.signal import synthetic
 from voiceswap.training import loop, timelapse
 from voiceswap.training.timelapse import list_frames
@@ -26,7 +26,7 @@ HOSTILE = "\"'></title></style></dl><script>console.error(1)</script><img src=x 
 
 @pytest.fixture(autouse=True)
 def no_mos(monkeypatch):
-    monkeypatch.setattr(instruments, "load_dnsmos", lambda: None)
+    monkeypatch.setattr(external, "load_dnsmos", lambda: None)
 
 
 @pytest.fixture
@@ -228,18 +228,6 @@ def test_metrics_that_are_damaged_or_repeated(tmp_path):
     assert report._metrics(tmp_path / "gone") == []
 
 
-def test_a_plot_is_true_to_its_values():
-    x = np.arange(5.0)
-    scale = page.Scale(100, 400, [200], " Hz", logarithmic=True)
-    made = page.plot(
-        "a label", [page.Curve("up", x, np.array([100, 200, np.nan, 400, 400.0]))], scale, (0, 4), ("a", "b")
-    )
-    assert 'd="M0 1000h0L250 500M750 0h0L1000 0"' in made
-    assert 'd="M0 500h1000"' in made and '"top:50.0%">200 Hz<' in made
-    flat = page.Scale(0, 2, [])
-    assert [flat.place(v) for v in (0, 1, 2, 3, -1)] == [1, 0.5, 0, 0, 1]
-
-
 def test_the_command(filmed, home, monkeypatch, capsys):
     from voiceswap.shell.cli import app
 
@@ -269,6 +257,8 @@ Promise.all([...document.querySelectorAll('audio')].map(a => new Promise((done, 
   a.play().catch(failed);
 })))
 """
+
+
 # What sticks out to the right, but for what an ancestor cuts off on purpose.
 WIDE = """
 [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 0.5

@@ -31,22 +31,22 @@ class Bext:
     history: str
 
 
-def append_bext(path: Path, said: Bext) -> None:
+def append_bext(path: Path, bext: Bext) -> None:
     """Put a bext chunk at the end of a finished wav file.
 
     A file of another kind, or one that would outgrow the 4 GiB that RIFF can count, is left as it is.
 
     Args:
         path: The file.
-        said: What the chunk says.
+        bext: What the chunk says.
 
     Raises:
         OSError: It cannot be read or written.
     """
-    fields = (said.originator, said.reference, said.made[:10], said.made[11:19])
-    content = struct.pack(LAYOUT, *(_ascii(field) for field in fields), VERSION)
+    fields = (bext.originator, bext.reference, bext.made[:10], bext.made[11:19])
+    content = struct.pack(LAYOUT, *(_to_ascii(field) for field in fields), VERSION)
     # A line of the history is a list with commas; T is its free text.
-    content += b"T=" + _ascii(said.history).replace(b",", b";") + b"\r\n"
+    content += b"T=" + _to_ascii(bext.history).replace(b",", b";") + b"\r\n"
     content += b"\0" * (len(content) % 2)
     chunk = b"bext" + struct.pack("<I", len(content)) + content
     with path.open("r+b") as file:
@@ -60,5 +60,5 @@ def append_bext(path: Path, said: Bext) -> None:
         file.write(struct.pack("<I", size))
 
 
-def _ascii(text: str) -> bytes:
+def _to_ascii(text: str) -> bytes:
     return text.encode("ascii", "replace")

@@ -9,11 +9,11 @@ import numpy as np
 from voiceswap.arrays import Array
 
 
-def find_channel_signs(blocks_of_it: Iterator[Array], n_channels: int) -> Array:
+def find_channel_signs(blocks: Iterator[Array], n_channels: int) -> Array:
     """With which signs the channels are to be mixed, so that they do not cancel each other.
 
     Args:
-        blocks_of_it: A recording, blocks (n, n_channels) float32.
+        blocks: A recording, blocks (n, n_channels) float32.
         n_channels: Its channels; nothing is read of a single one.
 
     Returns:
@@ -24,7 +24,7 @@ def find_channel_signs(blocks_of_it: Iterator[Array], n_channels: int) -> Array:
     if n_channels == 1:
         return signs
     products, sums, n_samples = np.zeros((n_channels, n_channels)), np.zeros(n_channels), 0
-    for block in blocks_of_it:
+    for block in blocks:
         products += (block.T @ block).astype(float)
         sums += block.sum(axis=0, dtype=float)
         n_samples += len(block)

@@ -1,6 +1,6 @@
 """Recordings opened with soundfile and PyAV: where bytes from strangers meet native code.
 
-Nothing of voiceswap is imported here, so that `child` can run it in a process of its own within a fifth of a second.
+Nothing of voiceswap is imported here, so that `decoder_process` starts within a fifth of a second.
 """
 
 from __future__ import annotations
@@ -54,28 +54,29 @@ class Track:
         try:
             self._reader = _Container(path) if path.suffix.lower() in CONTAINERS else _Plain(path)
         except Exception as error:  # Damaged files make PyAV raise AttributeError, too.
-            raise Refused(reason(error)) from error
+            raise Refused(describe_error(error)) from error
         self.sample_rate_hz, self.n_channels = self._reader.sample_rate_hz, self._reader.n_channels
         self.format, self.subtype, self.tags = self._reader.format, self._reader.subtype, self._reader.tags
         self.damage = ""
         self.lost_s: float | None = None
-        self._position, self._ended = 0, False
+        self._position = 0
+        self._ended = False
 
     def read(self, n_samples: int) -> Array:
         """The next samples, (n, n_channels) float32: fewer than `n_samples` at the end, none after it."""
         parts: list[Array] = []
-        wanted = n_samples
-        while wanted and not self._ended:
+        n_missing = n_samples
+        while n_missing and not self._ended:
             try:
-                part = self._reader.read(min(wanted, STEP_SAMPLES))
+                part = self._reader.read(min(n_missing, STEP_SAMPLES))
             except Exception as error:
-                self._end(reason(error))
+                self._end(describe_error(error))
                 break
             if not len(part):
                 self._end("")
                 break
             parts.append(part)
-            wanted -= len(part)
+            n_missing -= len(part)
             self._position += len(part)
         return np.concatenate(parts) if parts else np.zeros((0, self.n_channels), np.float32)
 
@@ -185,37 +186,39 @@ class _Container:
                 claimed_s = float(stream.duration * stream.time_base)
                 # Encoders fill up their last frame.
                 self._left = round(claimed_s * stream.rate)
-            self._claimed, self._cut = round(claimed_s * stream.rate), _is_cut(path)
+            self._claimed, self._is_short = round(claimed_s * stream.rate), _is_cut_short(path)
         except Exception:
             self._stack.close()
             raise
-        self._held = np.zeros((0, self.n_channels), np.float32)
+        self._rest = np.zeros((0, self.n_channels), np.float32)
 
     def read(self, n_samples: int) -> Array:
-        held, n_held = [self._held], len(self._held)
+        parts = [self._rest]
+        n_ready = len(self._rest)
         try:
-            while n_held < n_samples and (frame := next(self._frames, None)) is not None:
+            while n_ready < n_samples and (frame := next(self._frames, None)) is not None:
                 for part in self._resampler.resample(frame):
-                    held.append(part.to_ndarray().reshape(-1, self.n_channels).astype(np.float32))
-                    n_held += len(held[-1])
+                    parts.append(part.to_ndarray().reshape(-1, self.n_channels).astype(np.float32))
+                    n_ready += len(parts[-1])
         except Exception as error:
-            if n_held == 0:
+            if n_ready == 0:
                 raise
-            self._frames = _raising(error)
-        joined = np.concatenate(held)
+            self._frames = _raise(error)
+        joined = np.concatenate(parts)
         n_taken = min(n_samples, self._left)
-        self._held = joined[n_taken:]
+        self._rest = joined[n_taken:]
         self._left -= min(n_taken, len(joined))
         return joined[:n_taken]
 
     def lost_samples(self, n_read: int) -> int | None:
-        return max(1, self._claimed - n_read) if self._cut or self._claimed - n_read > self.sample_rate_hz else None
+        n_missing = self._claimed - n_read
+        return max(1, n_missing) if self._is_short or n_missing > self.sample_rate_hz else None
 
     def close(self) -> None:
         self._stack.close()
 
 
-def _is_cut(path: Path) -> bool:
+def _is_cut_short(path: Path) -> bool:
     """Whether an mp4 or a Matroska file promises more bytes than it has."""
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -240,12 +243,12 @@ def _is_cut(path: Path) -> bool:
         return position > size
 
 
-def _raising(error: Exception) -> Iterator[Any]:
+def _raise(error: Exception) -> Iterator[Any]:
     raise error
     yield
 
 
-def reason(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """An error of a library or the system in a few words, on one line."""
     text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error) or "no reason given"
     text = str(text).rstrip(". ").replace("\n", " ").removeprefix("Error : ")

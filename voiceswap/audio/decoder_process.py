@@ -27,17 +27,19 @@ ANSWER_S = 30.0
 START_S = 60.0
 MAX_LINE_BYTES = 1 << 20
 # A comment may hold a record, with six to twelve characters for each letter of a name.
-MAX_TAG_CHARACTERS, MAX_COMMENT_CHARACTERS, MAX_TAGS = 500, 5000, 50
+MAX_TAG_CHARACTERS = 500
+MAX_COMMENT_CHARACTERS = 5000
+MAX_TAGS = 50
 # FFmpeg's libraries alone map half a gigabyte.
 MAX_MEMORY_BYTES = 4 << 30
 CODE = "import sys; sys.path[:] = sys.argv[1:]; from voiceswap.audio.decoder_process import serve; serve()"
 
 
 class Remote:
-    """A `tracks.Track` in the decoding process, with the same attributes and methods."""
+    """A `decode.Track` in the decoding process, with the same attributes and methods."""
 
     def __init__(self, path: Path) -> None:
-        self._server = _server(os.getpid())
+        self._server = _get_server(os.getpid())
         answer, _ = self._server.ask({"open": os.path.abspath(path)})
         self._id, self._generation = answer["id"], answer["generation"]
         self.sample_rate_hz, self.n_channels = int(answer["sample_rate_hz"]), int(answer["n_channels"])
@@ -47,7 +49,7 @@ class Remote:
         self.lost_s: float | None = None
 
     def read(self, n_samples: int) -> Array:
-        """As `tracks.Track.read`; raises Refused if the decoder crashed or hangs."""
+        """As `decode.Track.read`; raises Refused if the decoder crashed or hangs."""
         request = {"read": self._id, "n_samples": n_samples}
         answer, data = self._server.ask(request, n_samples * self.n_channels * 4, self._generation)
         self.damage, self.lost_s = str(answer["damage"]), answer["lost_s"]
@@ -64,7 +66,7 @@ def open_track(path: Path) -> Track | Remote:
 
 
 @lru_cache(maxsize=1)
-def _server(_pid: int) -> Server:
+def _get_server(_pid: int) -> Server:
     # One for each process: a forked one must not talk on its parent's pipes.
     return Server()
 
@@ -137,7 +139,7 @@ class Server:
         try:
             process.stdin.write(line + b"\n")
             process.stdin.flush()
-            answer = json.loads(_line(process.stdout))
+            answer = json.loads(_read_line(process.stdout))
             n_bytes = int(answer["n_bytes"])
             if not 0 <= n_bytes <= most_bytes:
                 raise ValueError(f"{n_bytes} bytes")
@@ -166,7 +168,7 @@ class Server:
                 self._process.communicate(timeout=5)
 
 
-def _line(stream: IO[bytes]) -> bytes:
+def _read_line(stream: IO[bytes]) -> bytes:
     line = stream.readline(MAX_LINE_BYTES)
     if not line.endswith(b"\n"):
         raise EOFError
@@ -195,8 +197,8 @@ def serve() -> None:
                 n_opened += 1
                 tracks[n_opened] = track
                 answer["id"] = n_opened
-                kept = ("sample_rate_hz", "n_channels", "format", "subtype")
-                answer |= {name: getattr(track, name) for name in kept}
+                attributes = ("sample_rate_hz", "n_channels", "format", "subtype")
+                answer |= {name: getattr(track, name) for name in attributes}
                 answer["tags"] = {
                     key[:100]: value[: MAX_COMMENT_CHARACTERS if key == "comment" else MAX_TAG_CHARACTERS]
                     for key, value in list(track.tags.items())[:MAX_TAGS]

@@ -29,7 +29,7 @@ def find_recordings(source: Path) -> list[Path]:
     """
     if os.path.isfile(source):
         return [source]
-    files = list(_below(source))
+    files = list(_walk(source))
     if not os.path.isdir(source):
         raise UsageError(f"no such folder or recording: {source}", "give a folder of recordings, or one long recording")
     if not files:
@@ -38,12 +38,12 @@ def find_recordings(source: Path) -> list[Path]:
     return files
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path) -> Iterator[Path]:
     for path in list_folder(folder):
         if path.name.startswith("."):
             continue
         # A link to a folder may lead back.
         if os.path.isdir(path) and not path.is_symlink():
-            yield from _below(path)
+            yield from _walk(path)
         elif path.suffix.lower() in SUFFIXES and os.path.isfile(path):
             yield path

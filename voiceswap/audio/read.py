@@ -1,4 +1,4 @@
-"""Decoding, encoding and resampling, in blocks; with `tracks` the only place that touches soundfile, PyAV and soxr."""
+"""Files to blocks of samples, checked: what leaves here is finite float32 at a rate that recordings have."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from pathlib import Path
 import numpy as np
 
 from voiceswap.arrays import Array
-from voiceswap.audio import decoder_process as child
 from voiceswap.audio.channels import find_channel_signs, mix_to_mono
-from voiceswap.audio.decode import Refused, Track, reason
-from voiceswap.audio.decoder_process import open_track
+from voiceswap.audio.decode import Refused, Track, describe_error
+from voiceswap.audio.decoder_process import (
+    MAX_COMMENT_CHARACTERS,
+    MAX_TAG_CHARACTERS,
+    MAX_TAGS,
+    Remote,
+    open_track,
+)
 from voiceswap.audio.resample import Resampler
 from voiceswap.errors import AudioError, UsageError
 
 BLOCK_SAMPLES = 65_536
-MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000
+MIN_RATE_HZ = 4_000
+MAX_RATE_HZ = 384_000
 MAX_CHANNELS = 64
 # Float files may exceed full scale; beyond this it is not audio.
 MAX_ABS = 1e3
@@ -51,8 +57,8 @@ def probe(path: Path) -> AudioInfo:
         UsageError: No such file.
         AudioError: Not a regular file, empty, not audio, or with a rate or channel count that no recording has.
     """
-    with closing(_open(path)) as track:
-        title, artist = (track.tags.get(name, "")[: child.MAX_TAG_CHARACTERS] for name in ("title", "artist"))
+    with closing(_open_checked(path)) as track:
+        title, artist = (track.tags.get(name, "")[:MAX_TAG_CHARACTERS] for name in ("title", "artist"))
         return AudioInfo(track.sample_rate_hz, track.n_channels, track.format, track.subtype, title, artist)
 
 
@@ -70,11 +76,11 @@ def read_tags(path: Path) -> dict[str, str]:
         UsageError: No such file.
         AudioError: As `probe`.
     """
-    with closing(_open(path)) as track:
-        found = {str(name)[: child.MAX_TAG_CHARACTERS]: str(text) for name, text in track.tags.items() if text}
+    with closing(_open_checked(path)) as track:
+        tags = {str(name)[:MAX_TAG_CHARACTERS]: str(text) for name, text in track.tags.items() if text}
     return {
-        name: text[: child.MAX_COMMENT_CHARACTERS if name == "comment" else child.MAX_TAG_CHARACTERS]
-        for name, text in list(found.items())[: child.MAX_TAGS]
+        name: text[: MAX_COMMENT_CHARACTERS if name == "comment" else MAX_TAG_CHARACTERS]
+        for name, text in list(tags.items())[:MAX_TAGS]
     }
 
 
@@ -96,7 +102,7 @@ def read_blocks(
         UsageError: No such file.
         AudioError: As `probe`; or damaged, or with samples that are not finite or absurd.
     """
-    with closing(_open(path)) as track:
+    with closing(_open_checked(path)) as track:
         position = 0
         while True:
             try:
@@ -139,14 +145,16 @@ def read_parts(path: Path, sample_rate_hz: int, part_s: float) -> Iterator[Array
     info = probe(path)
     signs = find_channel_signs(read_blocks(path), info.n_channels)
     resampler = Resampler(info.sample_rate_hz, sample_rate_hz)
-    held, n_held = list[Array](), 0
+    parts = list[Array]()
+    n_samples = 0
     for block in read_blocks(path):
-        held.append(resampler.push(mix_to_mono(block, signs)))
-        n_held += len(held[-1])
-        if n_held >= part_s * sample_rate_hz:
-            yield np.concatenate(held)
-            held, n_held = [], 0
-    yield np.concatenate([*held, resampler.finish()])
+        parts.append(resampler.push(mix_to_mono(block, signs)))
+        n_samples += len(parts[-1])
+        if n_samples >= part_s * sample_rate_hz:
+            yield np.concatenate(parts)
+            parts = []
+            n_samples = 0
+    yield np.concatenate([*parts, resampler.finish()])
 
 
 def read_mono(path: Path, sample_rate_hz: int, max_s: float = np.inf) -> Array:
@@ -169,7 +177,7 @@ def read_mono(path: Path, sample_rate_hz: int, max_s: float = np.inf) -> Array:
     return next(read_parts(path, sample_rate_hz, max_s))[: round(max_s * sample_rate_hz)]
 
 
-def _open(path: Path) -> Track | child.Remote:
+def _open_checked(path: Path) -> Track | Remote:
     path = Path(path)
     hint = "wanted a recording: wav, flac, ogg, opus, mp3, m4a, mp4, webm, aiff, caf, w64"
     try:
@@ -177,7 +185,7 @@ def _open(path: Path) -> Track | child.Remote:
     except FileNotFoundError as error:
         raise UsageError(f"no such file: {path}", "check the spelling, and the folder you are in") from error
     except (OSError, ValueError) as error:
-        raise AudioError(f"cannot open {path}: {reason(error)}", hint) from error
+        raise AudioError(f"cannot open {path}: {describe_error(error)}", hint) from error
     if not stat.S_ISREG(kind.st_mode):
         what = "a folder" if stat.S_ISDIR(kind.st_mode) else "not a regular file"
         raise AudioError(f"{path} is {what}", hint)

@@ -60,15 +60,15 @@ def record_passing(blocks: Iterator[Array], kind: AudioInfo) -> Iterator[tuple[I
         The same blocks, and what gives them again as a source once they have all passed.
     """
     with tempfile.TemporaryDirectory(prefix="voiceswap-") as folder:
-        path = Path(folder) / "kept.w64"
+        path = Path(folder) / "passed.w64"
 
-        def passing() -> Iterator[Array]:
+        def pass_on() -> Iterator[Array]:
             with Writer(path, AudioInfo(kind.sample_rate_hz, kind.n_channels, "W64", "FLOAT")) as writer:
                 for block in blocks:
                     writer.write(block)
                     yield block
 
-        yield passing(), lambda: file_source(path)
+        yield pass_on(), lambda: file_source(path)
 
 
 class BlockReader:
@@ -81,17 +81,18 @@ class BlockReader:
 
     def __init__(self, blocks: Iterator[Array], n_channels: int | None = None) -> None:
         self._shape = () if n_channels is None else (n_channels,)
-        self._blocks, self._held = blocks, np.zeros((0, *self._shape), np.float32)
+        self._blocks = blocks
+        self._rest = np.zeros((0, *self._shape), np.float32)
 
     def take(self, n_samples: int) -> Array:
         """The next `n_samples`."""
-        held = [self._held]
-        n_held = len(self._held)
-        while n_held < n_samples:
+        parts = [self._rest]
+        n_ready = len(self._rest)
+        while n_ready < n_samples:
             block = next(self._blocks, None)
-            block = np.zeros((n_samples - n_held, *self._shape), np.float32) if block is None else block
-            held.append(block)
-            n_held += len(block)
-        joined = np.concatenate(held)
-        self._held = joined[n_samples:]
+            block = np.zeros((n_samples - n_ready, *self._shape), np.float32) if block is None else block
+            parts.append(block)
+            n_ready += len(block)
+        joined = np.concatenate(parts)
+        self._rest = joined[n_samples:]
         return joined[:n_samples]

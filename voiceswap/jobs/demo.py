@@ -14,7 +14,7 @@ from voiceswap.config import FeatureConfig
 from voiceswap.events import OnEvent
 from voiceswap.jobs.convert import convert
 from voiceswap.jobs.train import train
-from voiceswap.scoring import metrics
+from voiceswap.scoring.scores import melody_correlation, timbre, timbre_distance_db
 from voiceswap.signal import synthetic
 from voiceswap.storage import atomic
 
@@ -82,9 +82,9 @@ def _scores(song: Path, made: Path, target: Path) -> dict[str, float]:
     rate = config.mel_rate_hz
     source, result = read_mono(song, rate), read_mono(made, rate)
     own = np.concatenate([read_mono(path, rate) for path in sorted(target.glob("*.wav"))])
-    timbre = metrics.timbre(result, config)
+    timbre_made = timbre(result, config)
     return {
-        "melody_correlation": round(metrics.melody_correlation(source, result, config), 3),
-        "to_target_db": round(metrics.timbre_distance_db(timbre, metrics.timbre(own, config)), 2),
-        "to_source_db": round(metrics.timbre_distance_db(timbre, metrics.timbre(source, config)), 2),
+        "melody_correlation": round(melody_correlation(source, result, config), 3),
+        "to_target_db": round(timbre_distance_db(timbre_made, timbre(own, config)), 2),
+        "to_source_db": round(timbre_distance_db(timbre_made, timbre(source, config)), 2),
     }

@@ -101,7 +101,7 @@ def _keep_speech(samples: Array) -> Array:
     (samples,) = remove_dc([samples], SAMPLE_RATE_HZ)
     levels_db = loudness.frame_levels_db(samples, SAMPLE_RATE_HZ)
     active_db = loudness.active_level_db(levels_db)
-    if active_db < loudness.SILENT_DB:
+    if active_db < loudness.NO_SPEECH_DB:
         return samples[:0]
     raised_db = max(0.0, LEVEL_DB - 10 * float(np.log10(np.mean(np.square(samples)))))
     kept = maximum_filter1d(levels_db > active_db - PAUSE_DB, KEPT_FRAMES)

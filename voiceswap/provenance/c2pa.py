@@ -63,7 +63,7 @@ class Signer:
             raise UsageError("--c2pa needs a package that is not installed", TOOL) from error
         self._c2pa = c2pa
         chain_path, key_path = map(Path, certificate)
-        chain, key = _pem(chain_path), _pem(key_path)
+        chain, key = _read_pem(chain_path), _read_pem(key_path)
         try:
             private = serialization.load_pem_private_key(key, None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -89,7 +89,7 @@ class Signer:
             file.setparams((1, 2, 8000, 0, "NONE", ""))
             file.writeframes(bytes(1600))
         try:
-            with self._builder("trial", Record("")) as builder, self._signer() as signer:
+            with self._make_builder("trial", Record("")) as builder, self._open_signer() as signer:
                 builder.sign(signer, FORMATS[".wav"], io.BytesIO(silence.getvalue()), io.BytesIO())
         except c2pa.C2paError as error:
             hint = "wanted a certificate for e-mail or document signing, in date, with those that vouch for it"
@@ -110,8 +110,8 @@ class Signer:
         kind = FORMATS[signed.suffix.lower()]
         try:
             with (
-                self._builder(title, record) as builder,
-                self._signer() as signer,
+                self._make_builder(title, record) as builder,
+                self._open_signer() as signer,
                 unsigned.open("rb") as source,
                 signed.open("w+b") as target,
             ):
@@ -119,12 +119,12 @@ class Signer:
         except self._c2pa.C2paError as error:
             raise WriteError(f"cannot sign {title}: {str(error)[:120]}", "leave out --c2pa") from error
 
-    def _signer(self) -> Any:
+    def _open_signer(self) -> Any:
         return self._c2pa.Signer.from_info(self._info)
 
-    def _builder(self, title: str, record: Record) -> Any:
+    def _make_builder(self, title: str, record: Record) -> Any:
         tool = {"name": "voiceswap", "version": record.voiceswap}
-        made = {
+        action = {
             "action": "c2pa.created",
             "when": record.made,
             "digitalSourceType": SOURCE_TYPE,
@@ -133,11 +133,11 @@ class Signer:
             "parameters": {"voice_id": record.voice_id, "source_sha256": record.source_sha256},
         }
         if not record.made:
-            del made["when"]
+            del action["when"]
         manifest = {
             "claim_generator_info": [tool],
             "title": title,
-            "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [made]}}],
+            "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
         }
         return self._c2pa.Builder(json.dumps(manifest), self._context)
 
@@ -166,35 +166,35 @@ def read_credentials(path: Path, kind: str) -> Credentials | None:
     except ImportError:
         return Credentials("unlooked")
     try:
-        with path.open("rb") as file, c2pa.Reader(KINDS[kind], file, context=_offline()) as reader:
-            found = json.loads(reader.json())
+        with path.open("rb") as file, c2pa.Reader(KINDS[kind], file, context=_make_offline_context()) as reader:
+            report = json.loads(reader.json())
     except c2pa.C2paError as error:
         # Said in its text: the classes are private to the package. A big-endian wav is no file that C2PA knows.
         nothing = str(error).startswith(("ManifestNotFound", "NotSupported")) or 'got "RIFX"' in str(error)
         return None if nothing else Credentials("broken", problems=(str(error)[:120],))
     except ValueError as error:
         return Credentials("broken", problems=(str(error)[:120],))
-    return _judged(found)
+    return _parse_report(report)
 
 
-def _offline() -> Any:
+def _make_offline_context() -> Any:
     import c2pa
 
     return c2pa.Context.from_dict(SETTINGS)
 
 
-def _judged(found: Any) -> Credentials:
-    found = found if isinstance(found, dict) else {}
-    manifest = (found.get("manifests") or {}).get(found.get("active_manifest")) or {}
+def _parse_report(report: Any) -> Credentials:
+    report = report if isinstance(report, dict) else {}
+    manifest = (report.get("manifests") or {}).get(report.get("active_manifest")) or {}
     names = manifest.get("signature_info") or {}
     signer = ", ".join(str(names[key])[:200] for key in ("common_name", "issuer") if names.get(key))
-    codes = [str(entry.get("code")) for entry in found.get("validation_status") or []]
+    codes = [str(entry.get("code")) for entry in report.get("validation_status") or []]
     problems = tuple(code for code in dict.fromkeys(codes) if code != UNKNOWN_SIGNER)
-    sound = found.get("validation_state") in ("Valid", "Trusted") and not problems
+    sound = report.get("validation_state") in ("Valid", "Trusted") and not problems
     return Credentials("valid" if sound else "broken", signer, problems)
 
 
-def _pem(path: Path) -> bytes:
+def _read_pem(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_PEM_BYTES)

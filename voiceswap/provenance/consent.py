@@ -47,12 +47,12 @@ def consents_by_voice(
     given = given or {}
     if unknown := sorted(set(given) - set(names)):
         raise UsageError(f"consent of {unknown[0]!r}, who is not trained here", f"wanted one of {', '.join(names)}")
-    return {name: _kept(value) for name, value in given.items() if str(value).strip()}
+    return {name: _to_entry(value) for name, value in given.items() if str(value).strip()}
 
 
 def parse_consents(texts: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     """NAME=TEXT, or TEXT where there is but one voice, by the voice's name; raises UsageError if that is unclear."""
-    found: dict[str, str] = {}
+    consents: dict[str, str] = {}
     for text in texts:
         name, equals, rest = text.partition("=")
         if not equals or name not in names:
@@ -61,13 +61,13 @@ def parse_consents(texts: Sequence[str], names: Sequence[str]) -> dict[str, str]
                     f"it is not said whose consent {text[:60]!r} is", f"put NAME= before it: one of {', '.join(names)}"
                 )
             name, rest = names[0], text
-        if name in found:
+        if name in consents:
             raise UsageError(f"consent of {name} is given twice", "say it once")
-        found[name] = rest
-    return found
+        consents[name] = rest
+    return consents
 
 
-def _kept(value: str | Path) -> dict[str, Any]:
+def _to_entry(value: str | Path) -> dict[str, Any]:
     text = str(value).strip()
     path = Path(value if isinstance(value, Path) else text)
     if os.path.isfile(path):
@@ -84,20 +84,20 @@ def _kept(value: str | Path) -> dict[str, Any]:
 
 def earlier_consent(run_folder: Path, voice_folder: Path) -> list[Mapping[str, Any]]:
     """What was said of a voice before, newest first: cards, or as much of them as was known. None that is unsound."""
-    found: list[Mapping[str, Any]] = []
+    cards: list[Mapping[str, Any]] = []
     for path in (run_folder / FILE_NAME, voice_folder / "card.json"):
         with suppress(OSError, ModelError):
             value = strict_json(path.read_bytes(), str(path))
-            found += [value] if isinstance(value, dict) else []
-    return found
+            cards += [value] if isinstance(value, dict) else []
+    return cards
 
 
-def voices_without_consent(names: Sequence[str], told: Mapping[str, str], voices: Path) -> list[str]:
+def voices_without_consent(names: Sequence[str], consents: Mapping[str, str], voices: Path) -> list[str]:
     """The voices of which nothing is told, neither now nor in an earlier training."""
     return [
         name
         for name in names
-        if name not in told
+        if name not in consents
         and not any(map(is_recorded, earlier_consent(run_path(voices, name), voices / check_voice_name(name))))
     ]
 
@@ -114,10 +114,10 @@ def consent_line(card: Mapping[str, Any]) -> str:
         return "no consent is recorded"
     consent = card["consent"]
     if "file" in consent:
-        return f"consent is in {_short(consent['file'])} (sha256 {_short(consent.get('sha256'))})"
-    return f"consent: {_short(consent.get('statement'))}"
+        return f"consent is in {_shorten(consent['file'])} (sha256 {_shorten(consent.get('sha256'))})"
+    return f"consent: {_shorten(consent.get('statement'))}"
 
 
-def _short(value: object) -> str:
+def _shorten(value: object) -> str:
     text = " ".join(str(value).split())
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."

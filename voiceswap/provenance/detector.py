@@ -1,4 +1,4 @@
-"""Finding the mark: is it there, where, and what does it say; one pass over a recording of any length."""
+"""Finding the watermark: is it there, where, and what does it say; one pass over a recording of any length."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from scipy.special import ndtr
 
 from voiceswap.arrays import Array
 from voiceswap.audio.resample import Resampler
-from voiceswap.provenance import watermark as mark
+from voiceswap.provenance import watermark
 
-YES_P, UNCERTAIN_P = 5e-5, 1e-3
+YES_P = 5e-5
+UNCERTAIN_P = 1e-3
 # No other way needs trying when one leaves less doubt than this.
 BEYOND_DOUBT = 1e-20
 # Evidence is gathered in pieces; four of them make a window, which begins every second piece.
-PIECE_S, MARGIN_S = 2.0, 0.24
-WINDOW_PIECES, WINDOW_STEP = 4, 2
+PIECE_S = 2.0
+MARGIN_S = 0.24
+WINDOW_PIECES = 4
+WINDOW_STEP_PIECES = 2
 # A piece belongs to the mark if it alone agrees with what was found around it.
 PIECE_SIGMAS = 3.3
 SCALES = tuple(1 + percent / 100 for percent in range(-6, 7) if percent)
-FINE_STEPS = round(mark.PERIOD_S / mark.STEP_S)
+FINE_STEPS = round(watermark.PERIOD_S / watermark.STEP_S)
 COARSE_STEPS = FINE_STEPS // 2
 # Of sound without any detail, agreement does not change from step to step: that is no evidence.
 MIN_CHANGE = 0.1
@@ -75,7 +78,7 @@ WAYS = (
 INDEPENDENT_WAYS = 20
 
 
-class _Found(NamedTuple):
+class _Match(NamedTuple):
     """The best agreement within some evidence: how rare it is by itself, where, and how it was changed."""
 
     expected: float
@@ -84,7 +87,7 @@ class _Found(NamedTuple):
     folded: Array
 
 
-def detect_watermark(blocks: Iterator[Array], sample_rate_hz: int, key: bytes = mark.KEY) -> Detection:
+def detect_watermark(blocks: Iterator[Array], sample_rate_hz: int, key: bytes = watermark.KEY) -> Detection:
     """Look for the mark.
 
     Args:
@@ -96,11 +99,11 @@ def detect_watermark(blocks: Iterator[Array], sample_rate_hz: int, key: bytes = 
         What was found.
 
     Example:
-        >>> detect(iter([np.zeros((16000, 1), np.float32)]), 16000).decision
+        >>> detect_watermark(iter([np.zeros((16000, 1), np.float32)]), 16000).decision
         'no'
     """
-    search = _Search(sample_rate_hz, mark.sync_signs(key))
-    for start_s, seconds, roots in _pieces(blocks, sample_rate_hz):
+    search = _Search(sample_rate_hz, watermark.sync_signs(key))
+    for start_s, seconds, roots in _cut_pieces(blocks, sample_rate_hz):
         search.add(start_s, seconds, roots)
     return search.result()
 
@@ -134,24 +137,31 @@ class _Piece:
         """Evidence of the mark changed in this way, folded to FINE_STEPS or COARSE_STEPS phases."""
         plain = way == WAYS[0]
         if way not in self._folds:
-            step_s, n_steps = (mark.STEP_S, FINE_STEPS) if plain else (2 * mark.STEP_S, COARSE_STEPS)
+            step_s, n_steps = (watermark.STEP_S, FINE_STEPS) if plain else (2 * watermark.STEP_S, COARSE_STEPS)
             scale = 0.0 if plain else way.pitch
             if scale not in self._evidence:
                 margin = round(MARGIN_S / step_s)
                 roots = self._roots if plain else self._roots[::2]
-                seen = mark.evidence(roots, way.pitch, self._highest_hz, step_s)
+                seen = watermark.evidence(roots, way.pitch, self._highest_hz, step_s)
                 self._evidence[scale] = seen[margin:-margin]
-            self._folds[way] = mark.fold(self._evidence[scale], self.start_s, step_s, way.tempo, n_steps)
+            self._folds[way] = watermark.fold(self._evidence[scale], self.start_s, step_s, way.tempo, n_steps)
         return self._folds[way]
 
 
 class _Search:
+    """Looks for the mark in pieces, and in windows of four that overlap by two.
+
+    pieces    |-0-|-1-|-2-|-3-|-4-|-5-|
+    window 0  |---------------|
+    window 1          |---------------|
+    """
+
     def __init__(self, sample_rate_hz: int, signs: Array) -> None:
         self._highest_hz, self._signs = HIGHEST_SHARE * sample_rate_hz, signs
         self._whole: Array | None = None
         self._pieces: list[_Piece] = []
         self._n_pieces = self._n_windows = 0
-        self._best: _Found | None = None
+        self._best: _Match | None = None
         self._spans: list[tuple[float, float]] = []
         self._fresh = False
         self._duration_s = 0.0
@@ -165,16 +175,16 @@ class _Search:
         self._n_pieces += 1
         self._duration_s = piece.stop_s
         self._fresh = True
-        if self._n_pieces >= WINDOW_PIECES and (self._n_pieces - WINDOW_PIECES) % WINDOW_STEP == 0:
-            self._look()
+        if self._n_pieces >= WINDOW_PIECES and (self._n_pieces - WINDOW_PIECES) % WINDOW_STEP_PIECES == 0:
+            self._search()
 
     def result(self) -> Detection:
         """The decision on all that was added."""
         if self._fresh:
-            self._look()
+            self._search()
         if self._whole is None or self._best is None:
             return Detection("no", 1.0, (), None, None, 1.0, 1.0, self._duration_s)
-        whole = self._strongest(self._whole, WAYS[0])
+        whole = self._find_strongest(self._whole, WAYS[0])
         p_window = chance(self._best.expected * self._n_windows)
         p_whole = chance(whole.expected)
         # Two looks at the same recording, each of which may err: the smaller of two p-values.
@@ -182,62 +192,63 @@ class _Search:
         if p_value >= YES_P:
             decision: Literal["no", "uncertain"] = "no" if p_value >= UNCERTAIN_P else "uncertain"
             return Detection(decision, p_value, (), None, None, 1.0, 1.0, self._duration_s)
-        found = whole if p_whole <= p_window or self._best.way == WAYS[0] else self._best
+        match = whole if p_whole <= p_window or self._best.way == WAYS[0] else self._best
         # With two marks one after the other, the sum over all may say less than the best window.
-        payload = _read(found, self._signs)
-        payload = _read(self._best, self._signs) if payload is None else payload
-        tag = None if payload is None else payload % 2**mark.TAG_BITS
-        version = None if payload is None else payload >> mark.TAG_BITS
-        spans = _joined(self._spans) or ((0.0, self._duration_s),)
-        return Detection("yes", p_value, spans, tag, version, found.way.tempo, found.way.pitch, self._duration_s)
+        payload = _read_payload(match, self._signs)
+        payload = _read_payload(self._best, self._signs) if payload is None else payload
+        tag = None if payload is None else payload % 2**watermark.TAG_BITS
+        version = None if payload is None else payload >> watermark.TAG_BITS
+        spans = _join_spans(self._spans) or ((0.0, self._duration_s),)
+        return Detection("yes", p_value, spans, tag, version, match.way.tempo, match.way.pitch, self._duration_s)
 
-    def _look(self) -> None:
+    def _search(self) -> None:
         """Search the last pieces for the mark in every way."""
         self._fresh = False
         self._n_windows += 1
-        found: _Found | None = None
+        match: _Match | None = None
         for way in WAYS:
-            each = self._strongest(np.sum([piece.folded(way) for piece in self._pieces], axis=0), way)
-            if found is None or each.expected < found.expected:
-                found = each
-            if found.expected < BEYOND_DOUBT:
+            candidate = self._find_strongest(np.sum([piece.folded(way) for piece in self._pieces], axis=0), way)
+            if match is None or candidate.expected < match.expected:
+                match = candidate
+            if match.expected < BEYOND_DOUBT:
                 break
-        assert found is not None
-        found = found._replace(expected=found.expected * INDEPENDENT_WAYS)
-        if self._best is None or found.expected < self._best.expected:
-            self._best = found
-        if chance(found.expected) < UNCERTAIN_P:
+        assert match is not None
+        match = match._replace(expected=match.expected * INDEPENDENT_WAYS)
+        if self._best is None or match.expected < self._best.expected:
+            self._best = match
+        if chance(match.expected) < UNCERTAIN_P:
             for piece in self._pieces:
-                if mark.correlation(piece.folded(found.way), self._signs)[found.step] > PIECE_SIGMAS:
+                if watermark.correlation(piece.folded(match.way), self._signs)[match.step] > PIECE_SIGMAS:
                     self._spans.append((piece.start_s, piece.stop_s))
 
-    def _strongest(self, folded: Array, way: _Way) -> _Found:
-        sigmas = mark.correlation(folded, self._signs)
+    def _find_strongest(self, folded: Array, way: _Way) -> _Match:
+        sigmas = watermark.correlation(folded, self._signs)
         step = int(np.argmax(sigmas))
-        return _Found(float(expected_peaks(sigmas)[step]), step, way, folded)
+        return _Match(float(expected_peaks(sigmas)[step]), step, way, folded)
 
 
-def _read(found: _Found, signs: Array) -> int | None:
+def _read_payload(match: _Match, signs: Array) -> int | None:
     """The 20 bits of a mark, or None if they are in doubt."""
-    n_steps, n_usable = found.folded.shape
-    per_slot = n_steps // mark.N_SLOTS
-    cells = np.roll(found.folded, -found.step, axis=0).reshape(mark.N_SLOTS, per_slot, n_usable).sum(axis=1)
+    n_steps, n_usable = match.folded.shape
+    per_slot = n_steps // watermark.N_SLOTS
+    cells = np.roll(match.folded, -match.step, axis=0).reshape(watermark.N_SLOTS, per_slot, n_usable).sum(axis=1)
     signs = signs[:, :n_usable]
     # What the synchronising pattern did is known, and only noise to the codes.
     cells = cells - signs * np.mean(cells * signs)
     payload = 0
-    for half in (mark.first_half()[:, :n_usable], ~mark.first_half()[:, :n_usable]):
+    for half in (watermark.first_half()[:, :n_usable], ~watermark.first_half()[:, :n_usable]):
         values = cells[half]
-        sigmas = mark.code_signs()[:, :, :n_usable][:, half] @ values / math.sqrt(max(float(values @ values), 1e-12))
+        codes = watermark.code_signs()[:, :, :n_usable][:, half]
+        sigmas = codes @ values / math.sqrt(max(float(values @ values), 1e-12))
         best = int(np.argmax(sigmas))
         others = np.delete(sigmas, best)
         if np.exp(np.minimum(sigmas[best] * (others - sigmas[best]), 0)).sum() > TAG_DOUBT:
             return None
-        payload = payload << mark.SYMBOL_BITS | best
+        payload = payload << watermark.SYMBOL_BITS | best
     return payload
 
 
-def _joined(spans: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+def _join_spans(spans: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
     joined: list[tuple[float, float]] = []
     for start_s, stop_s in sorted(set(spans)):
         if joined and start_s <= joined[-1][1] + 1e-6:
@@ -247,32 +258,33 @@ def _joined(spans: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]
     return tuple(joined)
 
 
-def _pieces(blocks: Iterator[Array], sample_rate_hz: int) -> Iterator[tuple[float, float, Array]]:
-    """Start and length in s, and `mark.amplitudes` with a margin on both sides, of pieces of a recording."""
-    size, margin = round(PIECE_S * mark.ANALYSIS_HZ), round(MARGIN_S * mark.ANALYSIS_HZ)
-    around = margin + mark.ANALYSIS_SIZE // 2
-    held: Array | None = None
+def _cut_pieces(blocks: Iterator[Array], sample_rate_hz: int) -> Iterator[tuple[float, float, Array]]:
+    """Start and length in s, and `watermark.amplitudes` with a margin on both sides, of pieces of a recording."""
+    size, margin = round(PIECE_S * watermark.ANALYSIS_HZ), round(MARGIN_S * watermark.ANALYSIS_HZ)
+    around = margin + watermark.ANALYSIS_SIZE // 2
+    last_hop = watermark.ANALYSIS_HOP
+    rest: Array | None = None
     n_done = 0
-    for block in _resampled(blocks, sample_rate_hz):
-        held = np.concatenate([np.zeros((around, block.shape[1]), np.float32) if held is None else held, block])
-        while len(held) >= size + 2 * around:
-            yield n_done / mark.ANALYSIS_HZ, PIECE_S, mark.amplitudes(held[: size + 2 * around - mark.ANALYSIS_HOP])
-            held = held[size:]
+    for block in _resample_blocks(blocks, sample_rate_hz):
+        rest = np.concatenate([np.zeros((around, block.shape[1]), np.float32) if rest is None else rest, block])
+        while len(rest) >= size + 2 * around:
+            yield n_done / watermark.ANALYSIS_HZ, PIECE_S, watermark.amplitudes(rest[: size + 2 * around - last_hop])
+            rest = rest[size:]
             n_done += size
-    while held is not None and len(held) - around >= 2 * mark.ANALYSIS_HOP:
+    while rest is not None and len(rest) - around >= 2 * watermark.ANALYSIS_HOP:
         # Whole pairs of frames: the coarse search sees every second one.
-        n_left = min(size, (len(held) - around) // (2 * mark.ANALYSIS_HOP) * 2 * mark.ANALYSIS_HOP)
-        padded = np.concatenate([held, np.zeros((2 * around, held.shape[1]), np.float32)])
-        roots = mark.amplitudes(padded[: n_left + 2 * around - mark.ANALYSIS_HOP])
-        yield n_done / mark.ANALYSIS_HZ, n_left / mark.ANALYSIS_HZ, roots
-        held = held[n_left:]
+        n_left = min(size, (len(rest) - around) // (2 * watermark.ANALYSIS_HOP) * 2 * watermark.ANALYSIS_HOP)
+        padded = np.concatenate([rest, np.zeros((2 * around, rest.shape[1]), np.float32)])
+        roots = watermark.amplitudes(padded[: n_left + 2 * around - last_hop])
+        yield n_done / watermark.ANALYSIS_HZ, n_left / watermark.ANALYSIS_HZ, roots
+        rest = rest[n_left:]
         n_done += n_left
 
 
-def _resampled(blocks: Iterator[Array], sample_rate_hz: int) -> Iterator[Array]:
+def _resample_blocks(blocks: Iterator[Array], sample_rate_hz: int) -> Iterator[Array]:
     resamplers: list[Resampler] = []
     for block in blocks:
-        resamplers = resamplers or [Resampler(sample_rate_hz, mark.ANALYSIS_HZ) for _ in block.T]
+        resamplers = resamplers or [Resampler(sample_rate_hz, watermark.ANALYSIS_HZ) for _ in block.T]
         parts = [
             resampler.push(channel.astype(np.float32)) for resampler, channel in zip(resamplers, block.T, strict=True)
         ]

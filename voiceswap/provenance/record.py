@@ -19,7 +19,8 @@ from voiceswap.storage.folder import strict_json
 # The International Press Telecommunications Council's word for what a trained network made.
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 SIDECAR_SUFFIX = ".json"
-MAX_SIDECAR_BYTES, MAX_VALUE_CHARACTERS = 65_536, 500
+MAX_SIDECAR_BYTES = 65_536
+MAX_VALUE_CHARACTERS = 500
 BEGINNING = '{"voiceswap":'
 
 
@@ -52,47 +53,47 @@ def record_tags(record: Record) -> dict[str, str]:
     """The tags of a result: tool, date, and a comment with a sentence for people and the record for programs."""
     # JSON in ASCII comes through every format's idea of an alphabet.
     return {
-        "software": _tool(record),
+        "software": _name_tool(record),
         "date": record.made[:10],
-        "comment": f"{_sentence(record)} {json.dumps(asdict(record))}",
+        "comment": f"{_describe(record)} {json.dumps(asdict(record))}",
     }
 
 
 def record_bext(record: Record) -> Bext:
     """What the bext chunk of a wav says; its reference is the first half of the sum of the source."""
     kind = record.digital_source_type.rpartition("/")[2]
-    return Bext(_tool(record), record.source_sha256[:32], record.made, f"{_sentence(record)}; {kind}")
+    return Bext(_name_tool(record), record.source_sha256[:32], record.made, f"{_describe(record)}; {kind}")
 
 
-def _tool(record: Record) -> str:
+def _name_tool(record: Record) -> str:
     return f"voiceswap {record.voiceswap}"
 
 
-def _sentence(record: Record) -> str:
+def _describe(record: Record) -> str:
     unmarked = "" if record.marked else ", not marked"
-    return f"voice converted to {record.voice} with {_tool(record)}{unmarked}"
+    return f"voice converted to {record.voice} with {_name_tool(record)}{unmarked}"
 
 
-def record_from_tags(found: dict[str, str]) -> Record | None:
+def record_from_tags(tags: dict[str, str]) -> Record | None:
     """The record in a file's tags; None if there is none. Whatever else is in them does no harm."""
-    comment = found.get("comment", "")
+    comment = tags.get("comment", "")
     first = comment.find(BEGINNING)
     if first < 0:
         return None
     with suppress(ModelError):
-        return _sound(strict_json(comment[first:].encode(errors="replace"), "the comment"))
+        return _parse_record(strict_json(comment[first:].encode(errors="replace"), "the comment"))
     return None
 
 
-def _sound(value: Any) -> Record | None:
+def _parse_record(value: Any) -> Record | None:
     if not isinstance(value, dict) or not isinstance(value.get("voiceswap"), str):
         return None
-    kept: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for field in fields(Record):
-        wanted = bool if isinstance(field.default, bool) else str
-        if isinstance(value.get(field.name), wanted):
-            kept[field.name] = value[field.name][:MAX_VALUE_CHARACTERS] if wanted is str else value[field.name]
-    return Record(**kept)
+        kind = bool if isinstance(field.default, bool) else str
+        if isinstance(value.get(field.name), kind):
+            values[field.name] = value[field.name][:MAX_VALUE_CHARACTERS] if kind is str else value[field.name]
+    return Record(**values)
 
 
 def file_sha256(path: Path) -> str:
@@ -136,7 +137,7 @@ def read_sidecar(output: Path) -> tuple[Record | None, str]:
         return None, ""
     except (OSError, ModelError):
         return None, "cannot be read"
-    record = _sound(value)
+    record = _parse_record(value)
     if record is None:
         return None, "cannot be read"
     if value.get("sha256") != file_sha256(output):

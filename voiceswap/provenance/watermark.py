@@ -1,4 +1,4 @@
-"""The provenance mark: a keyed pattern of small level changes, largest where the sound is weakest against its peak.
+"""The watermark: a keyed pattern of small level changes, largest where the sound is weakest against its peak.
 
 The pattern is defined in seconds and hertz, so it is the same at every sample rate. It repeats every 3.84 s:
 
@@ -20,35 +20,48 @@ import numpy as np
 from scipy.fft import irfft, rfft
 from scipy.ndimage import uniform_filter1d
 
-from voiceswap.arrays import Array
+from voiceswap.arrays import Array, db_to_power, power_to_db
 from voiceswap.audio.resample import resample
 from voiceswap.errors import UsageError
 
 VERSION = 1
 KEY = b"voiceswap mark 1"
 # The payload is two symbols: the tag, and in the bits that it leaves the version.
-TAG_BITS, SYMBOL_BITS = 16, 10
-SLOT_S, N_SLOTS = 0.04, 96
+TAG_BITS = 16
+SYMBOL_BITS = 10
+SLOT_S = 0.04
+N_SLOTS = 96
 PERIOD_S = SLOT_S * N_SLOTS
-LOW_HZ, HIGH_HZ, BAND_HZ, BAND_SHARE = 200.0, 7000.0, 130.0, 0.05
+LOW_HZ = 200.0
+HIGH_HZ = 7000.0
+BAND_HZ = 130.0
+BAND_SHARE = 0.05
 HOP_S = 0.02
 # Level changes in dB: everywhere, and in bands that lie RANGE_DB below the frame's peak (less SLOPE_DB a band away).
-LOUD_DB, WEAK_DB, CODE_DB = 0.4, 2.8, 2.1
+LOUD_DB = 0.4
+WEAK_DB = 2.8
+CODE_DB = 2.1
 # A frame is changed no more than this, against its power; what overlapping frames sum to is about 1.5 dB less.
 MOST_CHANGE_DB = -24.0
-RANGE_DB, SLOPE_DB = 30.0, 0.7
+RANGE_DB = 30.0
+SLOPE_DB = 0.7
 CEILING = 0.999
 # The pattern begins where it agrees best with what the sound does anyway: that much is heard before the first output.
 CHOICE_S = 8.0
 PIECE_SAMPLES = 65_536
 # Less sound than this above this level is not worth the name of a mark.
-MIN_WATERMARKED_S, AUDIBLE_DB = 1.5, -70.0
+MIN_WATERMARKED_S = 1.5
+AUDIBLE_DB = -70.0
 # Detection looks at frames of 40 ms, 10 ms apart, at this rate.
-ANALYSIS_HZ, ANALYSIS_SIZE, ANALYSIS_HOP = 16_000, 640, 160
+ANALYSIS_HZ = 16_000
+ANALYSIS_SIZE = 640
+ANALYSIS_HOP = 160
 STEP_S = ANALYSIS_HOP / ANALYSIS_HZ
 LEVEL_FLOOR = 0.01
 # Spans, in frames and bands, over which levels are compared with their surroundings and their scatter is measured.
-TREND_FRAMES, SCATTER_FRAMES, NEAR_BANDS = 21, 35, 5
+TREND_FRAMES = 21
+SCATTER_FRAMES = 35
+NEAR_BANDS = 5
 WEIGHT_FLOOR = 0.5
 
 
@@ -64,7 +77,7 @@ def band_edges_hz() -> Array:
 @lru_cache(maxsize=4)
 def sync_signs(key: bytes = KEY) -> Array:
     """The synchronising pattern, (N_SLOTS, n_bands) float32 of -1 and 1."""
-    return _signs(key)
+    return _draw_signs(key)
 
 
 @lru_cache(maxsize=1)
@@ -75,7 +88,7 @@ def code_signs() -> Array:
 
 def code(symbol: int) -> Array:
     """The pattern of a symbol of 0 to 1023, (N_SLOTS, n_bands) float32 of -1 and 1."""
-    return _signs(KEY + b" code %d" % symbol)
+    return _draw_signs(KEY + b" code %d" % symbol)
 
 
 @lru_cache(maxsize=1)
@@ -85,7 +98,7 @@ def first_half() -> Array:
     return np.asarray((np.arange(N_SLOTS)[:, None] + np.arange(n_bands)) % 2 == 0)
 
 
-def _signs(key: bytes) -> Array:
+def _draw_signs(key: bytes) -> Array:
     shape = N_SLOTS, len(band_edges_hz()) - 1
     n_cells = shape[0] * shape[1]
     digest = np.frombuffer(hashlib.shake_256(key).digest(-(-n_cells // 8)), np.uint8)
@@ -162,8 +175,8 @@ def correlation(folded: Array, signs: Array) -> Array:
     n_steps, n_usable = folded.shape
     per_slot = n_steps // N_SLOTS
     # The signs of a band do not quite sum to 0: its own mean would move the answer for every start alike.
-    heard = np.any(folded, axis=1, keepdims=True)
-    folded = np.where(heard, folded - folded.sum(axis=0) / max(int(heard.sum()), 1), 0)
+    has_sound = np.any(folded, axis=1, keepdims=True)
+    folded = np.where(has_sound, folded - folded.sum(axis=0) / max(int(has_sound.sum()), 1), 0)
     sums = np.cumsum(np.concatenate([folded, folded[:per_slot]]).astype(np.float64), axis=0)
     cells = np.concatenate([sums[per_slot - 1 : per_slot], sums[per_slot:-1] - sums[: n_steps - 1]])
     comb = np.zeros((n_steps, n_usable))
@@ -205,6 +218,13 @@ def fold(values: Array, start_s: float, step_s: float, tempo: float, n_steps: in
 class Watermarker:
     """Marks a stream; the same samples whatever the blocks, in all as many as it was given.
 
+    Changes are made in frames of 40 ms that overlap by half, windowed by a sine before and after, so that the squares
+    of neighbouring windows sum to one:
+
+        frame 0   /----\\             first half silence, before the first sample
+        frame 1      /----\\
+        frame 2         /----\\
+
     Args:
         sample_rate_hz: Rate of the stream, 4000 Hz or more; below 8000 Hz little of the mark remains.
         n_channels: Its channels; all get the same changes.
@@ -214,7 +234,7 @@ class Watermarker:
         UsageError: The tag is out of range.
 
     Example:
-        >>> marker = Marker(16000, 1, tag=7)
+        >>> marker = Watermarker(16000, 1, tag=7)
         >>> block = np.zeros((100, 1), np.float32)
         >>> len(marker.push(block)) + len(marker.finish())
         100
@@ -236,8 +256,8 @@ class Watermarker:
         nothing = np.zeros((0, n_channels), np.float32)
         self._waiting, self._n_waiting = [(nothing, np.zeros(0, bool))], 0
         # The first frame is centred on the first sample: half of it is silence.
-        self._held = np.zeros((self._hop, n_channels), np.float32)
-        self._held_where = np.zeros(self._hop, bool)
+        self._rest = np.zeros((self._hop, n_channels), np.float32)
+        self._rest_where = np.zeros(self._hop, bool)
         self._tail = np.zeros((self._hop, n_channels), np.float32)
         self._frame, self._skip, self._n_in, self._n_out = 0, self._hop, 0, 0
         self._audible_frames = 0
@@ -269,46 +289,46 @@ class Watermarker:
             self._n_waiting += len(block)
             if self._n_waiting < CHOICE_S * self._rate_hz:
                 return self._waiting[0][0]
-            block, where = self._chosen()
-        return self._advanced(block, where)
+            block, where = self._choose_start()
+        return self._advance(block, where)
 
     def finish(self) -> Array:
         """What is left inside, (m, n_channels) float32."""
-        block, where = self._chosen() if self._start_s is None else self._waiting[0]
+        block, where = self._choose_start() if self._start_s is None else self._waiting[0]
         missing = np.zeros((2 * self._hop, block.shape[1]), np.float32)
-        out = np.concatenate([self._advanced(block, where), self._advanced(missing, np.zeros(len(missing), bool))])
+        out = np.concatenate([self._advance(block, where), self._advance(missing, np.zeros(len(missing), bool))])
         surplus = self._n_out - self._n_in
         self._n_out = self._n_in
         return out[: len(out) - surplus]
 
-    def _chosen(self) -> tuple[Array, Array]:
+    def _choose_start(self) -> tuple[Array, Array]:
         """What was waiting; and now it is known where the pattern begins."""
         block, where = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
         self._waiting = self._waiting[:1]
-        heard = block[: round(CHOICE_S * self._rate_hz)]
-        agreement = correlation(_folded_start(heard, self._rate_hz), sync_signs())
+        beginning = block[: round(CHOICE_S * self._rate_hz)]
+        agreement = correlation(_fold_start(beginning, self._rate_hz), sync_signs())
         self._start_s = float(np.argmax(agreement)) * STEP_S
         return block, where
 
-    def _advanced(self, block: Array, where: Array) -> Array:
+    def _advance(self, block: Array, where: Array) -> Array:
         parts = [slice(i, i + PIECE_SAMPLES) for i in range(0, len(block), PIECE_SAMPLES)]
-        return np.concatenate([self._waiting[0][0], *(self._piece(block[part], where[part]) for part in parts)])
+        return np.concatenate([self._waiting[0][0], *(self._mark_piece(block[part], where[part]) for part in parts)])
 
-    def _piece(self, block: Array, where: Array) -> Array:
-        held, held_where = np.concatenate([self._held, block]), np.concatenate([self._held_where, where])
-        n_frames = len(held) // self._hop - 1
+    def _mark_piece(self, block: Array, where: Array) -> Array:
+        samples_in, where_in = np.concatenate([self._rest, block]), np.concatenate([self._rest_where, where])
+        n_frames = len(samples_in) // self._hop - 1
         if n_frames < 1:
-            self._held, self._held_where = held, held_where
-            return held[:0]
+            self._rest, self._rest_where = samples_in, where_in
+            return samples_in[:0]
         hop = self._hop
-        self._held, self._held_where = held[n_frames * hop :], held_where[n_frames * hop :]
-        frames = np.lib.stride_tricks.sliding_window_view(held, 2 * hop, axis=0)[: n_frames * hop : hop]
-        hops = np.asarray(held_where[: (n_frames + 1) * hop].reshape(-1, hop).any(axis=1))
-        change = self._changes(frames.transpose(0, 2, 1), hops[:-1] | hops[1:])
+        self._rest, self._rest_where = samples_in[n_frames * hop :], where_in[n_frames * hop :]
+        frames = np.lib.stride_tricks.sliding_window_view(samples_in, 2 * hop, axis=0)[: n_frames * hop : hop]
+        hops = np.asarray(where_in[: (n_frames + 1) * hop].reshape(-1, hop).any(axis=1))
+        change = self._make_changes(frames.transpose(0, 2, 1), hops[:-1] | hops[1:])
         sums = np.concatenate([self._tail[None], change[:, hop:]])
         sums[:-1] += change[:, :hop]
         self._tail = sums[-1]
-        samples = held[: n_frames * hop]
+        samples = samples_in[: n_frames * hop]
         # A sample that is exactly 0 stays so: silence is not to be filled from the sound beside it.
         delta = sums[:-1].reshape(samples.shape) * (samples != 0)
         limit = np.maximum(np.abs(samples), np.float32(CEILING))
@@ -317,26 +337,26 @@ class Watermarker:
         self._n_out += len(out)
         return np.asarray(out)
 
-    def _changes(self, frames: Array, marked: Array) -> Array:
+    def _make_changes(self, frames: Array, marked: Array) -> Array:
         """What is to be added to frames (n_frames, 2 * hop, n_channels), windowed twice; (n_frames,) says to which."""
         n_frames, size, _ = frames.shape
         spectra = rfft(frames * self._window, axis=1)
         power = (spectra.real**2 + spectra.imag**2).mean(axis=2)
-        audible = power.sum(axis=1) > 10 ** (AUDIBLE_DB / 10) * self._hop**2 / 2
+        audible = power.sum(axis=1) > db_to_power(AUDIBLE_DB) * self._hop**2 / 2
         self._audible_frames += int((audible & marked).sum())
         bins = self._bins
         if len(bins) < 2:
             return np.zeros(frames.shape, np.float32)
         widths = np.diff(bins)
         sums = np.add.reduceat(power, bins, axis=1)[:, :-1]
-        levels = 10 * np.log10(sums / widths.astype(np.float32) + 1e-12)
+        levels = power_to_db(sums / widths.astype(np.float32) + 1e-12)
         weak = np.minimum(below_peak_db(levels) / RANGE_DB, 1)
         at_s = (self._frame + np.arange(n_frames)) * self._hop / self._rate_hz - (self._start_s or 0.0)
         slots = np.floor(at_s / SLOT_S + 1e-6).astype(int) % N_SLOTS
         sync, codes = (signs[slots, : len(widths)] for signs in self._patterns)
         gain = np.expm1(np.log(10) / 20 * ((LOUD_DB + WEAK_DB * weak) * sync + CODE_DB * weak * codes))
         share = (sums * np.square(gain)).sum(axis=1) / np.maximum(power.sum(axis=1), 1e-12)
-        gain *= np.sqrt(np.minimum(1, 10 ** (MOST_CHANGE_DB / 10) / np.maximum(share, 1e-12)))[:, None]
+        gain *= np.sqrt(np.minimum(1, db_to_power(MOST_CHANGE_DB) / np.maximum(share, 1e-12)))[:, None]
         gain *= marked[:, None]
         self._frame += n_frames
         gains = np.zeros(power.shape, np.float32)
@@ -344,7 +364,7 @@ class Watermarker:
         return np.asarray(irfft(spectra * gains[:, :, None], size, axis=1) * self._window)
 
 
-def _folded_start(samples: Array, sample_rate_hz: int) -> Array:
+def _fold_start(samples: Array, sample_rate_hz: int) -> Array:
     """Evidence of the beginning of a stream, as the detector will see it."""
     mono = resample(samples.mean(axis=1), sample_rate_hz, ANALYSIS_HZ)
     margin = np.zeros(ANALYSIS_SIZE // 2, np.float32)

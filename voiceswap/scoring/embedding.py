@@ -1,4 +1,4 @@
-"""Whose voice it is: a direction from real recordings, kept on a voice's card from its training on."""
+"""Whose voice it is: a speaker embedding from real recordings, kept on a voice's card from its training on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.model.speaker import SAMPLE_RATE_HZ, WIDTH, SpeakerEncoder, load_speaker_encoder, mean_embedding
 
 # So many recordings, evenly picked, and so much of them altogether say who speaks.
-MOST_RECORDINGS, MOST_S = 40, 240.0
+MAX_RECORDINGS = 40
+MAX_S = 240.0
 
 
 @dataclass(frozen=True)
@@ -48,26 +49,23 @@ def embed_recordings(files: Sequence[Path]) -> SpeakerEmbedding | None:
         files: Recordings; those that cannot be read, or hold no speech, are left out.
 
     Returns:
-        The person's identity; None if no speech was heard.
+        The person's embedding; None if no speech was heard.
     """
-    chosen = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, MOST_RECORDINGS).astype(int))]
-    each_s = MOST_S / len(chosen)
-    heard = [
-        mean_embedding(p)
-        for p in speaker_encoder().embed_recordings([_read(file, each_s) for file in chosen])
-        if len(p)
-    ]
-    if not heard:
+    chosen = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, MAX_RECORDINGS).astype(int))]
+    each_s = MAX_S / len(chosen)
+    pieces_of_each = speaker_encoder().embed_recordings([_read_beginning(file, each_s) for file in chosen])
+    embeddings = [mean_embedding(pieces) for pieces in pieces_of_each if len(pieces)]
+    if not embeddings:
         return None
-    together = np.stack(heard)
+    together = np.stack(embeddings)
     vector = mean_embedding(together)
     # Each against the others: a recording is always like itself.
     others = together.sum(axis=0) - together
     own = np.sum(together * others, axis=1) / np.maximum(np.linalg.norm(others, axis=1), 1e-9)
-    return SpeakerEmbedding(vector, float(own.mean()) if len(heard) > 1 else float("nan"), len(heard))
+    return SpeakerEmbedding(vector, float(own.mean()) if len(embeddings) > 1 else float("nan"), len(embeddings))
 
 
-def _read(file: Path, most_s: float) -> Array:
+def _read_beginning(file: Path, most_s: float) -> Array:
     """The beginning of a recording; nothing if it cannot be read."""
     try:
         return read_mono(file, SAMPLE_RATE_HZ, max_s=most_s)
@@ -75,37 +73,37 @@ def _read(file: Path, most_s: float) -> Array:
         return np.zeros(0, np.float32)
 
 
-def embedding_to_card(found: SpeakerEmbedding | None) -> dict[str, Any] | None:
-    """An identity as a voice's card keeps it: plain JSON values, under a kilobyte."""
-    if found is None:
+def embedding_to_card(embedding: SpeakerEmbedding | None) -> dict[str, Any] | None:
+    """A speaker embedding as a voice's card keeps it: plain JSON values, under a kilobyte."""
+    if embedding is None:
         return None
-    vector = base64.b64encode(found.vector.astype("<f2").tobytes()).decode()
-    own = round(found.own, 4) if np.isfinite(found.own) else None
-    return {"encoder": speaker_encoder().name, "vector": vector, "own": own, "n_recordings": found.n_recordings}
+    vector = base64.b64encode(embedding.vector.astype("<f2").tobytes()).decode()
+    own = round(embedding.own, 4) if np.isfinite(embedding.own) else None
+    return {"encoder": speaker_encoder().name, "vector": vector, "own": own, "n_recordings": embedding.n_recordings}
 
 
 def embedding_from_card(card: dict[str, Any], where: str) -> SpeakerEmbedding | None:
-    """The identity on a card.
+    """The speaker embedding on a card.
 
     Args:
         card: A voice's.
         where: Its file, for the message.
 
     Returns:
-        The identity; None if there is none, or one of another encoder.
+        The embedding; None if there is none, or one of another encoder.
 
     Raises:
         ModelError: It is none that `embedding_to_card` makes.
     """
-    kept = card.get("speaker")
-    if kept is None:
+    entry = card.get("speaker")
+    if entry is None:
         return None
     try:
-        if kept["encoder"] != speaker_encoder().name:
+        if entry["encoder"] != speaker_encoder().name:
             return None
-        vector = np.frombuffer(base64.b64decode(kept["vector"], validate=True), "<f2").astype(np.float64)
-        own = float("nan") if kept["own"] is None else float(kept["own"])
-        n_recordings = int(kept["n_recordings"])
+        vector = np.frombuffer(base64.b64decode(entry["vector"], validate=True), "<f2").astype(np.float64)
+        own = float("nan") if entry["own"] is None else float(entry["own"])
+        n_recordings = int(entry["n_recordings"])
         length = float(np.linalg.norm(vector))
         if vector.shape != (WIDTH,) or not abs(length - 1) < 0.01:
             raise ValueError(f"{vector.shape} numbers of length {length}")

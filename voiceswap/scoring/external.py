@@ -12,13 +12,15 @@ import numpy as np
 
 from voiceswap.arrays import Array
 from voiceswap.errors import UsageError
+from voiceswap.offline import silence_onnxruntime
 
 EXTRA = "pip install 'voiceswap[eval]'"
 SAMPLE_RATE_HZ = 16_000
 # Of a model folder; without the last, the recogniser would ask the network for one.
 MODEL_FILES = ("model.bin", "config.json", "tokenizer.json")
 # Whisper now and then stops after a few words. Where it hears less than so many a second it is asked again, in halves.
-FEW_WORDS_PER_S, SHORTEST_PART_S = 1.0, 3.0
+FEW_WORDS_PER_S = 1.0
+SHORTEST_PART_S = 3.0
 
 
 class Mos(Protocol):
@@ -33,16 +35,17 @@ Words = Callable[[Array], list[str]]
 
 def load_dnsmos() -> Mos | None:
     """DNSMOS (Reddy et al., 2022) of the package speechmos; None where that is not installed."""
+    silence_onnxruntime()
     try:
-        from speechmos import dnsmos as package
+        from speechmos import dnsmos
     except ImportError:
         return None
 
-    def judged(samples: Array) -> dict[str, float]:
-        answer = package.run(np.clip(samples, -1, 1), sr=SAMPLE_RATE_HZ)
+    def rate(samples: Array) -> dict[str, float]:
+        answer = dnsmos.run(np.clip(samples, -1, 1), sr=SAMPLE_RATE_HZ)
         return {key: float(answer[key]) for key in ("ovrl_mos", "p808_mos")}
 
-    return judged
+    return rate
 
 
 def load_recogniser(model: Path, language: str | None) -> Words | None:
@@ -63,6 +66,7 @@ def load_recogniser(model: Path, language: str | None) -> Words | None:
         raise UsageError(
             f"{model} holds no {missing[0]}", f"wanted a folder of faster-whisper: {', '.join(MODEL_FILES)}"
         )
+    silence_onnxruntime()
     try:
         from faster_whisper import WhisperModel
     except ImportError:
@@ -74,24 +78,26 @@ def load_recogniser(model: Path, language: str | None) -> Words | None:
     # It would be told only when the first conversion is heard.
     known = whisper.supported_languages
     if language is not None and language not in known:
-        wanted = "a code such as en or de" if len(known) > 1 else known[0]
-        raise UsageError(f"{model} knows no language {language!r}", f"wanted {wanted}; leave it out to have it guessed")
+        accepted = "a code such as en or de" if len(known) > 1 else known[0]
+        raise UsageError(
+            f"{model} knows no language {language!r}", f"wanted {accepted}; leave it out to have it guessed"
+        )
 
-    def heard(samples: Array) -> list[str]:
-        found = _transcribed(whisper, samples, language)
+    def recognise(samples: Array) -> list[str]:
+        words = _transcribe(whisper, samples, language)
         n_samples, seconds = len(samples), len(samples) / SAMPLE_RATE_HZ
-        if len(found) >= FEW_WORDS_PER_S * seconds or seconds < 2 * SHORTEST_PART_S:
-            return found
+        if len(words) >= FEW_WORDS_PER_S * seconds or seconds < 2 * SHORTEST_PART_S:
+            return words
         third, frame = n_samples // 3, SAMPLE_RATE_HZ // 10
         energy = np.convolve(np.square(samples[third : 2 * third]), np.ones(frame), "same")
         middle = third + int(np.argmin(energy))
-        halves = [word for part in (samples[:middle], samples[middle:]) for word in heard(part)]
-        return max(found, halves, key=len)
+        halves = [word for part in (samples[:middle], samples[middle:]) for word in recognise(part)]
+        return max(words, halves, key=len)
 
-    return heard
+    return recognise
 
 
-def _transcribed(whisper: Any, samples: Array, language: str | None) -> list[str]:
+def _transcribe(whisper: Any, samples: Array, language: str | None) -> list[str]:
     parts, _ = whisper.transcribe(
         samples,
         language=language,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voiceswap.arrays import Array
+from voiceswap.arrays import Array, db_to_power, power_to_db
 from voiceswap.audio.channels import find_channel_signs
 from voiceswap.audio.resample import resample
 from voiceswap.audio.source import BlockReader, Source
@@ -22,14 +22,16 @@ from voiceswap.config import FeatureConfig
 from voiceswap.conversion.windows import mix_and_resample
 from voiceswap.errors import AudioError
 from voiceswap.model.speaker import WIDTH
-from voiceswap.scoring import external as instruments
+from voiceswap.scoring import external
 from voiceswap.scoring.embedding import SpeakerEmbedding, speaker_encoder
 from voiceswap.scoring.external import count_word_errors
 from voiceswap.signal import loudness
 from voiceswap.signal.f0 import MIN_VOICED_FRAMES, estimate_f0
+from voiceswap.signal.features import decoder_mel
 
 NAN = float("nan")
-STRETCH_S, CUT_WITHIN_S = 60.0, 10.0
+STRETCH_S = 60.0
+CUT_WITHIN_S = 10.0
 CLIPPED = 0.999
 
 
@@ -124,8 +126,8 @@ class Scorer:
 
     config: FeatureConfig
     target: SpeakerEmbedding | None
-    mos: instruments.Mos | None
-    words: instruments.Words | None = None
+    mos: external.Mos | None
+    words: external.Words | None = None
 
     def missing(self, without_words: str) -> list[str]:
         """What is not measured, and what to do about it: a line for each.
@@ -140,7 +142,7 @@ class Scorer:
         if self.target is None:
             lines.append("similarity to the target is not measured: its card holds no speaker; give --target FOLDER")
         if self.mos is None:
-            lines.append(f"DNSMOS is not measured: {instruments.EXTRA}")
+            lines.append(f"DNSMOS is not measured: {external.EXTRA}")
         if self.words is None and without_words:
             lines.append(without_words)
         return lines
@@ -159,51 +161,51 @@ class Scorer:
         Raises:
             AudioError: One of both cannot be read.
         """
-        seen = _Seen(made)
-        found = _Found()
-        for said, done in paired_stretches(source, seen.source(), self.config):
-            self._hear(found, said, done)
+        counter = _ClipCounter(made)
+        sums = _Sums()
+        for source_stretch, made_stretch in paired_stretches(source, counter.source(), self.config):
+            self._add_stretch(sums, source_stretch, made_stretch)
         rate = self.config.mel_rate_hz
-        a, b = (np.concatenate(parts) for parts in zip(*found.f0, strict=True))
-        c, d = (np.concatenate(parts) for parts in zip(*found.levels, strict=True))
-        duration_s = found.n_samples / rate
+        source_f0_hz, made_f0_hz = (np.concatenate(parts) for parts in zip(*sums.f0, strict=True))
+        source_db, made_db = (np.concatenate(parts) for parts in zip(*sums.levels, strict=True))
+        duration_s = sums.n_samples / rate
         target = self.target.vector if self.target is not None else np.full(WIDTH, NAN)
-        heard = found.directions[1]
-        mos = found.mos / duration_s if self.mos is not None and duration_s else np.full(2, NAN)
+        embedding = sums.directions[1]
+        mos = sums.mos / duration_s if self.mos is not None and duration_s else np.full(2, NAN)
         return Scores(
             path,
             round(duration_s, 3),
-            _cosine(heard, target),
-            _cosine(heard, found.directions[0]),
-            **melody_scores(a, b),
-            **loudness_scores(c, d),
-            clipped_share=seen.n_clipped / max(1, seen.n_samples),
+            _cosine(embedding, target),
+            _cosine(embedding, sums.directions[0]),
+            **melody_scores(source_f0_hz, made_f0_hz),
+            **loudness_scores(source_db, made_db),
+            clipped_share=counter.n_clipped / max(1, counter.n_samples),
             dnsmos_ovrl=float(mos[0]),
             dnsmos_p808=float(mos[1]),
-            words=found.n_words,
-            word_errors=found.n_word_errors,
+            words=sums.n_words,
+            word_errors=sums.n_word_errors,
         )
 
-    def _hear(self, found: _Found, said: Array, done: Array) -> None:
+    def _add_stretch(self, sums: _Sums, source: Array, made: Array) -> None:
         f = self.config
-        found.n_samples += len(said)
-        found.f0.append((estimate_f0(said, f), estimate_f0(done, f)))
+        sums.n_samples += len(source)
+        sums.f0.append((estimate_f0(source, f), estimate_f0(made, f)))
         levels = partial(loudness.frame_levels_db, sample_rate_hz=f.mel_rate_hz)
-        found.levels.append((levels(said), levels(done)))
-        at_16k = [resample(x, f.mel_rate_hz, instruments.SAMPLE_RATE_HZ) for x in (said, done)]
-        for summed, samples in zip(found.directions, at_16k, strict=True):
+        sums.levels.append((levels(source), levels(made)))
+        at_16k = [resample(x, f.mel_rate_hz, external.SAMPLE_RATE_HZ) for x in (source, made)]
+        for summed, samples in zip(sums.directions, at_16k, strict=True):
             summed += speaker_encoder().embed_pieces(samples).sum(axis=0)
         if self.mos is not None:
             answer = self.mos(at_16k[1])
-            found.mos += np.array([answer["ovrl_mos"], answer["p808_mos"]]) * len(said) / f.mel_rate_hz
+            sums.mos += np.array([answer["ovrl_mos"], answer["p808_mos"]]) * len(source) / f.mel_rate_hz
         if self.words is not None:
-            wanted, heard = (self.words(samples) for samples in at_16k)
-            found.n_words += len(wanted)
-            found.n_word_errors += count_word_errors(wanted, heard)
+            words_said, words_heard = (self.words(samples) for samples in at_16k)
+            sums.n_words += len(words_said)
+            sums.n_word_errors += count_word_errors(words_said, words_heard)
 
 
 @dataclass
-class _Found:
+class _Sums:
     """What has been found so far: pairs are of source and conversion."""
 
     n_samples: int = 0
@@ -215,7 +217,7 @@ class _Found:
     n_word_errors: int = 0
 
 
-class _Seen:
+class _ClipCounter:
     """Counts what clips in a recording while it is read."""
 
     def __init__(self, source: Source) -> None:
@@ -251,21 +253,21 @@ def paired_stretches(source: Source, made: Source, config: FeatureConfig) -> Ite
     for each in (source, made):
         signs = find_channel_signs(each.open(), each.n_channels)
         mixed.append(mix_and_resample(each.open(), signs, each.sample_rate_hz, rate))
-    ours, theirs = mixed[0], BlockReader(mixed[1])
+    source_blocks, made_blocks = mixed[0], BlockReader(mixed[1])
     longest, within = round(STRETCH_S * rate), round(CUT_WITHIN_S * rate)
-    held, n_all = np.zeros(0, np.float32), 0
-    for block in ours:
-        held = np.concatenate([held, block])
+    rest, n_all = np.zeros(0, np.float32), 0
+    for block in source_blocks:
+        rest = np.concatenate([rest, block])
         n_all += len(block)
-        while len(held) >= longest:
-            levels_db = loudness.frame_levels_db(held[longest - within : longest], rate)
+        while len(rest) >= longest:
+            levels_db = loudness.frame_levels_db(rest[longest - within : longest], rate)
             cut = longest - within + round(float(np.argmin(levels_db) + 0.5) * loudness.LEVEL_FRAME_S * rate)
-            yield held[:cut], theirs.take(cut)
-            held = held[cut:]
+            yield rest[:cut], made_blocks.take(cut)
+            rest = rest[cut:]
     if not n_all:
         raise AudioError(f"{source.label} is empty", "give a longer recording")
-    if len(held):
-        yield held, theirs.take(len(held))
+    if len(rest):
+        yield rest, made_blocks.take(len(rest))
 
 
 def melody_scores(source: Array, made: Array) -> dict[str, float]:
@@ -278,16 +280,59 @@ def melody_scores(source: Array, made: Array) -> dict[str, float]:
     Returns:
         voicing_error, and f0_correlation, f0_rmse_cents and shift_cents where enough is voiced in both: see Scores.
     """
-    found = {"voicing_error": float(np.mean((source > 0) != (made > 0))) if len(source) else NAN}
+    scores = {"voicing_error": float(np.mean((source > 0) != (made > 0))) if len(source) else NAN}
     both = (source > 0) & (made > 0)
     if both.sum() < MIN_VOICED_FRAMES:
-        return found
+        return scores
     a, b = np.log2(source[both].astype(np.float64)), np.log2(made[both].astype(np.float64))
     cents = 1200 * (b - a)
     shift = float(np.median(cents))
     flat = min(a.std(), b.std()) < 1e-6
-    found["f0_correlation"] = NAN if flat else float(np.corrcoef(a, b)[0, 1])
-    return found | {"f0_rmse_cents": float(np.sqrt(np.mean((cents - shift) ** 2))), "shift_cents": shift}
+    scores["f0_correlation"] = NAN if flat else float(np.corrcoef(a, b)[0, 1])
+    return scores | {"f0_rmse_cents": float(np.sqrt(np.mean((cents - shift) ** 2))), "shift_cents": shift}
+
+
+def melody_correlation(source: Array, made: Array, config: FeatureConfig) -> float:
+    """Correlation of log F0 over the frames that both voice.
+
+    Args:
+        source: Shape (n_samples,), float32, at `mel_rate_hz`.
+        made: The same, of its conversion.
+        config: Framing.
+
+    Returns:
+        -1 to 1; nan if hardly anything is voiced.
+    """
+    source_f0_hz = estimate_f0(source, config)
+    made_f0_hz = estimate_f0(made, config)
+    n_frames = min(len(source_f0_hz), len(made_f0_hz))
+    return melody_scores(source_f0_hz[:n_frames], made_f0_hz[:n_frames]).get("f0_correlation", NAN)
+
+
+def timbre(samples: Array, config: FeatureConfig) -> Array:
+    """The mean log spectrum of a voice, (n_mels,), over its louder half, level taken out.
+
+    Args:
+        samples: Shape (n_samples,), float32, at `mel_rate_hz`.
+        config: Framing.
+
+    Returns:
+        Shape (n_mels,), natural log, zero mean.
+    """
+    mel = decoder_mel(samples, config)
+    level = mel.mean(axis=1)
+    mean = mel[level >= np.median(level)].mean(axis=0)
+    return np.asarray(mean - mean.mean())
+
+
+def timbre_distance_db(a: Array, b: Array) -> float:
+    """Root mean square difference of two timbres, in dB."""
+    return float(np.sqrt(np.mean((a - b) ** 2)) * 20 / np.log(10))
+
+
+def level_db(samples: Array, sample_rate_hz: int) -> float:
+    """Level of the sounding parts in dBFS."""
+    return loudness.active_level_db(loudness.frame_levels_db(samples, sample_rate_hz))
 
 
 def loudness_scores(source_db: Array, made_db: Array) -> dict[str, float]:
@@ -301,17 +346,17 @@ def loudness_scores(source_db: Array, made_db: Array) -> dict[str, float]:
         pause_db and source_pause_db; loudness_rmse_db and level_change_db where there is sound: see Scores.
     """
     active_db = loudness.active_level_db(source_db)
-    sounding = source_db > max(active_db - loudness.ACTIVE_RANGE_DB, loudness.SILENT_DB)
-    found = {"pause_db": _mean_db(made_db[~sounding]), "source_pause_db": _mean_db(source_db[~sounding])}
+    sounding = source_db > max(active_db - loudness.ACTIVE_RANGE_DB, loudness.NO_SPEECH_DB)
+    scores = {"pause_db": _mean_db(made_db[~sounding]), "source_pause_db": _mean_db(source_db[~sounding])}
     if not sounding.any():
-        return found
+        return scores
     distance = (made_db - source_db)[sounding]
     change = float(np.median(distance))
-    return found | {"loudness_rmse_db": float(np.sqrt(np.mean((distance - change) ** 2))), "level_change_db": change}
+    return scores | {"loudness_rmse_db": float(np.sqrt(np.mean((distance - change) ** 2))), "level_change_db": change}
 
 
 def _mean_db(levels_db: Array) -> float:
-    return float(10 * np.log10(np.mean(10 ** (levels_db / 10)))) if len(levels_db) else NAN
+    return float(power_to_db(np.mean(db_to_power(levels_db)))) if len(levels_db) else NAN
 
 
 def _cosine(a: Array, b: Array) -> float:

@@ -1,4 +1,4 @@
-"""Melody: F0, its range, and its way from one voice to another."""
+"""F0: tracked, repaired, interpolated, its range, and its way from one voice to another."""
 
 from __future__ import annotations
 
@@ -8,34 +8,41 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyworld
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from voiceswap.arrays import Array
 from voiceswap.audio.resample import resample
 from voiceswap.config import FeatureConfig
 from voiceswap.errors import UsageError
+from voiceswap.offline import silence_onnxruntime
 from voiceswap.signal import world
 from voiceswap.signal.features import find_runs
 
 if TYPE_CHECKING:
+    silence_onnxruntime()
     from swift_f0 import SwiftF0
 
 F0_METHODS = ("swift", "dio", "harvest")
 # Fewer voiced frames than this (about 0.2 s) say nothing about a range.
 MIN_VOICED_FRAMES = 20
 VOICED_CONFIDENCE = 0.5
-# A tracker errs by an octave, or loses the melody, for so long at most; a creaking voice falls by an octave for longer.
-ERROR_S, LOST_S = 0.035, 0.025
-OCTAVE_SLACK, LOST_SLACK = 1.0, 1.0
+# A tracker errs by an octave, or loses F0, for so long at most; a creaking voice falls by an octave for longer.
+ERROR_S = 0.035
+LOST_S = 0.025
+# How far from an octave, and how far apart around a loss, frames may be.
+OCTAVE_SLACK_SEMITONES = 1.0
+LOST_SLACK_SEMITONES = 1.0
 # Between two frames of a tracker (16 ms) a voice slides no further: what does is another note, or a slip.
 SLIDE_SEMITONES = 3.0
 # A note that is hardly voiced any more, or not yet, is held for so long.
 HELD_S = 0.2
 # Notes of singing: so long, within so little, and how much of what is voiced they are at least.
-NOTE_S, NOTE_SEMITONES, SUNG_SHARE = 0.3, 1.0, 0.1
+SUNG_NOTE_S = 0.3
+SUNG_NOTE_SEMITONES = 1.0
+SUNG_SHARE = 0.1
 # The tracker takes what peaks below -60 dBFS for silence: quiet recordings are raised to half of full scale for it.
-TRACKED_PEAK, MAX_GAIN = 0.5, 100.0
+TRACKED_PEAK = 0.5
+MAX_GAIN = 100.0
 
 
 @dataclass(frozen=True)
@@ -48,14 +55,15 @@ class F0Range:
 
 
 @lru_cache(maxsize=1)
-def _tracker() -> SwiftF0:
-    from swift_f0 import SwiftF0  # brings onnxruntime: only where a melody is asked for
+def _load_tracker() -> SwiftF0:
+    silence_onnxruntime()
+    from swift_f0 import SwiftF0  # brings onnxruntime: only where F0 is asked for
 
     return SwiftF0(threads=2, spin=False)
 
 
 def estimate_f0(samples: Array, config: FeatureConfig, method: str = F0_METHODS[0]) -> Array:
-    """The melody on the decoder's frames.
+    """F0 on the decoder's frames.
 
     Args:
         samples: Shape (n_samples,), float32, finite, at `mel_rate_hz`.
@@ -75,20 +83,20 @@ def estimate_f0(samples: Array, config: FeatureConfig, method: str = F0_METHODS[
     n_frames = len(samples) // config.hop_samples
     if len(samples) < 2 * config.n_fft:
         return np.zeros(n_frames, np.float32)
-    track = _by_swift if method == "swift" else _by_world
+    track = _track_by_swift if method == "swift" else _track_by_world
     times_s, f0, voiced = track(samples, config, method)
     centres_s = (np.arange(n_frames) + 0.5) / config.frames_per_s
-    melody = repair_octaves(interpolate_at(centres_s, times_s, np.where(voiced, f0, 0.0)), config.frames_per_s)
-    return transpose_f0(melody, 0.0, config)  # What is an octave off may leave the range when it is put right.
+    f0_hz = repair_octaves(interpolate_at(centres_s, times_s, np.where(voiced, f0, 0.0)), config.frames_per_s)
+    return transpose_f0(f0_hz, 0.0, config)  # What is an octave off may leave the range when it is put right.
 
 
-def interpolate_at(wanted_s: Array, times_s: Array, f0: Array) -> Array:
-    """A melody at other times: between two voiced frames in a straight line of log F0, elsewhere as the nearest has it.
+def interpolate_at(at_s: Array, times_s: Array, f0: Array) -> Array:
+    """F0 at other times: between two voiced frames in a straight line of log F0, elsewhere as the nearest has it.
 
     A line from one note to the next, or over a pause, would make notes that nobody sang.
 
     Args:
-        wanted_s: Shape (n,), in seconds.
+        at_s: Shape (n,), in seconds.
         times_s: Shape (n_found,), at least two, rising, in seconds.
         f0: Shape (n_found,), in Hz, 0.0 = unvoiced.
 
@@ -96,17 +104,17 @@ def interpolate_at(wanted_s: Array, times_s: Array, f0: Array) -> Array:
         Shape (n,), float32, in Hz, 0.0 = unvoiced.
     """
     tones = np.log2(np.where(f0 > 0, f0, 1.0))
-    after = np.clip(np.searchsorted(times_s, wanted_s), 1, len(times_s) - 1)
+    after = np.clip(np.searchsorted(times_s, at_s), 1, len(times_s) - 1)
     before = after - 1
-    share = np.clip((wanted_s - times_s[before]) / (times_s[after] - times_s[before]), 0.0, 1.0)
+    share = np.clip((at_s - times_s[before]) / (times_s[after] - times_s[before]), 0.0, 1.0)
     nearest = np.where(share > 0.5, after, before)
     sliding = (f0[before] > 0) & (f0[after] > 0) & (12 * np.abs(tones[after] - tones[before]) <= SLIDE_SEMITONES)
-    melody = 2 ** np.where(sliding, tones[before] * (1 - share) + tones[after] * share, tones[nearest])
-    return np.where(f0[nearest] > 0, melody, 0.0).astype(np.float32)
+    f0_hz = 2 ** np.where(sliding, tones[before] * (1 - share) + tones[after] * share, tones[nearest])
+    return np.where(f0[nearest] > 0, f0_hz, 0.0).astype(np.float32)
 
 
 def repair_octaves(f0: Array, frames_per_s: float) -> Array:
-    """A melody `(n_frames,)` in Hz, 0.0 = unvoiced, without a tracker's short slips; slides and vibrato stay.
+    """F0 `(n_frames,)` in Hz, 0.0 = unvoiced, without a tracker's short slips; slides and vibrato stay.
 
         before   220 221 222 444 445 224   0   0 223        a jump by an octave and back, then two frames lost
         after    220 221 222 222 223 224 224 223 223
@@ -114,50 +122,45 @@ def repair_octaves(f0: Array, frames_per_s: float) -> Array:
     A slip is at most 35 ms long, begins or ends with a jump of 11 to 13 semitones, and lies between frames of the
     other octave, or at either end of a voiced stretch. Lost are at most 25 ms between frames a semitone apart or less.
     """
-    melody, most = f0.astype(np.float64), round(ERROR_S * frames_per_s)
-    for first, last in find_runs(melody > 0):
-        tones = 12 * np.log2(melody[first:last])
-        cuts = np.flatnonzero(np.abs(np.abs(np.diff(tones)) - 12) <= OCTAVE_SLACK) + 1
+    f0_hz = f0.astype(np.float64)
+    max_frames = round(ERROR_S * frames_per_s)
+    for first, last in find_runs(f0_hz > 0):
+        tones = 12 * np.log2(f0_hz[first:last])
+        cuts = np.flatnonzero(np.abs(np.abs(np.diff(tones)) - 12) <= OCTAVE_SLACK_SEMITONES) + 1
         edges = [0, *cuts, last - first]
         for start, stop in itertools.pairwise(edges):
             # What lies before is repaired already; the very first part has only what comes after to go by.
             before, after = start > 0, stop < last - first
-            if stop - start > most or not (before or after):
+            if stop - start > max_frames or not (before or after):
                 continue
             off = tones[start] - tones[start - 1] if before else tones[stop - 1] - tones[stop]
             back = tones[stop - 1] - tones[stop] if before and after else off
-            if abs(abs(off) - 12) <= OCTAVE_SLACK and abs(back - off) <= 2 * OCTAVE_SLACK:
+            if abs(abs(off) - 12) <= OCTAVE_SLACK_SEMITONES and abs(back - off) <= 2 * OCTAVE_SLACK_SEMITONES:
                 tones[start:stop] -= 12 * np.sign(off)
-        melody[first:last] = 2 ** (tones / 12)
-    for first, last in find_runs(melody == 0):
-        if first > 0 and last < len(melody) and last - first <= LOST_S * frames_per_s:
-            ends = np.log2(melody[[first - 1, last]])
-            if 12 * abs(ends[1] - ends[0]) <= LOST_SLACK:
-                melody[first:last] = 2 ** np.interp(np.arange(first, last), [first - 1, last], ends)
-    return np.asarray(melody, dtype=np.float32)
+        f0_hz[first:last] = 2 ** (tones / 12)
+    for first, last in find_runs(f0_hz == 0):
+        if first > 0 and last < len(f0_hz) and last - first <= LOST_S * frames_per_s:
+            ends = np.log2(f0_hz[[first - 1, last]])
+            if 12 * abs(ends[1] - ends[0]) <= LOST_SLACK_SEMITONES:
+                f0_hz[first:last] = 2 ** np.interp(np.arange(first, last), [first - 1, last], ends)
+    return np.asarray(f0_hz, dtype=np.float32)
 
 
-def _by_swift(samples: Array, config: FeatureConfig, _method: str) -> tuple[Array, Array, Array]:
+def _track_by_swift(samples: Array, config: FeatureConfig, _method: str) -> tuple[Array, Array, Array]:
     gain = min(MAX_GAIN, TRACKED_PEAK / max(float(np.abs(samples).max()), 1e-9))
-    heard = resample(samples * np.float32(gain), config.mel_rate_hz, config.content_rate_hz)
-    found = _tracker().detect(heard, config.content_rate_hz, config.f0_min_hz, config.f0_max_hz)
-    return found.timestamps, found.pitch_hz, found.confidence >= VOICED_CONFIDENCE
+    tracked = resample(samples * np.float32(gain), config.mel_rate_hz, config.content_rate_hz)
+    track = _load_tracker().detect(tracked, config.content_rate_hz, config.f0_min_hz, config.f0_max_hz)
+    return track.timestamps, track.pitch_hz, track.confidence >= VOICED_CONFIDENCE
 
 
-def _by_world(samples: Array, config: FeatureConfig, method: str) -> tuple[Array, Array, Array]:
-    x, rate = world.safe(samples), config.mel_rate_hz
-    limits = {"f0_floor": config.f0_min_hz, "f0_ceil": config.f0_max_hz}
-    if method == "harvest":
-        f0, times_s = pyworld.harvest(x, rate, **limits)
-    else:
-        rough, times_s = pyworld.dio(x, rate, **limits)
-        f0 = pyworld.stonemask(x, rough, times_s, rate)
+def _track_by_world(samples: Array, config: FeatureConfig, method: str) -> tuple[Array, Array, Array]:
+    times_s, f0 = world.track_f0(samples, config, method)
     # StoneMask can run away from DIO's answer on creak.
     return times_s, f0, (f0 >= config.f0_min_hz) & (f0 <= config.f0_max_hz)
 
 
 def interpolate_f0(f0: Array, frames_per_s: float) -> Array:
-    """A melody `(n_frames,)` in Hz, 0.0 = unvoiced, without gaps, in Hz, float32; as it is if nothing is voiced.
+    """F0 `(n_frames,)` in Hz, 0.0 = unvoiced, without gaps, float32; as it is if nothing is voiced.
 
         before   220 222   0   0   0   0   0   0   0 330
         after    220 222 222 222 245 271 299 330 330 330        if two frames lasted 0.2 s
@@ -169,16 +172,16 @@ def interpolate_f0(f0: Array, frames_per_s: float) -> Array:
     if not len(voiced):
         return f0
     first, last = voiced[:-1], voiced[1:]
-    held = np.minimum(HELD_S * frames_per_s, (last - first - 1) / 2)
+    held_frames = np.minimum(HELD_S * frames_per_s, (last - first - 1) / 2)
     gaps = last - first > 1
-    known = np.concatenate([voiced, (first + held)[gaps], (last - held)[gaps]])
+    known_frames = np.concatenate([voiced, (first + held_frames)[gaps], (last - held_frames)[gaps]])
     tones = np.log2(np.concatenate([f0[voiced], f0[first[gaps]], f0[last[gaps]]]))
-    order = np.argsort(known, kind="stable")
-    return np.asarray(2 ** np.interp(np.arange(len(f0)), known[order], tones[order]), dtype=np.float32)
+    order = np.argsort(known_frames, kind="stable")
+    return np.asarray(2 ** np.interp(np.arange(len(f0)), known_frames[order], tones[order]), dtype=np.float32)
 
 
 def measure_f0_range(f0: Array) -> F0Range | None:
-    """The range of a melody `(n_frames,)` in Hz, 0.0 = unvoiced; None where too little of it is voiced."""
+    """The range of F0 `(n_frames,)` in Hz, 0.0 = unvoiced; None where too little of it is voiced."""
     voiced = f0[f0 > 0]
     if len(voiced) < MIN_VOICED_FRAMES:
         return None
@@ -187,32 +190,32 @@ def measure_f0_range(f0: Array) -> F0Range | None:
 
 
 def is_singing(f0: Array, frames_per_s: float) -> bool:
-    """Whether a melody `(n_frames,)` in Hz, 0.0 = unvoiced, holds notes as singing does, a tenth of its voiced time.
+    """Whether F0 `(n_frames,)` in Hz, 0.0 = unvoiced, holds notes as singing does, a tenth of its voiced time.
 
     A held note stays within a semitone for .3 s. What speech has of them: docs/measurements.md.
     """
-    voiced, size = f0 > 0, 2 * round(NOTE_S * frames_per_s / 2) + 1
+    voiced, size = f0 > 0, 2 * round(SUNG_NOTE_S * frames_per_s / 2) + 1
     if not voiced.any():
         return False
     tones = 12 * np.log2(np.where(voiced, f0, 1.0))
     # Beside an unvoiced frame, or an end, nothing is held.
     highest = maximum_filter1d(np.where(voiced, tones, np.inf), size, mode="constant", cval=np.inf)
     apart = highest - minimum_filter1d(tones, size)
-    return bool(maximum_filter1d(apart <= NOTE_SEMITONES, size)[voiced].mean() > SUNG_SHARE)
+    return bool(maximum_filter1d(apart <= SUNG_NOTE_SEMITONES, size)[voiced].mean() > SUNG_SHARE)
 
 
 def find_transposition(source: F0Range | None, voice: F0Range, *, sung: bool = False) -> float:
-    """Semitones that bring the middle of the source's range onto the middle of the voice's; 0.0 without a melody.
+    """Semitones that bring the middle of the source's range onto the middle of the voice's; 0.0 if it is unvoiced.
 
     Of singing, whose range may be much wider, both ends count as much as the middle.
     """
     if source is None:
         return 0.0
-    theirs, ours = ((r.low_hz, r.mid_hz, r.high_hz) if sung else (r.mid_hz,) for r in (source, voice))
-    return round(12 * float(np.mean(np.log2(np.divide(ours, theirs)))), 2)
+    source_hz, voice_hz = ((r.low_hz, r.mid_hz, r.high_hz) if sung else (r.mid_hz,) for r in (source, voice))
+    return round(12 * float(np.mean(np.log2(np.divide(voice_hz, source_hz)))), 2)
 
 
 def transpose_f0(f0: Array, semitones: float, config: FeatureConfig) -> Array:
-    """The melody `(n_frames,)` moved by `semitones`, kept within the range that the networks know."""
-    moved = np.clip(f0 * 2 ** (semitones / 12), config.f0_min_hz, config.f0_max_hz)
-    return np.where(f0 > 0, moved, 0.0).astype(np.float32)
+    """F0 `(n_frames,)` moved by `semitones`, kept within the range that the networks know."""
+    transposed_hz = np.clip(f0 * 2 ** (semitones / 12), config.f0_min_hz, config.f0_max_hz)
+    return np.where(f0 > 0, transposed_hz, 0.0).astype(np.float32)

@@ -17,12 +17,15 @@ MEL_FLOOR = 1e-5
 SILENT_MEL = float(np.log(MEL_FLOOR))
 # The conditions are scaled to about unit size; their zero points are a 150 Hz voice at usual loudness.
 F0_CENTRE_HZ = 150.0
-ENERGY_SCALE, ENERGY_CENTRE = 3.0, 1.2
+ENERGY_SCALE = 3.0
+ENERGY_CENTRE = 1.2
 # The decoder hears how loud a phrase is, not each sound: that is the speaker's own, and gives the source away
 # (docs/measurements.md). A Gaussian of 10 frames (0.12 s), cut off at three times that.
-ENERGY_SIGMA_FRAMES, ENERGY_REACH_FRAMES = 10, 30
+ENERGY_SIGMA_FRAMES = 10
+ENERGY_REACH_FRAMES = 30
 # Grid and floor of the harmonic comb.
-COMB_STEP_CENTS, COMB_FLOOR = 5.0, -4.0
+COMB_STEP_CENTS = 5.0
+COMB_FLOOR = -4.0
 
 
 def find_runs(where: Array) -> list[tuple[int, int]]:
@@ -69,7 +72,7 @@ def encoder_mel(samples: Array, config: FeatureConfig) -> Array:
         Shape (n_samples // content_hop_samples, content_n_mels), log10 of power, float32.
     """
     pad = config.content_n_fft // 2
-    spectra = stft_magnitudes(_reflected(samples, pad, pad), config.content_n_fft, config.content_hop_samples)
+    spectra = stft_magnitudes(_pad_by_reflection(samples, pad, pad), config.content_n_fft, config.content_hop_samples)
     bands = mel_filters(config.content_rate_hz, config.content_n_fft, config.content_n_mels, config.content_rate_hz / 2)
     mel = np.log10(np.maximum(spectra**2 @ bands.T, 1e-10))
     return np.asarray(mel[: len(samples) // config.content_hop_samples])
@@ -91,13 +94,13 @@ def decoder_mel(samples: Array, config: FeatureConfig) -> Array:
         Shape (n_samples // hop_samples, n_mels), natural log of magnitude, at least log(1e-5), float32.
     """
     pad = (config.n_fft - config.hop_samples) // 2
-    spectra = stft_magnitudes(_reflected(samples, pad, pad), config.n_fft, config.hop_samples)
+    spectra = stft_magnitudes(_pad_by_reflection(samples, pad, pad), config.n_fft, config.hop_samples)
     bands = mel_filters(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
     return np.asarray(np.log(np.maximum(np.sqrt(spectra**2 + 1e-9) @ bands.T, MEL_FLOOR)))
 
 
 @lru_cache(maxsize=4)
-def _comb_table(config: FeatureConfig) -> tuple[Array, Array]:
+def _make_comb_table(config: FeatureConfig) -> tuple[Array, Array]:
     """Log F0 of a grid, (n,), and the comb of each, (n, n_mels)."""
     n_steps = 1 + round(1200 * np.log2(config.f0_max_hz / config.f0_min_hz) / COMB_STEP_CENTS)
     log_f0 = np.linspace(np.log(config.f0_min_hz), np.log(config.f0_max_hz), n_steps)
@@ -117,44 +120,44 @@ def _comb_table(config: FeatureConfig) -> tuple[Array, Array]:
     return log_f0, combs.astype(np.float32)
 
 
-def harmonic_comb(melody_hz: Array, config: FeatureConfig) -> Array:
-    """Where the harmonics of a melody lie on the mel's bands: the log-mel of a pulse train, its mean about zero.
+def harmonic_comb(f0_hz: Array, config: FeatureConfig) -> Array:
+    """Where the harmonics of an F0 lie on the mel's bands: the log-mel of a pulse train, its mean about zero.
 
     A number for F0 leaves a network to learn by itself which bands light up at 203 Hz; this says so, also for notes
     that a voice's recordings never reached.
 
     Args:
-        melody_hz: Shape (n_frames,), 0.0 = none.
+        f0_hz: Shape (n_frames,), 0.0 = none.
         config: Framing and bands.
 
     Returns:
-        Shape (n_frames, n_mels), float32, -4 to about 2; zeros where there is no melody.
+        Shape (n_frames, n_mels), float32, -4 to about 2; zeros where there is no F0.
     """
-    log_f0, combs = _comb_table(config)
-    place = np.interp(np.log(np.maximum(melody_hz, 1.0)), log_f0, np.arange(len(log_f0)))
+    log_f0, combs = _make_comb_table(config)
+    place = np.interp(np.log(np.maximum(f0_hz, 1.0)), log_f0, np.arange(len(log_f0)))
     low = np.minimum(place.astype(int), len(log_f0) - 2)
     share = (place - low)[:, None].astype(np.float32)
-    return np.asarray((combs[low] * (1 - share) + combs[low + 1] * share) * (melody_hz > 0)[:, None].astype(np.float32))
+    return np.asarray((combs[low] * (1 - share) + combs[low + 1] * share) * (f0_hz > 0)[:, None].astype(np.float32))
 
 
-def conditions(mel: Array, melody_hz: Array, voiced: Array, config: FeatureConfig) -> Array:
-    """What goes around the encoder: voicing, melody, loudness, and where the harmonics lie.
+def conditions(mel: Array, f0_hz: Array, voiced: Array, config: FeatureConfig) -> Array:
+    """What goes around the encoder: voicing, F0, loudness, and where the harmonics lie.
 
     Args:
         mel: Shape (n_frames, n_mels), natural log; only its loudness is used, smoothed over `ENERGY_REACH_FRAMES`.
-        melody_hz: Shape (n_frames,), F0 carried on through unvoiced frames; 0.0 where there is none at all.
+        f0_hz: Shape (n_frames,), F0 interpolated through unvoiced frames; 0.0 where there is none at all.
         voiced: Shape (n_frames,), bool.
         config: Framing and bands.
 
     Returns:
         Shape (n_frames, 3 + n_mels), float32: voiced (0 or 1), log F0 over 150 Hz, scaled log energy, harmonic comb.
     """
-    pitch = np.where(melody_hz > 0, np.log(np.maximum(melody_hz, 1.0) / F0_CENTRE_HZ), 0.0)
+    pitch = np.where(f0_hz > 0, np.log(np.maximum(f0_hz, 1.0) / F0_CENTRE_HZ), 0.0)
     level = np.exp(mel.astype(np.float32)).mean(axis=-1)
     level = gaussian_filter1d(level, ENERGY_SIGMA_FRAMES, mode="nearest", radius=ENERGY_REACH_FRAMES)
     energy = np.log(level + MEL_FLOOR) / ENERGY_SCALE + ENERGY_CENTRE
     scalars = np.stack([voiced, pitch, energy], axis=-1).astype(np.float32)
-    return np.concatenate([scalars, harmonic_comb(melody_hz, config)], axis=-1)
+    return np.concatenate([scalars, harmonic_comb(f0_hz, config)], axis=-1)
 
 
 def decoder_inputs(
@@ -207,7 +210,7 @@ def content_at_frames(
     return np.asarray(content[low].astype(np.float32) * (1 - share) + content[high].astype(np.float32) * share)
 
 
-def _reflected(samples: Array, left: int, right: int) -> Array:
+def _pad_by_reflection(samples: Array, left: int, right: int) -> Array:
     # Too short to be mirrored: silence around it.
     if len(samples) <= max(left, right):
         return np.pad(samples, (left, right))

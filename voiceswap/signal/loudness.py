@@ -8,18 +8,23 @@ import numpy as np
 import scipy.signal
 from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
-from voiceswap.arrays import Array
+from voiceswap.arrays import Array, db_to_gain, db_to_power, power_to_db
 from voiceswap.signal.features import find_runs
 
 FLOOR_DB = -120.0
+FLOOR_POWER = db_to_power(FLOOR_DB)
 LEVEL_FRAME_S = 0.02
 # Speech is what comes within this of the loudest parts.
 ACTIVE_RANGE_DB = 30.0
-SILENT_DB = -60.0
-PAUSE_S, MIN_CLIP_S, MAX_CLIP_S = 0.4, 0.5, 14.0
+# A recording whose sounding parts are softer than this holds no speech.
+NO_SPEECH_DB = -60.0
+PAUSE_S = 0.4
+MIN_CLIP_S = 0.5
+MAX_CLIP_S = 14.0
 EDGE_S = 0.06
 DIGITAL_SILENCE = 1e-5
-SILENT_RUN_S, SILENT_FADE_S = 0.02, 0.004
+SILENT_RUN_S = 0.02
+SILENT_FADE_S = 0.004
 FOLLOW_WINDOW_S = 0.05
 FOLLOW_MAX_DB = 18.0
 PEAK_CEILING = 0.985
@@ -35,7 +40,7 @@ def frame_levels_db(samples: Array, sample_rate_hz: int) -> Array:
     padded = np.pad(samples.astype(np.float64), (0, n_frames * size - len(samples)))
     power = np.square(padded).reshape(n_frames, size).sum(axis=1)
     lengths = np.minimum(size, len(samples) - size * np.arange(n_frames))
-    return np.asarray(10 * np.log10(np.maximum(power / np.maximum(lengths, 1), 10 ** (FLOOR_DB / 10))))
+    return power_to_db(power / np.maximum(lengths, 1), FLOOR_POWER)
 
 
 def remove_dc(blocks: Iterable[Array], sample_rate_hz: int) -> Iterator[Array]:
@@ -62,23 +67,24 @@ class Levels:
 
     def __init__(self, sample_rate_hz: int, n_channels: int) -> None:
         self._size = max(1, round(LEVEL_FRAME_S * sample_rate_hz)) * n_channels
-        self._held, self._found = np.zeros(0, np.float32), [np.zeros(0)]
+        self._rest = np.zeros(0, np.float32)
+        self._levels_db = [np.zeros(0)]
         self.n_samples = 0
 
     def push(self, samples: Array) -> None:
         """Listen to (n, n_channels)."""
         self.n_samples += len(samples)
-        joined = np.concatenate([self._held, samples.reshape(-1)])
-        whole, self._held = np.split(joined, [len(joined) // self._size * self._size])
+        joined = np.concatenate([self._rest, samples.reshape(-1)])
+        whole, self._rest = np.split(joined, [len(joined) // self._size * self._size])
         power = np.square(whole.astype(np.float64)).reshape(-1, self._size).mean(axis=1)
-        self._found.append(10 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10))))
+        self._levels_db.append(power_to_db(power, FLOOR_POWER))
 
     def finish(self) -> Array:
         """Level of each 20 ms, in dBFS, at least -120."""
-        if not len(self._held):
-            return np.concatenate(self._found)
-        power = max(float(np.mean(np.square(self._held, dtype=np.float64))), 10 ** (FLOOR_DB / 10))
-        return np.append(np.concatenate(self._found), 10 * np.log10(power))
+        if not len(self._rest):
+            return np.concatenate(self._levels_db)
+        power = float(np.mean(np.square(self._rest, dtype=np.float64)))
+        return np.append(np.concatenate(self._levels_db), power_to_db(power, FLOOR_POWER))
 
 
 def active_level_db(levels_db: Array) -> float:
@@ -88,7 +94,7 @@ def active_level_db(levels_db: Array) -> float:
     # Of a recording that is mostly pause, the percentile would fall into the pause.
     loud = np.percentile(levels_db[levels_db > levels_db.max() - 2 * ACTIVE_RANGE_DB], 95)
     active = levels_db[levels_db > loud - ACTIVE_RANGE_DB]
-    return float(10 * np.log10(np.mean(10 ** (active / 10))))
+    return float(power_to_db(np.mean(db_to_power(active))))
 
 
 def speech_segments(samples: Array, sample_rate_hz: int) -> list[tuple[int, int]]:
@@ -104,7 +110,7 @@ def speech_segments(samples: Array, sample_rate_hz: int) -> list[tuple[int, int]
     """
     levels = frame_levels_db(samples, sample_rate_hz)
     active_db = active_level_db(levels)
-    if active_db < SILENT_DB:
+    if active_db < NO_SPEECH_DB:
         return []
     # Half way (in dB) between the noise of the pauses and the speech, but never far from either.
     noise_db = max(float(np.percentile(levels, 10)), active_db - 50.0)
@@ -112,20 +118,20 @@ def speech_segments(samples: Array, sample_rate_hz: int) -> list[tuple[int, int]
     sounding = levels > threshold_db
     n, pause, edge, longest = len(levels), *(round(s / LEVEL_FRAME_S) for s in (PAUSE_S, EDGE_S, MAX_CLIP_S))
     # Silence around: pauses are closed, but speech is not cut where the samples begin and end.
-    around = np.pad(sounding, pause)
-    joined = minimum_filter1d(maximum_filter1d(around, pause), pause, origin=_even(pause))[pause:-pause]
-    pieces = [p for a, b in find_runs(joined) for p in _cut(levels, max(0, a - edge), min(n, b + edge), longest)]
+    padded = np.pad(sounding, pause)
+    bridged = minimum_filter1d(maximum_filter1d(padded, pause), pause, origin=_find_origin(pause))[pause:-pause]
+    pieces = [p for a, b in find_runs(bridged) for p in _split(levels, max(0, a - edge), min(n, b + edge), longest)]
     size = round(LEVEL_FRAME_S * sample_rate_hz)
     ranges = [(a * size, len(samples) if b == n else b * size) for a, b in pieces]
     return [(a, b) for a, b in ranges if b - a >= MIN_CLIP_S * sample_rate_hz]
 
 
-def _cut(levels: Array, start: int, stop: int, longest: int) -> list[tuple[int, int]]:
+def _split(levels: Array, start: int, stop: int, longest: int) -> list[tuple[int, int]]:
     if stop - start <= longest:
         return [(start, stop)]
     third = longest // 3
     middle = start + third + int(np.argmin(levels[start + third : start + longest]))
-    return [(start, middle), *_cut(levels, middle, stop, longest)]
+    return [(start, middle), *_split(levels, middle, stop, longest)]
 
 
 def digital_silence_gain(samples: Array, sample_rate_hz: int) -> Array:
@@ -143,7 +149,9 @@ def digital_silence_gain(samples: Array, sample_rate_hz: int) -> Array:
     fade = max(1, round(SILENT_FADE_S * sample_rate_hz))
     quiet = np.abs(samples) <= DIGITAL_SILENCE
     # Opening: runs shorter than `run` vanish, longer ones keep their length.
-    silent = maximum_filter1d(minimum_filter1d(quiet, run, mode="nearest"), run, mode="nearest", origin=_even(run))
+    silent = maximum_filter1d(
+        minimum_filter1d(quiet, run, mode="nearest"), run, mode="nearest", origin=_find_origin(run)
+    )
     silent &= quiet
     if not silent.any():
         return np.ones(len(samples), np.float32)
@@ -155,7 +163,7 @@ def digital_silence_gain(samples: Array, sample_rate_hz: int) -> Array:
     return np.clip(np.minimum(to_next, since_last) / fade, 0, 1).astype(np.float32)
 
 
-def _even(size: int) -> int:
+def _find_origin(size: int) -> int:
     # An even window reaches one further back than ahead; the second filter must reach the other way.
     return -1 if size % 2 == 0 else 0
 
@@ -179,10 +187,10 @@ def follow_gain(made: Array, source: Array, sample_rate_hz: int) -> Array:
         Shape (n_samples,), float32: averaged over 50 ms, at most 18 dB up or down; not above 1 where the source is
         silent, but for 25 ms next to where it is not.
     """
-    wanted, given = (smooth_power(np.square(x), sample_rate_hz) for x in (source, made))
-    most = 10 ** (FOLLOW_MAX_DB / 20)
-    gain = np.clip(np.sqrt(wanted / np.maximum(given, 1e-10)), 1 / most, most)
-    gain = np.where(wanted < 10 ** (SILENT_DB / 10), np.minimum(gain, 1.0), gain)
+    source_power, made_power = (smooth_power(np.square(x), sample_rate_hz) for x in (source, made))
+    max_gain = db_to_gain(FOLLOW_MAX_DB)
+    gain = np.clip(np.sqrt(source_power / np.maximum(made_power, 1e-10)), 1 / max_gain, max_gain)
+    gain = np.where(source_power < db_to_power(NO_SPEECH_DB), np.minimum(gain, 1.0), gain)
     return smooth_power(gain, sample_rate_hz).astype(np.float32)
 
 

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import median_filter, uniform_filter1d
 
-from voiceswap.arrays import Array
+from voiceswap.arrays import Array, power_to_db
 from voiceswap.signal import loudness
 from voiceswap.signal.features import stft_magnitudes
 from voiceswap.signal.loudness import remove_dc
 
 # Frames of about 64 ms for spectra, half over each other; what lies so far below the loud frames is no speech.
-SPECTRUM_S, SPOKEN_DB, LOUD_PERCENT = 0.064, 25.0, 95
+SPECTRUM_S = 0.064
+SPOKEN_DB = 25.0
+LOUD_PERCENT = 95
 # Of so many frames a part at most the spectra are kept, evenly picked.
 MAX_FRAMES = 400
 # Of all parts at one rate so many numbers are kept at most, about half an hour at 48 kHz.
@@ -25,15 +27,30 @@ MAX_NUMBERS = 8_000_000
 # The floor is what so many percent of the frames lie below.
 FLOOR_PERCENT = 5
 # Peaks: on clipped recordings the last 1.5 % before the highest sample hold several times what lies below, per width.
-TOP, BELOW_TOP, CLIPPED_RATIO, FEW_PEAKS = 0.985, 0.90, 3.0, 3
+TOP = 0.985
+BELOW_TOP = 0.90
+CLIPPED_RATIO = 3.0
+FEW_PEAKS = 3
 # Bands for the bandwidth: it ends where even the loudest frames of a band lie so far below the loudest band.
-BAND_HZ, BAND_PERCENT, ENDS_DB = 100.0, 95, 55.0
+BAND_HZ = 100.0
+BAND_PERCENT = 95
+ENDS_DB = 55.0
 # A recording's own end is steep, too, at the end of what its rate can hold.
-EDGE_BANDS, EDGE_DB, EDGE_FROM_HZ, EDGE_SHARE, EDGE_BELOW_HZ = 3, 25.0, 4200.0, 0.93, 9600.0
+EDGE_BANDS = 3
+EDGE_DB = 25.0
+EDGE_FROM_HZ = 4200.0
+EDGE_BELOW_HZ = 9600.0
+EDGE_SHARE = 0.93
 # Tones: in the quietest frames, against the median of so many bins around.
-QUIET_PERCENT, TONE_BINS, TONE_HZ = 12, 31, (150.0, 4000.0)
+QUIET_PERCENT = 12
+TONE_BINS = 31
+TONE_HZ = (150.0, 4000.0)
 # Echo: how the level falls from near the speech's down to so far below it, over so many frames of 20 ms at least.
-FALL_DB, FALL_FRAMES, FALL_FROM_DB, FALL_SMOOTHED, ECHO_PERCENT = 15.0, 4, 12.0, 5, 75
+FALL_DB = 15.0
+FALL_FRAMES = 4
+FALL_FROM_DB = 12.0
+FALL_SMOOTHED_FRAMES = 5
+ECHO_PERCENT = 75
 
 
 @dataclass(frozen=True)
@@ -73,7 +90,7 @@ class QualityMeter:
         self._relative_db: list[Array] = []
         self._falls_s: list[float] = []
         self._flatness: list[Array] = []
-        self._bands_db: dict[int, _Drawn] = {}
+        self._bands_db: dict[int, _Reservoir] = {}
 
     def hear(self, samples: Array, sample_rate_hz: int) -> list[tuple[int, int]]:
         """Take a part of a recording in.
@@ -97,50 +114,50 @@ class QualityMeter:
         level_db = loudness.active_level_db(levels_db)
         self._levels_db.append(level_db)
         self._relative_db.append((levels_db - level_db).astype(np.float32))
-        self._falls_s += _falls_s(levels_db - level_db)
+        self._falls_s += _measure_falls_s(levels_db - level_db)
         self._clipped.append(is_clipped(recorded))
-        self._hear_spectra(samples, sample_rate_hz)
+        self._add_spectra(samples, sample_rate_hz)
         return spans
 
     def found(self) -> Quality:
         """What all parts say together."""
-        heard = bool(self._levels_db)
-        relative_db = np.concatenate(self._relative_db) if heard else np.zeros(0)
-        bandwidth_hz, edge_hz = self._band()
+        has_speech = bool(self._levels_db)
+        relative_db = np.concatenate(self._relative_db) if has_speech else np.zeros(0)
+        bandwidth_hz, edge_hz = self._measure_band()
         return Quality(
             speech_s=self._speech_s,
             total_s=self._total_s,
-            level_db=float(np.median(self._levels_db)) if heard else loudness.FLOOR_DB,
-            clipped_share=float(np.mean(self._clipped)) if heard else 0.0,
-            snr_db=float(-np.percentile(relative_db, FLOOR_PERCENT)) if heard else np.nan,
+            level_db=float(np.median(self._levels_db)) if has_speech else loudness.FLOOR_DB,
+            clipped_share=float(np.mean(self._clipped)) if has_speech else 0.0,
+            snr_db=float(-np.percentile(relative_db, FLOOR_PERCENT)) if has_speech else np.nan,
             bandwidth_hz=bandwidth_hz,
             edge_hz=edge_hz,
-            tonality=float(np.mean(np.concatenate(self._flatness))) if heard else np.nan,
+            tonality=float(np.mean(np.concatenate(self._flatness))) if has_speech else np.nan,
             echo_s=float(np.percentile(self._falls_s, ECHO_PERCENT)) if self._falls_s else np.nan,
         )
 
-    def _hear_spectra(self, samples: Array, sample_rate_hz: int) -> None:
+    def _add_spectra(self, samples: Array, sample_rate_hz: int) -> None:
         hop = max(1, round(SPECTRUM_S * sample_rate_hz / 2))
         if len(samples) < 4 * hop:
             return
         power = np.square(stft_magnitudes(samples, 2 * hop, hop)) + 1e-20
-        levels_db = 10 * np.log10(power.sum(axis=1))
+        levels_db = power_to_db(power.sum(axis=1))
         levels_db -= np.percentile(levels_db, LOUD_PERCENT)
         hz = np.arange(power.shape[1]) * sample_rate_hz / (2 * hop)
-        quiet = power[_some(levels_db <= np.percentile(levels_db, QUIET_PERCENT))]
+        quiet = power[_pick_frames(levels_db <= np.percentile(levels_db, QUIET_PERCENT))]
         self._flatness.append(flatness(quiet[:, (hz > TONE_HZ[0]) & (hz < TONE_HZ[1])]))
-        spoken = power[_some(levels_db > -SPOKEN_DB)]
+        spoken = power[_pick_frames(levels_db > -SPOKEN_DB)]
         n_bands = int(sample_rate_hz / 2 / BAND_HZ)
         edges = np.searchsorted(hz, BAND_HZ * np.arange(n_bands))
-        bands = 10 * np.log10(np.add.reduceat(spoken, edges, axis=1))
-        self._bands_db.setdefault(sample_rate_hz, _Drawn()).add((bands - bands.max()).astype(np.float32))
+        bands = power_to_db(np.add.reduceat(spoken, edges, axis=1))
+        self._bands_db.setdefault(sample_rate_hz, _Reservoir()).add((bands - bands.max()).astype(np.float32))
 
-    def _band(self) -> tuple[float, float]:
+    def _measure_band(self) -> tuple[float, float]:
         """Where the sound ends, and where it does so steeply; of the rate that most is recorded at."""
         if not self._bands_db:
             return np.nan, np.nan
         rate = max(self._bands_db, key=lambda r: self._bands_db[r].n_rows)
-        loud = np.percentile(self._bands_db[rate].kept(), BAND_PERCENT, axis=0)
+        loud = np.percentile(self._bands_db[rate].draw(), BAND_PERCENT, axis=0)
         bandwidth_hz = float(BAND_HZ * (1 + np.flatnonzero(loud > loud.max() - ENDS_DB)[-1]))
         highest_hz = min(EDGE_SHARE * rate / 2, EDGE_BELOW_HZ)
         n = EDGE_BANDS
@@ -153,7 +170,7 @@ class QualityMeter:
         return bandwidth_hz, BAND_HZ * (steepest + n / 2) if steep and steepest is not None else np.nan
 
 
-class _Drawn:
+class _Reservoir:
     """Rows of `MAX_NUMBERS` numbers at most, drawn out of however many come; always the same ones of the same parts."""
 
     def __init__(self) -> None:
@@ -167,16 +184,16 @@ class _Drawn:
         self._rows.append(rows)
         self._lots.append(self._random.random(len(rows)))
         if sum(map(np.size, self._rows)) > 2 * MAX_NUMBERS:
-            self.kept()
+            self.draw()
 
-    def kept(self) -> Array:
+    def draw(self) -> Array:
         rows, lots = np.concatenate(self._rows), np.concatenate(self._lots)
         lowest = np.sort(np.argsort(lots)[: MAX_NUMBERS // rows.shape[1]])
         self._rows, self._lots = [rows[lowest]], [lots[lowest]]
         return self._rows[0]
 
 
-def _some(chosen: Array) -> Array:
+def _pick_frames(chosen: Array) -> Array:
     """Indices of at most `MAX_FRAMES` of the frames `(n_frames,)` that are chosen."""
     indices = np.flatnonzero(chosen)
     return indices[:: -(-len(indices) // MAX_FRAMES) or 1]
@@ -204,14 +221,15 @@ def flatness(power: Array) -> Array:
     return np.asarray(np.exp(np.mean(np.log(white + 1e-20), axis=1)) / np.mean(white, axis=1))
 
 
-def _falls_s(relative_db: Array) -> list[float]:
+def _measure_falls_s(relative_db: Array) -> list[float]:
     """Of each steady fall of the level, in dB against the speech's, how long one by 60 dB would take, in seconds."""
-    found, start = [], 0
-    relative_db = uniform_filter1d(relative_db, FALL_SMOOTHED)
+    durations_s = []
+    start = 0
+    relative_db = uniform_filter1d(relative_db, FALL_SMOOTHED_FRAMES)
     falling = np.diff(relative_db) < 0
     for i in [*np.flatnonzero(~falling), len(falling)]:
         fall_db = relative_db[start] - relative_db[i]
         if i - start >= FALL_FRAMES and fall_db >= FALL_DB and relative_db[start] > -FALL_FROM_DB:
-            found.append(float(60 / fall_db * (i - start) * loudness.LEVEL_FRAME_S))
+            durations_s.append(float(60 / fall_db * (i - start) * loudness.LEVEL_FRAME_S))
         start = i + 1
-    return found
+    return durations_s

@@ -12,16 +12,16 @@ from voiceswap.config import FeatureConfig
 from voiceswap.signal.features import decoder_mel, mel_filters
 
 # In natural-log units: 13 dB up or down at most.
-MOST = 1.5
+MAX_CORRECTION = 1.5
 
 
 @lru_cache(maxsize=8)
-def _spread(config: FeatureConfig) -> Array:
+def _share_bands(config: FeatureConfig) -> Array:
     """How the bands' gains share in each bin's, (n_mels, n_bins): above and below all bands the outermost one's."""
     bands = mel_filters(config.mel_rate_hz, config.n_fft, config.n_mels, config.mel_max_hz)
-    heard = np.flatnonzero(bands.sum(axis=0))
+    covered = np.flatnonzero(bands.sum(axis=0))
     shares = np.asarray(bands / np.maximum(bands.sum(axis=0), 1e-9))
-    shares[0, : heard[0]] = shares[-1, heard[-1] + 1 :] = 1.0
+    shares[0, : covered[0]] = shares[-1, covered[-1] + 1 :] = 1.0
     return shares
 
 
@@ -38,14 +38,18 @@ def correct_mel(samples: Array, mel: Array, config: FeatureConfig) -> Array:
     """
     if not len(mel):
         return samples
-    lacking = np.clip(mel - decoder_mel(samples, config), -MOST, MOST)
-    gains = np.exp(lacking @ _spread(config)).T
-    # Its slices are centred on multiples of the hop, frames half a hop later.
+    lacking = np.clip(mel - decoder_mel(samples, config), -MAX_CORRECTION, MAX_CORRECTION)
+    gains = np.exp(lacking @ _share_bands(config)).T
+    # Its slices are centred on multiples of the hop, frames half a hop later, hence the padding by half a hop. Slices
+    # overlap by all but a hop, so that a gain acts on its frame and fades into the next ones:
+    #
+    #     frame i      |------*------|
+    #     frame i + 1     |------*------|
     hop, shift = config.hop_samples, config.hop_samples // 2
     transform = ShortTimeFFT(np.hanning(config.n_fft + 1)[:-1], hop, config.mel_rate_hz, mfft=config.n_fft)
     # It takes no less than half a window.
     padded = np.pad(samples.astype(np.float64), (shift, config.n_fft // 2))
     spectra = transform.stft(padded)
     frame = np.clip(np.arange(spectra.shape[1]) + transform.p_min - 1, 0, len(mel) - 1)
-    made = transform.istft(spectra * gains[:, frame], k1=len(padded))
-    return np.asarray(made[shift : shift + len(samples)], dtype=np.float32)
+    corrected = transform.istft(spectra * gains[:, frame], k1=len(padded))
+    return np.asarray(corrected[shift : shift + len(samples)], dtype=np.float32)

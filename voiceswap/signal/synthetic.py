@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter, resample_poly, sosfilt
 
+from voiceswap.arrays import db_to_gain, db_to_power
+
 Floats = NDArray[np.float64]
 Note = tuple[float, float, str]
 Random = np.random.Generator
@@ -217,7 +219,7 @@ def song(
         pitch = midi if syllable else pitch
         onsets.append(int(_frame_counts(segments).sum()))
         pitches.append(pitch)
-        segments += _sung(syllable, duration_s) if syllable else [_Segment(duration_s, _VOWELS["ah"])]
+        segments += _stretch_syllable(syllable, duration_s) if syllable else [_Segment(duration_s, _VOWELS["ah"])]
     frames = np.arange(_frame_counts(segments).sum())
     note_of = np.searchsorted(onsets, frames, side="right") - 1
     into_note_s = (frames - np.array(onsets)[note_of]) * FRAME_S
@@ -251,7 +253,7 @@ def _consonant(sound: _Consonant, vowel_hz: tuple[float, ...]) -> list[_Segment]
     ]
 
 
-def _sung(syllable: str, duration_s: float) -> list[_Segment]:
+def _stretch_syllable(syllable: str, duration_s: float) -> list[_Segment]:
     """Targets of a syllable held for a whole note: consonants take 40 % of it at most, the vowel the rest."""
     spoken_s = sum(segment.duration_s for segment in _syllable(syllable, 0.0))
     squeeze = min(1.0, 0.4 * duration_s / spoken_s) if spoken_s else 1.0
@@ -305,7 +307,7 @@ def _perform(who: Speaker, duration_s: float, rate_hz: int, seed: int, phrases: 
         truth = f0_hz[phrase.first_frame :][: len(voiced)]
         truth[:] = np.where(voiced, phrase.f0_hz, 0.0)[: len(truth)]
     samples *= np.float32(_PEAK / np.abs(samples).max())
-    samples += np.float32(10 ** (_ROOM_DB / 20)) * noise.standard_normal(len(samples), np.float32)
+    samples += np.float32(db_to_gain(_ROOM_DB)) * noise.standard_normal(len(samples), np.float32)
     return Utterance(samples, rate_hz, f0_hz, tuple(said for phrase in phrases for said in phrase.syllables))
 
 
@@ -358,7 +360,7 @@ def _glottis(speaker: Speaker, f0_hz: Floats, noise: Random) -> tuple[Floats, Fl
     opened = 6.75 * along**2 * (1 - along)
     flow = opened * (1 + 0.025 * noise.standard_normal(len(cycles)))[cycle]
     scale = _RATE_HZ / speaker.pitch_hz * math.sqrt(speaker.open_quotient) / 2.46  # makes the rms 1
-    power = 10 ** (-speaker.tilt_db / 10)
+    power = db_to_power(-speaker.tilt_db)
     # The pole of a one-pole low-pass that leaves `power` at 3 kHz.
     middle = 1 - power * math.cos(2 * math.pi * 3000 / _RATE_HZ)
     pole = (middle - math.sqrt(middle**2 - (1 - power) ** 2)) / (1 - power) if power < 1 else 0.0
@@ -377,12 +379,12 @@ def _hiss(sound: _Consonant, n_samples: int, tract: float, noise: Random) -> Flo
     """Noise of a narrow passage: two equal band-passes; a burst starts at once, a fricative swells."""
     band = _resonator(np.array([sound.hiss_hz * tract]), np.array([sound.hiss_width_hz * tract]))
     band[:, :3] = (1, 0, -1)
-    made: Floats = sosfilt(np.repeat(band, 2, axis=0), noise.standard_normal(n_samples))
-    made *= 10 ** (sound.hiss_db / 20) / np.sqrt(np.mean(made**2))
+    hiss: Floats = sosfilt(np.repeat(band, 2, axis=0), noise.standard_normal(n_samples))
+    hiss *= db_to_gain(sound.hiss_db) / np.sqrt(np.mean(hiss**2))
     swell, fade = (0.03, 0.03) if n_samples > 0.03 * _RATE_HZ else (0.001, 0.01)
     at_s = np.arange(n_samples) / _RATE_HZ
-    made *= np.clip(np.minimum(at_s / swell, at_s[::-1] / fade), 0.0, 1.0)
-    return made
+    hiss *= np.clip(np.minimum(at_s / swell, at_s[::-1] / fade), 0.0, 1.0)
+    return hiss
 
 
 def _frame_counts(segments: Sequence[_Segment]) -> NDArray[np.int_]:

@@ -57,7 +57,7 @@ def replacing(path: Path, n_bytes: int | None = None) -> Iterator[Path]:
     temporary = Path(f"{temporary_name(path)}{path.suffix}")
     _remove_strays(path.parent, f".{glob.escape(path.name[:NAME_CHARACTERS])}.*.tmp*")
     try:
-        with _writing(path, n_bytes):
+        with _report_failures(path, n_bytes):
             yield temporary
             _sync(temporary)
             _rename(temporary, path)
@@ -79,7 +79,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def append_line(path: Path, line: str) -> None:
     """Add a line to a text file; raises WriteError."""
-    with _writing(path), path.open("a", encoding="utf-8") as file:
+    with _report_failures(path), path.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
 
 
@@ -92,7 +92,7 @@ def to_json(value: Any) -> bytes:
 
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, where they are missing; raises WriteError, too, if it cannot be written to."""
-    with _writing(path):
+    with _report_failures(path):
         path.mkdir(parents=True, exist_ok=True)
         if not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -114,7 +114,7 @@ def new_folder(path: Path, n_bytes: int | None = None) -> Iterator[Path]:
     """
     temporary = temporary_name(path)
     try:
-        with _writing(path, n_bytes):
+        with _report_failures(path, n_bytes):
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.mkdir()
             yield temporary
@@ -123,7 +123,7 @@ def new_folder(path: Path, n_bytes: int | None = None) -> Iterator[Path]:
             _sync(temporary)
             _swap_in(temporary, path)
             _sync(path.parent)
-            _discard(_aside(path))
+            _discard(_aside_path(path))
     finally:
         recover(path)
         _remove(temporary)
@@ -135,12 +135,12 @@ def _swap_in(temporary: Path, path: Path) -> None:
     # A reader that looks in between brings it back (`recover`); then it has to step aside again.
     for _ in range(SWAP_TRIES):
         if path.is_dir():
-            for place in (path, _aside(path)):
+            for place in (path, _aside_path(path)):
                 if place.exists() and kind_of(place) is None:
                     hint = "move it away, or choose another place"
                     raise WriteError(f"cannot write {path}: {place} is in the way, and not from voiceswap", hint)
-            _discard(_aside(path))
-            _rename(path, _aside(path))
+            _discard(_aside_path(path))
+            _rename(path, _aside_path(path))
         try:
             _rename(temporary, path)
         except OSError:
@@ -157,16 +157,16 @@ def kind_of(folder: Path) -> str | None:
     with suppress(OSError):
         if manifest.is_file():
             with manifest.open("rb") as file:
-                found = OWN_MANIFEST.search(file.read(OWN_MANIFEST_BYTES))
-            return found[1].decode(errors="replace") if found else None
+                match = OWN_MANIFEST.search(file.read(OWN_MANIFEST_BYTES))
+            return match[1].decode(errors="replace") if match else None
     return None
 
 
 def recover(path: Path) -> None:
     """Bring back a folder of ours that stepped aside for one that never came; does nothing otherwise."""
-    if not path.exists() and kind_of(_aside(path)) is not None:
+    if not path.exists() and kind_of(_aside_path(path)) is not None:
         with suppress(OSError):  # There is none, or another process was faster.
-            os.rename(_aside(path), path)
+            os.rename(_aside_path(path), path)
 
 
 def recover_all(folder: Path) -> list[Path]:
@@ -181,7 +181,7 @@ def recover_all(folder: Path) -> list[Path]:
 def exists(path: Path) -> bool:
     """Whether there is a folder of that name, be it aside for the moment of a swap."""
     # Asked twice, as the swap may have ended between the first two questions.
-    return path.exists() or kind_of(_aside(path)) is not None or path.exists()
+    return path.exists() or kind_of(_aside_path(path)) is not None or path.exists()
 
 
 def sweep(folder: Path) -> int:
@@ -199,10 +199,10 @@ def sweep(folder: Path) -> int:
 
 
 def _remove_strays(folder: Path, pattern: str) -> int:
-    found = [(left, TEMPORARY.fullmatch(left.name)) for left in folder.glob(pattern)]
-    stray = [left for left, match in found if match and not _in_use(left, int(match["pid"]))]
-    for left in stray:
-        _remove(left)
+    matches = [(path, TEMPORARY.fullmatch(path.name)) for path in folder.glob(pattern)]
+    stray = [path for path, match in matches if match and not _in_use(path, int(match["pid"]))]
+    for path in stray:
+        _remove(path)
     return len(stray)
 
 
@@ -224,7 +224,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
     holder = path.with_name(f"{path.name}.holder")
     lock = FileLock(path, timeout=0)
     try:
-        with _writing(path):
+        with _report_failures(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             _take(lock, holder, what)
             holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
@@ -246,7 +246,7 @@ def _take(lock: FileLock, holder: Path, what: str) -> None:
         raise BusyError(f"{what} is being trained by {who}", "wait until it is done, or stop it") from error
 
 
-def _aside(path: Path) -> Path:
+def _aside_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.old")
 
 
@@ -302,7 +302,7 @@ def _in_use(temporary: Path, pid: int) -> bool:
 
 
 @contextmanager
-def _writing(path: Path, n_bytes: int | None = None) -> Iterator[None]:
+def _report_failures(path: Path, n_bytes: int | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -144,10 +144,10 @@ class Folder:
 def _check_header(header: Any, expected: Expected, where: str) -> None:
     if not isinstance(header, dict):
         raise ModelError(f"the header of {where} is a {type(header).__name__}, wanted an object", HINT)
-    found = header.keys() - {"__metadata__"}
-    if missing := sorted(expected.keys() - found):
+    names = header.keys() - {"__metadata__"}
+    if missing := sorted(expected.keys() - names):
         raise ModelError(f"{where} lacks the array {missing[0]!r} ({len(missing)} in all)", HINT)
-    if extra := sorted(found - expected.keys()):
+    if extra := sorted(names - expected.keys()):
         raise ModelError(f"{where} has the unknown array {extra[0][:80]!r} ({len(extra)} in all)", HINT)
     for key, (shape, dtype) in expected.items():
         entry = header[key] if isinstance(header[key], dict) else {}
@@ -171,12 +171,12 @@ def open_folder(path: Path, *, kind: str, max_bytes: int) -> Folder:
         ModelError: Something is missing, too large, of another kind or version, a link, unlisted, or altered.
     """
     for _ in range(OPEN_TRIES):
-        before = _identity(path)
+        before = _identify(path)
         try:
-            return _opened(path, kind, max_bytes)
+            return _open_once(path, kind, max_bytes)
         except ModelError:
             # If it is another folder by now, then a part was read of one save and a part of the next.
-            if before == _identity(path):
+            if before == _identify(path):
                 raise
         except FileNotFoundError as error:
             # If it is there, then it was aside for a moment.
@@ -188,21 +188,21 @@ def open_folder(path: Path, *, kind: str, max_bytes: int) -> Folder:
     raise ModelError(f"{path} was replaced again and again while it was read", "try again")
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identify(path: Path) -> tuple[int, int] | None:
     atomic.recover(path)
     try:
-        found = path.stat()
+        state = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return state.st_ino, state.st_mtime_ns
 
 
-def _opened(path: Path, kind: str, max_bytes: int) -> Folder:
+def _open_once(path: Path, kind: str, max_bytes: int) -> Folder:
     present = set(os.listdir(path))
     where = path / MANIFEST
     if MANIFEST not in present:
         raise ModelError(f"{path} has no {MANIFEST}, so it is no {kind}", "is this the right folder?")
-    if (size := _file_bytes(where)) > MAX_JSON_BYTES:
+    if (size := _count_file_bytes(where)) > MAX_JSON_BYTES:
         raise ModelError(f"{where} has {size} bytes, wanted at most {MAX_JSON_BYTES}", HINT)
     written = where.read_bytes()
     manifest = strict_json(written, str(where))
@@ -216,7 +216,7 @@ def _opened(path: Path, kind: str, max_bytes: int) -> Folder:
         raise ModelError(f"{path} lacks {missing[0][:80]!r}", HINT)
     if extra := sorted(present - listed.keys() - {MANIFEST}):
         raise ModelError(f"{path} holds {extra[0][:80]!r}, which {MANIFEST} does not list", HINT)
-    sizes = {name: _file_bytes(path / name) for name in listed}
+    sizes = {name: _count_file_bytes(path / name) for name in listed}
     if sum(sizes.values()) > max_bytes:
         raise ModelError(f"{path} has {sum(sizes.values())} bytes, wanted at most {max_bytes}", HINT)
     for name, entry in listed.items():
@@ -224,9 +224,9 @@ def _opened(path: Path, kind: str, max_bytes: int) -> Folder:
             raise ModelError(f"{path / name} has {sizes[name]} bytes, wanted {entry['bytes']}", HINT)
     files = {name: (path / name).read_bytes() for name in listed}
     for name, entry in listed.items():
-        found, wanted = _sha256(files[name]), entry["sha256"]
-        if found != wanted:
-            raise ModelError(f"{path / name} has sha256 {found[:12]}..., wanted {wanted[:12]}...", HINT)
+        sha256, listed_sha256 = _sha256(files[name]), entry["sha256"]
+        if sha256 != listed_sha256:
+            raise ModelError(f"{path / name} has sha256 {sha256[:12]}..., wanted {listed_sha256[:12]}...", HINT)
     return Folder(path, manifest, files)
 
 
@@ -234,11 +234,11 @@ def _check_manifest(manifest: Any, kind: str, where: Path) -> None:
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         raise ModelError(f"{where} lists no files", HINT)
     if manifest.get("schema_version") != SCHEMA_VERSION:
-        found = str(manifest.get("schema_version"))[:40]
-        raise ModelError(f"{where} has schema_version {found}, wanted {SCHEMA_VERSION}", "update voiceswap")
+        version = str(manifest.get("schema_version"))[:40]
+        raise ModelError(f"{where} has schema_version {version}, wanted {SCHEMA_VERSION}", "update voiceswap")
     if manifest.get("kind") != kind:
-        found = str(manifest.get("kind"))[:40]
-        raise ModelError(f"{where.parent} is a {found!r}, wanted a {kind}", "is this the right folder?")
+        other_kind = str(manifest.get("kind"))[:40]
+        raise ModelError(f"{where.parent} is a {other_kind!r}, wanted a {kind}", "is this the right folder?")
     if different := sorted((manifest.keys() - {"sum"}) ^ MANIFEST_KEYS):
         raise ModelError(f"{where} lacks or should not have {different[0][:80]!r}", HINT)
     for name, entry in manifest["files"].items():
@@ -248,11 +248,11 @@ def _check_manifest(manifest: Any, kind: str, where: Path) -> None:
             raise ModelError(f"{where} has an unsound entry {name[:80]!r}", HINT)
 
 
-def _file_bytes(path: Path) -> int:
-    found = path.lstat()
-    if not stat.S_ISREG(found.st_mode):
+def _count_file_bytes(path: Path) -> int:
+    state = path.lstat()
+    if not stat.S_ISREG(state.st_mode):
         raise ModelError(f"{path} is a link or a device, wanted a plain file", HINT)
-    return found.st_size
+    return state.st_size
 
 
 def _sha256(data: bytes) -> str:
@@ -276,8 +276,8 @@ def strict_json(text: bytes, where: str) -> Any:
         if len(text) > MAX_JSON_BYTES:
             raise ValueError(f"{len(text)} bytes, wanted at most {MAX_JSON_BYTES}")
         decoded = text.decode()
-        value = json.loads(decoded, parse_constant=_finite, parse_float=_finite, object_pairs_hook=_unique)
-        if _depth(value) > MAX_JSON_DEPTH:
+        value = json.loads(decoded, parse_constant=_parse_finite, parse_float=_parse_finite, object_pairs_hook=_to_dict)
+        if _measure_depth(value) > MAX_JSON_DEPTH:
             raise RecursionError
     except RecursionError as error:  # The parser's own, too.
         raise ModelError(f"{where} is no sound JSON: nested deeper than {MAX_JSON_DEPTH}", HINT) from error
@@ -286,13 +286,13 @@ def strict_json(text: bytes, where: str) -> Any:
     return value
 
 
-def _finite(number: str) -> float:
+def _parse_finite(number: str) -> float:
     if not math.isfinite(value := float(number)):
         raise ValueError(f"holds the number {number[:40]}")
     return value
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value: dict[str, Any] = {}
     for key, inner in pairs:
         if key in value:
@@ -301,9 +301,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _depth(value: Any) -> int:
+def _measure_depth(value: Any) -> int:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_depth, inner), default=0)
+    return 1 + max(map(_measure_depth, inner), default=0)
 
 
 def step_path(run: Path, step: int) -> Path:

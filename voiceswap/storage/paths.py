@@ -12,7 +12,8 @@ from voiceswap.errors import ModelError, UsageError, WriteError
 from voiceswap.storage import atomic
 
 MANIFEST = atomic.MANIFEST
-MAX_NAME_CHARACTERS, MAX_NAME_BYTES = 100, 200
+MAX_NAME_CHARACTERS = 100
+MAX_NAME_BYTES = 200
 FORBIDDEN = frozenset('/\\:*?"<>|')
 DEVICES = frozenset(
     ["con", "prn", "aux", "nul", "conin$", "conout$"] + [f"{port}{i}" for port in ("com", "lpt") for i in range(10)]
@@ -44,13 +45,13 @@ def check_voice_name(name: str) -> str:
         UsageError: It would be unsafe as a folder's name on some system, or deceive the eye.
     """
     name = unicodedata.normalize("NFC", name)
-    if reason := _fault(name):
+    if reason := _find_fault(name):
         hint = "rename the folder or recording that it comes from"
         raise UsageError(f"a voice cannot be called {name[:40]!r}: {reason}", hint)
     return name
 
 
-def _fault(name: str) -> str:
+def _find_fault(name: str) -> str:
     if not name.strip() or name in {".", ".."}:
         return "that is no name"
     if len(name) > MAX_NAME_CHARACTERS or len(name.encode(errors="replace")) > MAX_NAME_BYTES:
@@ -90,7 +91,7 @@ def voice_path(voices: Path, name: str) -> Path:
     name = check_voice_name(name)
     for folder in (voices, run_path(voices, name).parent):
         for other in (path.name for path in list_folder(folder) if os.path.isdir(path)):
-            if other != name and _folded(other) == _folded(name):
+            if other != name and _fold(other) == _fold(name):
                 raise UsageError(
                     f"the voice {name} cannot be told from the voice {other!a} on every system",
                     "rename the folder that it comes from",
@@ -98,7 +99,7 @@ def voice_path(voices: Path, name: str) -> Path:
     return voices / name
 
 
-def _folded(name: str) -> str:
+def _fold(name: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", name).casefold())
 
 
@@ -120,7 +121,7 @@ def list_folder(folder: Path) -> list[Path]:
         UsageError: It may not be looked into.
     """
     try:
-        found = sorted(folder / name for name in os.listdir(folder))
+        paths = sorted(folder / name for name in os.listdir(folder))
         # Of a folder that may be listed but not entered, nothing but the names could be found out.
         os.stat(os.path.join(folder, os.curdir))
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -130,7 +131,7 @@ def list_folder(folder: Path) -> list[Path]:
             f"cannot look into {folder}: {(error.strerror or str(error)).lower()}",
             "give another folder, or yourself the right to read this one",
         ) from error
-    return found
+    return paths
 
 
 def list_voices(voices: Path) -> list[str]:
@@ -148,7 +149,7 @@ def list_voices(voices: Path) -> list[str]:
     if not list_folder(voices):
         return []
     atomic.recover_all(voices)
-    return sorted(path.name for path in list_folder(voices) if _is_voice(path) and not _fault(path.name))
+    return sorted(path.name for path in list_folder(voices) if _is_voice(path) and not _find_fault(path.name))
 
 
 def find_voice(name_or_folder: str | Path, voices: Path) -> Path:
@@ -175,7 +176,7 @@ def find_voice(name_or_folder: str | Path, voices: Path) -> Path:
         name = unicodedata.normalize("NFC", text)
         # A folder copied from another system may carry the same name in decomposed form.
         stored = {unicodedata.normalize("NFC", voice): voice for voice in known}.get(name, name)
-        if not _fault(name) and atomic.exists(voices / stored):
+        if not _find_fault(name) and atomic.exists(voices / stored):
             return voices / stored
     if text and _is_voice(Path(text)):
         return Path(text)

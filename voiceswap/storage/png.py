@@ -11,8 +11,10 @@ import numpy as np
 from voiceswap.arrays import Array
 
 # Longer recordings are drawn with fewer of their frames.
-MAX_COLUMNS, MIN_ROWS = 4000, 240
-DARK_PERCENT, BRIGHT_PERCENT = 2, 99.8
+MAX_COLUMNS = 4000
+MIN_ROWS = 240
+DARK_PERCENT = 2
+BRIGHT_PERCENT = 99.8
 
 
 def write_heat(path: Path, rows: Array) -> None:
@@ -22,8 +24,8 @@ def write_heat(path: Path, rows: Array) -> None:
         path: The file, which is replaced.
         rows: Any finite numbers; it may be a file that is mapped into memory.
     """
-    seen = heat(thinned(rows))
-    path.write_bytes(png(np.repeat(seen, -(-MIN_ROWS // max(1, len(seen))), axis=0)))
+    grey = heat(thin_out(rows))
+    path.write_bytes(png(np.repeat(grey, -(-MIN_ROWS // max(1, len(grey))), axis=0)))
 
 
 def heat(rows: Array, low: float | None = None, high: float | None = None) -> Array:
@@ -37,25 +39,25 @@ def heat(rows: Array, low: float | None = None, high: float | None = None) -> Ar
     Returns:
         Grey values (n_values, n_frames), uint8.
     """
-    seen = np.asarray(rows, dtype=np.float32)
-    found = np.percentile(seen, [DARK_PERCENT, BRIGHT_PERCENT]) if seen.size else (0.0, 1.0)
-    low, high = (float(f if given is None else given) for f, given in zip(found, (low, high), strict=True))
-    return np.asarray(255 * np.clip((seen - low) / max(high - low, 1e-9), 0, 1), dtype=np.uint8).T[::-1]
+    values = np.asarray(rows, dtype=np.float32)
+    percentiles = np.percentile(values, [DARK_PERCENT, BRIGHT_PERCENT]) if values.size else (0.0, 1.0)
+    low, high = (float(f if given is None else given) for f, given in zip(percentiles, (low, high), strict=True))
+    return np.asarray(255 * np.clip((values - low) / max(high - low, 1e-9), 0, 1), dtype=np.uint8).T[::-1]
 
 
 def write_curve(path: Path, values: Array, low: float, high: float) -> None:
     """Draw a curve (n_frames,) of positive numbers on a logarithmic scale from low to high; 0.0 leaves a gap."""
-    seen = np.asarray(thinned(values), dtype=np.float64)
-    picture = np.zeros((MIN_ROWS, len(seen)))
-    shown = np.flatnonzero(seen > 0)
-    height = np.clip(np.log(seen[shown] / low) / np.log(high / low), 0, 1)
+    shown_values = np.asarray(thin_out(values), dtype=np.float64)
+    picture = np.zeros((MIN_ROWS, len(shown_values)))
+    shown = np.flatnonzero(shown_values > 0)
+    height = np.clip(np.log(shown_values[shown] / low) / np.log(high / low), 0, 1)
     row = np.minimum(((1 - height) * MIN_ROWS).astype(int), MIN_ROWS - 1)
     for thickness in (0, 1):
         picture[np.maximum(row - thickness, 0), shown] = 255
     path.write_bytes(png(picture))
 
 
-def thinned(frames: Array) -> Array:
+def thin_out(frames: Array) -> Array:
     """At most `MAX_COLUMNS` of the frames (n_frames, ...), evenly picked."""
     return frames[:: max(1, -(-len(frames) // MAX_COLUMNS))]
 

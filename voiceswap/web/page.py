@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voiceswap.arrays import Array
-from voiceswap.storage import png as picture
+from voiceswap.storage.png import heat, png
 from voiceswap.text import visible
 
 # Nothing may be loaded and nothing may run, whatever the page came to hold.
@@ -146,10 +146,10 @@ def player(heading: str, label: str, flac: bytes, mel: Array, low: float, high: 
     Returns:
         A figure.
     """
-    png = picture.png(picture.heat(mel, low, high), colours())
+    spectrogram = png(heat(mel, low, high), colours())
     return (
         f'<figure class="{"best" if best else "sound"}"><h3>{text(heading)}</h3>'
-        f'<img alt="Spectrogram: {text(label)}" src="{data_uri("image/png", png)}">'
+        f'<img alt="Spectrogram: {text(label)}" src="{data_uri("image/png", spectrogram)}">'
         f'<audio controls preload="metadata" aria-label="{text(label)}" src="{data_uri("audio/flac", flac)}"></audio>'
         "</figure>"
     )
@@ -224,7 +224,7 @@ def plot(
     if mark is not None:
         drawn.append(f'<path class="mark" d="M{SIDE * (mark[0] - first) / max(last - first, 1e-9):.0f} 0v{SIDE}"/>')
         keys.append(f'<span class="key mark">{text(mark[1])}</span>')
-    drawn += [f'<path class="{kind}" d="{_path(curve, scale, first, last)}"/>' for kind, curve in reversed(styled)]
+    drawn += [f'<path class="{kind}" d="{_draw_path(curve, scale, first, last)}"/>' for kind, curve in reversed(styled)]
     return (
         f'<figure class="wide"><div class="plot"><div class="ticks" aria-hidden="true">{names}</div>'
         f'<svg role="img" aria-label="{text(label)}" viewBox="0 0 {SIDE} {SIDE}" preserveAspectRatio="none">'
@@ -234,7 +234,7 @@ def plot(
     )
 
 
-def _path(curve: Curve, scale: Scale, first: float, last: float) -> str:
+def _draw_path(curve: Curve, scale: Scale, first: float, last: float) -> str:
     points, pen = [], "M"
     for x, y in zip(curve.x, curve.y, strict=True):
         if math.isnan(y):

@@ -191,7 +191,7 @@ def test_r12_lying_headers_cost_no_memory(kind, whole, tmp_path):
 
 
 def decoder_pid():
-    return child._server(os.getpid())._process.pid
+    return child._get_server(os.getpid())._process.pid
 
 
 # R14
@@ -312,7 +312,7 @@ def mutated(data, draw):
 def test_r18_mutated_recordings_neither_crash_nor_hang_nor_raise_anything_else(whole, tier, tmp_path):
     short = {kind: encoded(tmp_path / f"short.{kind}", SOUND[: RATE // 4]).read_bytes() for kind in whole}
     draw = random.Random(1)
-    server = child._server(os.getpid())
+    server = child._get_server(os.getpid())
     probe(whole["wav"])
     generation = server.generation
     slowest_s, n_refused = 0.0, 0

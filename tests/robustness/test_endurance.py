@@ -218,7 +218,7 @@ LEAK = textwrap.dedent(
         with open("/proc/self/status") as file:
             kb = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
         from voiceswap.audio import decoder_process as child
-        pid = child._server(os.getpid())._process.pid
+        pid = child._get_server(os.getpid())._process.pid
         return kb, len(os.listdir("/proc/self/fd")), len(os.listdir(f"/proc/{pid}/fd"))
 
     states = []
