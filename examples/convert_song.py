@@ -28,7 +28,7 @@ def main(song: str, voice: str, output: str, stems: str) -> None:
         out=output,
         stems=stems,
         mode="song",  # "auto" would listen whether there is an accompaniment
-        vocal_gain=1.0,  # dB: the new voice a little in front
+        vocal_gain_db=1.0,  # dB: the new voice a little in front
     )
     print(f"melody moved by {made.pitch_semitones / 12:+.0f} octaves")
     if made.source_f0 and made.voice_f0:

@@ -49,7 +49,7 @@ def test_r26_any_value_of_any_option_is_accepted_or_refused(voice, home):
     from voiceswap.jobs.convert import convert
 
     numbers = (math.nan, math.inf, -math.inf, 1e308, -1e308, 49, -49, -0.0)
-    for option in ("pitch", "formant", "protect", "vocal_gain", "backing_gain"):
+    for option in ("pitch_semitones", "formant_semitones", "protect", "vocal_gain_db", "backing_gain_db"):
         for number in numbers:
             with pytest.raises(VoiceswapError) as caught:
                 convert(home / "none.wav", as_="speakerA", **{option: number})

@@ -1,6 +1,15 @@
-"""The failures that a user can cause: what happened, what to do next, and the exit code."""
+"""The failures that a user can cause: what happened, what to do next, and the exit code.
+
+Messages name options as Python and JSON do, between backticks: "give `force` to replace it". Each face words them its
+own way; the command line says --force.
+"""
 
 from __future__ import annotations
+
+import re
+
+# An option, or one with its value: `force`, `mode=dry`.
+OPTION = re.compile(r"`([a-z][a-z0-9_]*(?:=\w+)?)`")
 
 
 class VoiceswapError(Exception):
@@ -14,6 +23,7 @@ class VoiceswapError(Exception):
         message: As given.
         hint: As given.
         exit_code: What the command line exits with.
+        options: The options that both speak of, in order, each once.
     """
 
     exit_code = 1
@@ -22,6 +32,11 @@ class VoiceswapError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options that message and hint speak of, by their Python names, in order, each once."""
+        return tuple(dict.fromkeys(OPTION.findall(f"{self.message}\n{self.hint}")))
 
 
 class UsageError(VoiceswapError):

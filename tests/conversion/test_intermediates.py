@@ -21,7 +21,7 @@ def test_the_stages_of_a_conversion(voice, home, duration_s):
     samples = np.resize(synthetic.speech(synthetic.BORIS, 5.0, seed=3).samples, round(duration_s * 22050))
     source = save(home / "boris.wav", samples * 0.8)  # So soft that the mix bends no peak.
     folder = home / "stages"
-    (made,) = voiceswap.convert(source, as_="speakerA", keep_stages=folder, mode="dry", mark=False, pitch=3)
+    (made,) = voiceswap.convert(source, as_="speakerA", keep_stages=folder, mode="dry", mark=False, pitch_semitones=3)
     assert sorted(p.name for p in folder.iterdir()) == sorted(stages.FILES)
     content, mel = np.load(folder / "content.npy"), np.load(folder / "mel.npy")
     f, n = voice.config.features, len(samples)
@@ -34,7 +34,9 @@ def test_the_stages_of_a_conversion(voice, home, duration_s):
     np.testing.assert_allclose(vocal, result, atol=2**-14)
     # The vocoder makes of the kept mel what was written, up to loudness: here their spectra's envelopes in time agree.
     again = home / "again.wav"
-    voiceswap.convert(source, as_="speakerA", out=again, f0=folder / "f0.csv", mode="dry", mark=False, pitch=3)
+    voiceswap.convert(
+        source, as_="speakerA", out=again, f0=folder / "f0.csv", mode="dry", mark=False, pitch_semitones=3
+    )
     np.testing.assert_allclose(soundfile.read(again, dtype="float32")[0], result, atol=0.02)
     for name in ("f0.png", "content.png", "mel.png"):
         with av.open(str(folder / name)) as file:

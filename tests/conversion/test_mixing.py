@@ -8,6 +8,7 @@ from voiceswap.audio.read import AudioInfo
 from voiceswap.audio.source import array_source
 from voiceswap.conversion import mixing, songs
 from voiceswap.conversion.mixing import mix_song
+from voiceswap.conversion.options import ConvertOptions
 
 RATE = 22_050
 
@@ -19,7 +20,7 @@ def test_a_song_is_marked_where_it_is_converted_if_that_is_enough(sung_s, marked
     song = songs.Song(array_source(made, RATE), array_source(rest, RATE, 1000).open, separated=True, sung_s=sung_s)
     kind = AudioInfo(RATE, 2, "WAV", "FLOAT")
     blocks = iter([made[:5000], made[5000:]])
-    with mix_song(blocks, song, songs.SongOptions(), kind, len(made), str, str) as parts:
+    with mix_song(blocks, song, ConvertOptions("anna"), kind, len(made), str, str) as parts:
         where = [where for _, where in parts]
     if marked:
         np.testing.assert_array_equal(np.concatenate(where), np.arange(RATE) >= RATE // 2)
@@ -30,7 +31,7 @@ def test_a_song_is_marked_where_it_is_converted_if_that_is_enough(sung_s, marked
 def test_stems_too_long_for_riff_are_rf64(tmp_path, monkeypatch):
     monkeypatch.setattr(write, "MAX_COUNTED_BYTES", 70_000)
     made = np.zeros((9000, 2), np.float32)
-    kind, options = AudioInfo(RATE, 2, "WAV", "PCM_16"), songs.SongOptions(stems=tmp_path)
+    kind, options = AudioInfo(RATE, 2, "WAV", "PCM_16"), ConvertOptions("anna", stems=tmp_path)
     song = songs.Song(array_source(made, RATE), None)
     with mix_song(iter([made]), song, options, kind, len(made), str, str) as parts:
         assert list(parts)

@@ -40,7 +40,9 @@ def mix(home, sung):
 
 
 def test_a_song_is_taken_apart_converted_and_put_together(voice, home, mix):
-    (made,) = voiceswap.convert(mix, as_="speakerA", mode="song", stems=home / "stems", backing_gain=-6.0, mark=False)
+    (made,) = voiceswap.convert(
+        mix, as_="speakerA", mode="song", stems=home / "stems", backing_gain_db=-6.0, mark=False
+    )
     assert made.accompanied and made.pitch_semitones % 12 == 0
     source, rate = soundfile.read(mix)
     result, _ = soundfile.read(made.output)
@@ -99,7 +101,7 @@ def test_a_stop_is_heard_while_a_song_is_taken_apart(voice, home, mix, monkeypat
 def test_a_backing_of_ones_own_is_put_under_the_voice(voice, home, sung):
     dry = save(home / "dry.wav", sung, RATE, "FLOAT")
     backing = save(home / "backing.wav", chords(len(sung)), RATE, "FLOAT")
-    (made,) = voiceswap.convert(dry, as_="speakerA", backing=backing, vocal_gain=-40.0, mark=False)
+    (made,) = voiceswap.convert(dry, as_="speakerA", backing=backing, vocal_gain_db=-40.0, mark=False)
     result, _ = soundfile.read(made.output)
     np.testing.assert_allclose(result, chords(len(sung)), atol=0.02)
     for name, samples, rate, says in [
@@ -125,7 +127,7 @@ def test_a_pitch_out_of_key_is_warned_of(voice, home, sung):
     dry = save(home / "dry.wav", sung, RATE)
     backing = save(home / "backing.wav", chords(len(sung)), RATE)
     notes = []
-    voiceswap.convert(dry, as_="speakerA", backing=backing, pitch=3, on_event=notes.append)
+    voiceswap.convert(dry, as_="speakerA", backing=backing, pitch_semitones=3, on_event=notes.append)
     assert any(isinstance(e, Note) and e.warning and "leaves the key" in e.text for e in notes)
 
 

@@ -14,6 +14,7 @@ from voiceswap.audio.resample import resample
 from voiceswap.audio.source import array_source
 from voiceswap.conversion import engine, stream, windows
 from voiceswap.conversion.analysis import analyse
+from voiceswap.conversion.engine import Settings
 from voiceswap.conversion.stream import channel_gains, convert_stream, soft_clip
 from voiceswap.model.vocoders import hifigan as vocoder
 from voiceswap.signal import features, loudness, synthetic
@@ -32,7 +33,7 @@ def test_the_encoder_hears_a_short_recording_more_than_once(voice):
     source = array_source(spoken[:, None], 22_050)
     found = analyse(source, voice.config)
     networks = dataclasses.replace(voice.engine, encoder=Listening())
-    list(convert_stream(source, found, networks, voice.shaping(found, 0.0, 0.0, 0.0)))
+    list(convert_stream(source, found, networks, Settings()))
     (mel,) = heard
     per_s = f.content_rate_hz // f.content_hop_samples
     grid = windows.Grid.of(voice.config)
@@ -56,7 +57,7 @@ def test_the_melody_and_the_formants_move_by_what_is_told(voice):
         return np.repeat(peaks, len(content), axis=0)
 
     networks = dataclasses.replace(voice.engine, speaker=SimpleNamespace(decode=decode))
-    shaping = voice.shaping(found, 5.0, 3.0, 0.0)
+    shaping = Settings(5.0, 3.0, 0.0)
     list(convert_stream(source, found, networks, shaping, lambda content, mel: mels.append(mel)))
     (log_f0,), (mel,) = told, mels
     voiced = found.f0_hz[: len(mel)] > 0
@@ -109,7 +110,7 @@ def test_who_stops_listening_waits_for_a_block_not_for_a_window(voice, monkeypat
     monkeypatch.setattr(vocoder, "BLOCK_FRAMES", 64)
     grid = windows.Grid.of(voice.config)
     n_of_first = round((grid.core_frames + 2 * grid.vocoded_frames) / 64)
-    made = convert_stream(source, found, voice.engine, voice.shaping(found, 0.0, 0.0, 0.0))
+    made = convert_stream(source, found, voice.engine, Settings())
     assert len(next(made)) and second.wait(60)
     made.close()
     # Of the second window one block, or two: that which was being made.
@@ -135,7 +136,7 @@ def test_a_breath_that_the_voice_does_not_draw_is_the_sources(voice):
     drawn = np.random.default_rng(0).normal(0, level * 10 ** (-30 / 20), 22_050).astype(np.float32)
     source = array_source(np.concatenate([spoken, drawn, spoken])[:, None], 22_050)
     found = analyse(source, voice.config)
-    shaping = voice.shaping(found, 0.0, 0.0, 0.0)
+    shaping = Settings()
 
     def silent(content, conditions):
         return np.full((len(content), f.n_mels), features.SILENT_MEL, np.float32)

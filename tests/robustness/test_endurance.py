@@ -15,6 +15,7 @@ import voiceswap
 from voiceswap.audio.source import array_source
 from voiceswap.conversion import stream
 from voiceswap.conversion.analysis import analyse
+from voiceswap.conversion.engine import Settings
 from voiceswap.conversion.stream import convert_stream
 from voiceswap.signal import synthetic
 
@@ -127,7 +128,7 @@ def test_r17_blocks_of_any_size_give_the_same(voice):
     spoken = np.concatenate([synthetic.speech(synthetic.BORIS, 8.0, seed=s).samples for s in range(2)])
     samples = spoken.astype(np.float32)[:, None]
     found = analyse(array_source(samples, 22_050), voice.config)
-    shaping = voice.shaping(found, 0.0, 0.0, 0.0)
+    shaping = Settings()
 
     def made(block_s):
         source = array_source(samples, 22_050, round(block_s * 22_050))
@@ -144,7 +145,7 @@ def test_r17_no_window_is_louder_or_softer_at_its_seams(voice):
     phase = 2 * np.pi * 150 * np.arange(n) / 22_050
     steady = sum(np.sin(k * phase) / k for k in range(1, 20)) * 0.1
     steady = (steady + np.random.default_rng(0).normal(0, 1e-3, n)).astype(np.float32)
-    made = voice.convert(steady, 22_050, pitch=0, mark=False)
+    made = voice.convert(steady, 22_050, pitch_semitones=0, mark=False)
 
     def level_db(at_s, width_s):
         part = made[round((at_s - width_s) * 22_050) : round((at_s + width_s) * 22_050)]

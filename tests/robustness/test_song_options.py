@@ -68,7 +68,7 @@ def test_a_song_stays_as_loud_and_its_accompaniment_as_it_is(voice, home, mix):
 def test_a_song_at_full_scale_does_not_clip(voice, home, mix):
     samples, _ = soundfile.read(mix)
     loud = save(home / "loud.wav", samples / np.abs(samples).max(), RATE, "PCM_24")
-    (made,) = voiceswap.convert(loud, as_="speakerA", mode="song", backing_gain=3.0, vocal_gain=6.0)
+    (made,) = voiceswap.convert(loud, as_="speakerA", mode="song", backing_gain_db=3.0, vocal_gain_db=6.0)
     result, _ = soundfile.read(made.output)
     assert 0.9 < np.abs(result).max() < 1.0
 
@@ -102,9 +102,9 @@ def test_every_way_to_the_melody_and_every_shaping_leaves_the_accompaniment_alon
     for name, options in {
         "dio": {"f0_method": "dio"},
         "harvest": {"f0_method": "harvest"},
-        "formant": {"formant": 4.0},
+        "formant": {"formant_semitones": 4.0},
         "protect": {"protect": 1.0},
-        "curve": {"f0": home / "f0.csv", "pitch": 7.0},
+        "curve": {"f0": home / "f0.csv", "pitch_semitones": 7.0},
     }.items():
         vocals, converted, rest = stem(name, **options)
         np.testing.assert_allclose(vocals + rest, source, atol=1e-5, err_msg=name)

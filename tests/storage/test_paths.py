@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voiceswap.errors import ModelError, UsageError, WriteError
+from voiceswap.errors import ModelError, UsageError
 from voiceswap.storage import paths
 
 REFUSED = {
@@ -221,84 +221,6 @@ def test_missing_voice_lists_those_there_are(name: str, tmp_path: Path, monkeypa
     with pytest.raises(ModelError, match="no voice") as caught:
         paths.find_voice(name, voices)
     assert caught.value.hint == "voices here: anna, b, c, d, e, f, g, h"
-
-
-# Outputs
-
-
-@pytest.fixture
-def song(tmp_path: Path) -> Path:
-    path = tmp_path / "my song.mp3"
-    path.write_text("input")
-    return path
-
-
-def test_output_lies_beside_the_source(song: Path) -> None:
-    assert paths.output_path(song, "Zoë", None, force=False) == song.with_name("my song.Zoë.wav")
-    assert paths.output_path(song, "anna", None, force=False, suffix=".flac").name == "my song.anna.flac"
-
-
-def test_output_may_be_a_file_or_a_folder(song: Path) -> None:
-    folder, file = song.parent / "out", song.parent / "x.ogg"
-    folder.mkdir()
-    assert paths.output_path(song, "anna", file, force=False) == file
-    assert paths.output_path(song, "anna", folder, force=False) == folder / "my song.anna.wav"
-    assert paths.output_path(song, "anna", folder, force=False, many=True) == folder / "my song.anna.wav"
-    assert paths.output_path(song, "anna", Path("x.wav"), force=False) == Path("x.wav")
-
-
-def test_output_that_exists_needs_force(song: Path) -> None:
-    file = song.parent / "x.wav"
-    file.write_text("precious")
-    with pytest.raises(UsageError, match=r"x\.wav exists") as caught:
-        paths.output_path(song, "anna", file, force=False)
-    assert "--force" in caught.value.hint
-    assert paths.output_path(song, "anna", file, force=True) == file
-    assert file.read_text() == "precious"
-
-
-@pytest.mark.parametrize("kind", ["same", "dotted", "symlink", "hard link"])
-@pytest.mark.parametrize("force", [False, True])
-def test_output_is_never_the_input(song: Path, kind: str, force: bool) -> None:
-    out = song if kind == "same" else song.parent / "other.mp3"
-    if kind == "dotted":
-        out = song.parent / ".." / song.parent.name / song.name
-    elif kind == "symlink":
-        out.symlink_to(song)
-    elif kind == "hard link":
-        out.hardlink_to(song)
-    with pytest.raises(UsageError, match="is the input itself"):
-        paths.output_path(song, "anna", out, force=force)
-    assert song.read_text() == "input"
-
-
-@pytest.mark.parametrize("force", [False, True])
-def test_output_place_must_exist_and_hold_plain_files(song: Path, force: bool) -> None:
-    (song.parent / "taken.wav" / "taken.wav").mkdir(parents=True)
-    (song.parent / "out" / "my song.anna.wav").mkdir(parents=True)
-    cases = [
-        (song.parent / "missing" / "x.wav", False, "there is no folder"),
-        (song / "x.wav", False, "there is no folder"),
-        (song.parent / "new", True, "there is no folder"),
-        (song.parent / "out", False, "is no file"),
-        (Path(os.devnull), False, "is no file"),
-    ]
-    for out, many, reason in cases:
-        with pytest.raises(WriteError, match=reason) as caught:
-            paths.output_path(song, "anna", out, force=force, many=many)
-        assert caught.value.exit_code == 6
-
-
-def test_output_of_a_source_that_is_gone(tmp_path: Path) -> None:
-    (tmp_path / "x.wav").write_text("x")
-    gone = tmp_path / "gone.mp3"
-    assert paths.output_path(gone, "anna", tmp_path / "x.wav", force=True) == tmp_path / "x.wav"
-
-
-def test_a_read_only_folder_is_told_before_the_work(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths.os, "access", lambda folder, mode: False)
-    with pytest.raises(WriteError, match=r"song.anna.wav: the folder .* cannot be written to"):
-        paths.output_path(tmp_path / "song.wav", "anna", None, force=True)
 
 
 @pytest.mark.parametrize("refused", ["listdir", "stat"])

@@ -178,5 +178,5 @@ class Writer:
         return WriteError(
             f"cannot write {self._path} ({self._like.n_channels} channels, {self._like.sample_rate_hz} Hz): "
             f"{describe_error(error)}{self._describe_room()}",
-            "is the disk full, or can this format not hold this rate? Try -o with another folder or ending",
+            "is the disk full, or can this format not hold this rate? Try `out` with another folder or ending",
         )

@@ -42,7 +42,7 @@ def read_curve(path: Path, n_frames: int, config: FeatureConfig) -> Array:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise UsageError(f"no such file: {path}", "make one with --f0-out") from error
+        raise UsageError(f"no such file: {path}", "make one with `f0_out`") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path} as text", f"wanted lines of {','.join(HEADER)}") from error
     reader = csv.reader(text.splitlines())
@@ -56,7 +56,7 @@ def read_curve(path: Path, n_frames: int, config: FeatureConfig) -> Array:
     numbered = [(i, row) for i, row in enumerate(rows[1:], start=2) if row]
     points = np.array([_point(path, i, row, config) for i, row in numbered])
     if not len(points):
-        raise UsageError(f"{path} has no rows", "make one with --f0-out, then edit it")
+        raise UsageError(f"{path} has no rows", "make one with `f0_out`, then edit it")
     times_s, f0_hz = points.T
     if (backwards := np.flatnonzero(np.diff(times_s) <= 0)).size:
         i = int(backwards[0])

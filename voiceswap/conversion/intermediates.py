@@ -41,18 +41,18 @@ class Intermediates:
         wav = AudioInfo(kind.sample_rate_hz, kind.n_channels, "WAV", "FLOAT")
         self._vocal = stack.enter_context(Writer(paths["vocal.wav"], wav, n_samples=n_samples))
 
-    def surveyed(self, found: Analysis) -> None:
-        """Keep the source's melody."""
+    def keep_analysis(self, analysis: Analysis) -> None:
+        """Keep the source's F0."""
         f = self._config.features
-        curve.write_curve(self._paths["f0.csv"], found.f0_hz, f)
-        picture.write_curve(self._paths["f0.png"], found.f0_hz, f.f0_min_hz, f.f0_max_hz)
+        curve.write_curve(self._paths["f0.csv"], analysis.f0_hz, f)
+        picture.write_curve(self._paths["f0.png"], analysis.f0_hz, f.f0_min_hz, f.f0_max_hz)
 
-    def window(self, content: Array, mel: Array) -> None:
+    def keep_window(self, content: Array, mel: Array) -> None:
         """Keep a window's own content (n_vectors, content_dim) and mel (n_frames, n_mels)."""
         self._content.add(content)
         self._mel.add(mel)
 
-    def sung(self, blocks: Iterator[Array]) -> Iterator[Array]:
+    def keep_voice(self, blocks: Iterator[Array]) -> Iterator[Array]:
         """The converted voice, kept while it passes by."""
         for block in blocks:
             self._vocal.write(block)

@@ -14,7 +14,8 @@ from voiceswap.audio.prefetch import prefetch
 from voiceswap.audio.read import AudioInfo, read_blocks
 from voiceswap.audio.source import BlockReader, Source
 from voiceswap.audio.write import Writer
-from voiceswap.conversion.songs import STEMS, Song, SongOptions
+from voiceswap.conversion.options import ConvertOptions
+from voiceswap.conversion.songs import STEMS, Song
 from voiceswap.conversion.stream import soft_clip
 from voiceswap.events import Note, OnEvent
 from voiceswap.signal.lufs import Balance
@@ -31,7 +32,7 @@ MIX_CEILING = 0.999
 def mix_song(
     converted: Iterator[Array],
     song: Song,
-    options: SongOptions,
+    options: ConvertOptions,
     rate_like: AudioInfo,
     n_samples: int,
     on_progress: Callable[[int], None],
@@ -72,7 +73,7 @@ def mix_song(
 
 
 def _mix(
-    converted: Iterator[Array], backing: BlockReader | None, song: Song, options: SongOptions, writers: list[Writer]
+    converted: Iterator[Array], backing: BlockReader | None, song: Song, options: ConvertOptions, writers: list[Writer]
 ) -> Iterator[tuple[Array, Array | None]]:
     """As `mix_song` gives them; the stems are written on the way."""
     vocal_gain, backing_gain = (

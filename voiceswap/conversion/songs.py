@@ -18,13 +18,13 @@ from voiceswap.audio.resample import Resampler
 from voiceswap.audio.source import BlockReader, Source
 from voiceswap.audio.write import Writer
 from voiceswap.conversion.analysis import SILENT_DB
-from voiceswap.errors import AudioError, UsageError
+from voiceswap.conversion.options import ConvertOptions
+from voiceswap.errors import AudioError
 from voiceswap.events import Note, OnEvent, Progress
 from voiceswap.model.separator import SAMPLE_RATE_HZ, Separator, load_separator
 from voiceswap.signal import loudness
 from voiceswap.signal.loudness import remove_dc
 
-MODES = ("auto", "dry", "song")
 # Accompaniment that is louder than this against the voice is music, not room or noise; but where a quarter of the
 # recording lies so far below its loud parts, nothing fills the pauses between phrases (docs/design.md).
 ACCOMPANIED_DB = -4.0
@@ -49,25 +49,6 @@ MIN_SUNG_S = 0.5
 # An accompaniment may end so much earlier or later than the song.
 BACKING_SLACK_S = 0.1
 STEMS = ("vocals", "converted", "accompaniment")
-
-
-@dataclass(frozen=True)
-class SongOptions:
-    """How accompaniment is dealt with.
-
-    Attributes:
-        mode: "song" separates the singing, "dry" takes the whole for a voice, "auto" looks.
-        stems: Folder for vocals.wav, converted.wav and accompaniment.wav; None for nowhere.
-        backing: An accompaniment of the user's own instead of separating.
-        vocal_gain_db: Gain of the converted voice.
-        backing_gain_db: Gain of the accompaniment.
-    """
-
-    mode: str = "auto"
-    stems: Path | None = None
-    backing: Path | None = None
-    vocal_gain_db: float = 0.0
-    backing_gain_db: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -107,19 +88,8 @@ def _separator() -> Separator:
     return load_separator()
 
 
-def check_options(options: SongOptions) -> None:
-    """Raise UsageError for song options that are wrong or exclude each other."""
-    if options.mode not in MODES:
-        raise UsageError(f"unknown mode {options.mode!r}", f"wanted one of {', '.join(MODES)}")
-    if options.backing is not None and options.mode == "song":
-        raise UsageError("--backing and --song exclude each other", "--backing takes the recording for a dry voice")
-    for name, gain_db in (("vocal", options.vocal_gain_db), ("backing", options.backing_gain_db)):
-        if not abs(gain_db) <= 40:
-            raise UsageError(f"the {name} gain is {gain_db} dB, wanted -40 to 40", "2 or -3 is heard already")
-
-
 @contextmanager
-def open_song(mix: Source, options: SongOptions, on_event: OnEvent) -> Iterator[Song]:
+def open_song(mix: Source, options: ConvertOptions, on_event: OnEvent) -> Iterator[Song]:
     """Take a recording apart, if there is accompaniment; its voice lies in a temporary file meanwhile.
 
     Args:
@@ -152,7 +122,7 @@ def open_song(mix: Source, options: SongOptions, on_event: OnEvent) -> Iterator[
         accompanied = found_db > ACCOMPANIED_DB
         what = "accompaniment found" if accompanied else "no accompaniment found"
         done = "the singing is separated" if accompanied else "all of it is converted"
-        other = "--dry takes all for voice" if accompanied else "--song separates nevertheless"
+        other = "`mode=dry` takes all for voice" if accompanied else "`mode=song` separates nevertheless"
         on_event(Note(f"{mix.label}: {what} ({found_db:+.0f} dB against the voice): {done}; {other}"))
         if not accompanied:
             yield Song(mix, None)
@@ -279,7 +249,7 @@ def mute_unsung(song: Song, f0_hz: Array, frames_per_s: float) -> Song:
     if notes.sum() < MIN_SUNG_S * frames_per_s:
         raise AudioError(
             f"{song.voice.label} has {notes.sum() / frames_per_s:.1f} s of singing, wanted at least {MIN_SUNG_S} s",
-            "--dry takes all of it for a voice" if song.separated else "give a longer recording of the voice",
+            "`mode=dry` takes all of it for a voice" if song.separated else "give a longer recording of the voice",
         )
     if not song.separated:
         return song

@@ -15,11 +15,12 @@ from voiceswap.audio.source import array_source
 from voiceswap.config import Config
 from voiceswap.conversion.analysis import Analysis, analyse
 from voiceswap.conversion.engine import Engine, Settings
+from voiceswap.conversion.options import PROTECT, VOCODER, ConvertOptions
 from voiceswap.conversion.speaker import Speaker, open_speaker
 from voiceswap.conversion.stream import convert_stream
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.model import decoder
-from voiceswap.model.base import VOCODERS, Base, load_base
+from voiceswap.model.base import Base, load_base
 from voiceswap.model.runtime import expected_weights
 from voiceswap.provenance.consent import consent_line
 from voiceswap.provenance.watermark import Watermarker
@@ -31,11 +32,6 @@ VOICE_KIND = "voice"
 # So many voices stay open at once, a decoder of some megabytes each; encoder and vocoder they share.
 MAX_OPEN = 4
 VOICE_MAX_BYTES = 10_000_000
-MAX_SEMITONES, MAX_FORMANT = 48.0, 12.0
-# How much of the source's unvoiced sound stays if nobody says: docs/measurements.md.
-PROTECT = 0.0
-# Which vocoder if nobody says.
-VOCODER = "fast"
 
 
 class Voice:
@@ -102,9 +98,9 @@ class Voice:
         self,
         samples: np.ndarray,
         sample_rate_hz: int,
-        pitch: float | None = None,
+        pitch_semitones: float | None = None,
         *,
-        formant: float = 0.0,
+        formant_semitones: float = 0.0,
         protect: float = PROTECT,
         vocoder: str = VOCODER,
         mark: bool = True,
@@ -114,8 +110,8 @@ class Voice:
         Args:
             samples: Shape (n_samples,) or (n_samples, n_channels), float in [-1, 1], finite, at least 50 ms.
             sample_rate_hz: Their rate, 4,000 to 384,000.
-            pitch: Semitones to move the melody by, -48 to 48; found from both ranges if not given.
-            formant: Semitones to move the voice's formants by, -12 to 12.
+            pitch_semitones: How far to move F0, -48 to 48; found from both ranges if not given.
+            formant_semitones: How far to move the voice's formants, -12 to 12.
             protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1; a breath that the voice
                 does not draw stays in any case.
             vocoder: "fast", or "best", in full precision.
@@ -134,39 +130,43 @@ class Voice:
             >>> speaker_b = voiceswap.load("speakerB")  # doctest: +SKIP
             >>> converted = speaker_b.convert(samples, 44_100)  # doctest: +SKIP
         """
-        check_shaping(pitch, formant, protect, vocoder)
+        options = ConvertOptions(
+            self.path,
+            pitch_semitones=pitch_semitones,
+            formant_semitones=formant_semitones,
+            protect=protect,
+            vocoder=vocoder,
+            mark=mark,
+        )
         if samples.ndim not in (1, 2):
             raise AudioError(f"the samples have shape {samples.shape}", "wanted (n,) or (n, n_channels) in [-1, 1]")
         check_kind("the samples", sample_rate_hz, 1 if samples.ndim == 1 else samples.shape[1])
         block = samples.astype(np.float32).reshape(samples.shape if samples.ndim == 2 else (-1, 1))
         check_samples("the samples", block, 0, sample_rate_hz)
         source = array_source(block, sample_rate_hz)
-        found = analyse(source, self.config)
-        shaping = self.shaping(found, pitch, formant, protect, vocoder)
-        made = np.concatenate(list(convert_stream(source, found, self.engine, shaping)))
+        analysis = analyse(source, self.config)
+        settings = self.settings(analysis, options)
+        converted = np.concatenate(list(convert_stream(source, analysis, self.engine, settings)))
         if mark:
-            marker = Watermarker(sample_rate_hz, made.shape[1], self.tag)
-            made = np.concatenate([marker.push(made), marker.finish()])
-        return made.reshape(samples.shape)
+            watermarker = Watermarker(sample_rate_hz, converted.shape[1], self.tag)
+            converted = np.concatenate([watermarker.push(converted), watermarker.finish()])
+        return converted.reshape(samples.shape)
 
-    def shaping(
-        self,
-        found: Analysis,
-        pitch: float | None,
-        formant: float,
-        protect: float,
-        vocoder: str = VOCODER,
-        *,
-        in_key: bool = False,
-    ) -> Settings:
-        """How a surveyed source is carried over into this voice.
+    def settings(self, analysis: Analysis, options: ConvertOptions, *, in_key: bool = False) -> Settings:
+        """How a source is carried over into this voice.
 
-        Without a `pitch`, the middles of both ranges meet, of singing the whole ranges as well as they can; `in_key`,
-        over an accompaniment, as near as whole octaves bring them.
+        Args:
+            analysis: The source's.
+            options: What is wanted; without a pitch, it is found.
+            in_key: Whether it is over an accompaniment: see `find_pitch`.
+
+        Returns:
+            The settings.
         """
+        pitch = options.pitch_semitones
         if pitch is None:
-            pitch = find_pitch(found, self.f0_range, self.config, in_key=in_key)
-        return Settings(pitch, formant, protect, vocoder)
+            pitch = find_pitch(analysis, self.f0_range, self.config, in_key=in_key)
+        return Settings(pitch, options.formant_semitones, options.protect, options.vocoder)
 
 
 # Who converts many recordings one by one opens the voice for each: it is read anew, but built only if it has changed.
@@ -176,7 +176,7 @@ def _engine(voice: Voice) -> Engine:
     if base.id != voice.base_id:
         raise ModelError(
             f"the voice {voice.name} was made with base {voice.base_id}, this voiceswap has base {base.id}",
-            f"train it again: voiceswap train FOLDER_OF_{voice.name} --fresh",
+            f"train it again: voiceswap train FOLDER_OF_{voice.name} `fresh`",
         )
     # A network is as large as its settings say: only those of the base are built.
     for section in ("features", "encoder", "decoder", "vocoder"):
@@ -211,24 +211,6 @@ def base_speaker(base: Base) -> Speaker:
     """Nobody in particular: the mean of all whom the base has learnt from, where each voice's training begins."""
     start = decoder.start_of_voice(base.arrays("decoder"))
     return open_speaker(decoder.single_speaker(base.config), lambda expected: start)
-
-
-def check_shaping(pitch: float | None, formant: float, protect: float, vocoder: str = VOCODER) -> None:
-    """Raise UsageError for a pitch, formant or protect out of range, or an unknown vocoder."""
-    if vocoder not in VOCODERS:
-        raise UsageError(f"unknown vocoder {vocoder!r}", f"wanted one of {', '.join(VOCODERS)}")
-    if pitch is not None and not abs(pitch) <= MAX_SEMITONES:
-        raise UsageError(
-            f"pitch is {pitch} semitones, wanted {-MAX_SEMITONES:.0f} to {MAX_SEMITONES:.0f}",
-            "12 are an octave; leave it out to have it found",
-        )
-    if not abs(formant) <= MAX_FORMANT:
-        raise UsageError(
-            f"formant is {formant} semitones, wanted {-MAX_FORMANT:.0f} to {MAX_FORMANT:.0f}",
-            "1 or -1 is heard already; 0 leaves the voice as it is",
-        )
-    if not 0 <= protect <= 1:
-        raise UsageError(f"protect is {protect}, wanted 0 to 1", "0.5 keeps half of the source's own consonants")
 
 
 def load(name_or_folder: str | Path, voices: str | Path | None = None) -> Voice:

@@ -1,27 +1,26 @@
-"""Many recordings: where each result goes, what became of each, and several converted at once."""
+"""Many recordings: which they are, what became of each, and several converted at once."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from voiceswap.audio.find import find_recordings
 from voiceswap.audio.write import output_suffix
-from voiceswap.errors import ModelError, StoppedError, UsageError, WriteError
+from voiceswap.conversion.options import ConvertOptions
+from voiceswap.errors import ModelError, StoppedError
 from voiceswap.events import Note, OnEvent, Progress
 from voiceswap.jobs.executors import local as workers
 from voiceswap.jobs.executors.local import run_tasks
 from voiceswap.scoring.scores import Scores
 from voiceswap.signal.f0 import F0Range
-from voiceswap.storage import atomic, paths
+from voiceswap.storage.outputs import Input, Place
 
-Places = list[tuple[Path, Path]]
-# Options whose folders are made where they are missing.
-FOLDERS = frozenset({"--stems", "--keep-stages"})
+# What a worker does with each recording.
+WORKER = "voiceswap.jobs.convert:task"
 
 
 @dataclass(frozen=True)
@@ -65,123 +64,45 @@ class Conversion:
     missing: tuple[str, ...] = ()
 
 
-def places_of(
-    inputs: Sequence[Path], voice_name: str, out: Path | None, *, force: bool, skip_existing: bool
-) -> list[tuple[Path, Path]]:
-    """Each recording with its output; those of a folder keep their places below `out`."""
-    many = len(inputs) > 1 or os.path.isdir(inputs[0])
-    if out is not None and many:
-        atomic.make_folder(out)
-    places = []
+def find_inputs(inputs: Sequence[Path], voice_name: str) -> list[Input]:
+    """The recordings that inputs stand for, folders taken whole; what an earlier call made of one is no input."""
+    recordings = []
     for given in inputs:
-        is_folder = os.path.isdir(given)
-        # What an earlier call made of the same folder is no source.
-        found = find_recordings(given) if is_folder else [given]
-        for source in (f for f in found if not (is_folder and f.stem.endswith(f".{voice_name}"))):
-            suffix = output_suffix(source)
-            folder = out
-            if out is not None and is_folder:
-                folder = out / source.parent.relative_to(given)
-                atomic.make_folder(folder)
-            allowed = force or skip_existing
-            output = paths.output_path(source, voice_name, folder, force=allowed, many=many, suffix=suffix)
-            places.append((source, output))
-    outputs = Counter(output for _, output in places)
-    if twice := [output for output, n in outputs.items() if n > 1]:
-        raise UsageError(f"two inputs would become {min(twice)}", "convert them in two calls")
-    sources = {_key(source) for source, _ in places}
-    for source, output in places:
-        # What exists and is skipped is not written.
-        if not skip_existing and os.path.exists(output) and _key(output) in sources:
-            raise UsageError(
-                f"{output} is an input itself, and what {source} would become",
-                "leave it out, or give another folder with -o",
-            )
-    return places
-
-
-def check_targets(targets: Sequence[tuple[Path, str]], read: Iterable[tuple[Path, str]], *, force: bool) -> None:
-    """Refuse before the work what could not be written after it, or would replace what it was made of.
-
-    Args:
-        targets: What is to be written, each with the option that says where; the result first.
-        read: What it is made of, each with what to call it.
-        force: Whether files that exist may be replaced.
-
-    Raises:
-        UsageError: One exists, or is read or written besides.
-        WriteError: One's name is too long, its folder is missing or read-only, or it is no file.
-    """
-    result = targets[0][0]
-    taken = {_key(path): what for path, what in read}
-    for path, option in targets:
-        hint = f"choose another place with {option}"
-        _check_place(path, option, hint)
-        if what := taken.get(_key(path)):
-            raise UsageError(f"{path} is {what} itself", hint)
-        if os.path.lexists(path) and not force:
-            raise UsageError(f"{path} exists", f"give --force to replace it, or another place with {option}")
-        taken[_key(path)] = "the output" if path == result else f"the file of {option}"
-
-
-def _check_place(path: Path, option: str, hint: str) -> None:
-    # Its file is written under another name first.
-    for name in (path, f"{atomic.temporary_name(path)}{path.suffix}"):
-        try:
-            os.lstat(name)
-        except (FileNotFoundError, NotADirectoryError):
+        if not os.path.isdir(given):
+            recordings.append(Input(given, output_suffix(given)))
             continue
-        except OSError as error:
-            raise WriteError(f"cannot write {path}: {(error.strerror or str(error)).lower()}", hint) from error
-    folder = next((above for above in path.parents if option not in FOLDERS or os.path.lexists(above)), path.parent)
-    if not os.path.isdir(folder):
-        raise WriteError(f"cannot write {path}: there is no folder {folder}", "make the folder first")
-    if not os.access(folder, os.W_OK):
-        raise WriteError(f"cannot write {path}: the folder {folder} cannot be written to", hint)
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise WriteError(f"cannot write {path}: it is no file", hint)
+        for path in find_recordings(given):
+            if not path.stem.endswith(f".{voice_name}"):
+                recordings.append(Input(path, output_suffix(path), given))
+    return recordings
 
 
-def _key(path: Path) -> object:
-    """What all paths of one file have in common."""
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return os.path.realpath(path)
-    return found.st_dev, found.st_ino
-
-
-def as_answer(made: Conversion) -> workers.Json:
+def to_answer(conversion: Conversion) -> workers.Json:
     """A conversion as plain JSON values, without what the one who asked knows: source and output."""
-    fields = asdict(made) | {"sidecar": made.sidecar.name if made.sidecar else None}
+    fields = asdict(conversion) | {"sidecar": conversion.sidecar.name if conversion.sidecar else None}
     return {key: value for key, value in fields.items() if key not in ("source", "output")}
 
 
 @dataclass(frozen=True)
-class Tasks:
+class Batch:
     """Recordings to be converted by workers.
 
     Attributes:
-        code: Makes a worker: workers.spread.
-        shared: Options that all share; plain JSON values.
+        options: Of all of them.
         voice: The voice's name.
-        places: Each recording with its output.
-        left_out: Which of them are there already.
-        told: Warnings that were given already.
+        places: Each recording with its place.
+        given: Warnings that were given already.
     """
 
-    code: str
-    shared: workers.Json
+    options: ConvertOptions
     voice: str
-    places: Places
-    left_out: Sequence[bool]
-    told: set[str]
+    places: Sequence[Place]
+    given: set[str]
 
-    def done(self, jobs: int, on_event: OnEvent, stopped: Callable[[], bool]) -> list[Conversion]:
-        """Convert them, `jobs` at once; one result each, in their order. A worker that dies is one failed recording.
+    def run(self, on_event: OnEvent, stopped: Callable[[], bool]) -> list[Conversion]:
+        """Convert them, `options.jobs` at once. A worker that dies is one failed recording.
 
         Args:
-            jobs: How many at once.
             on_event: Told of warnings, and of how many are done.
             stopped: Asked now and then; True ends it.
 
@@ -192,28 +113,38 @@ class Tasks:
             ModelError: The voice cannot be used.
             StoppedError: `stopped` said so.
         """
-        left = [i for i, out in enumerate(self.left_out) if not out]
-        results = {i: Conversion(*self.places[i], self.voice, "skipped") for i, out in enumerate(self.left_out) if out}
-        tasks = [dict(zip(("source", "output"), map(os.path.abspath, self.places[i]), strict=True)) for i in left]
-        for number, answer in run_tasks(self.code, self.shared, tasks, jobs, stopped):
-            results[left[number]] = self._result(*self.places[left[number]], answer, on_event)
+        results: dict[int, Conversion] = {}
+        waiting = []
+        for i, place in enumerate(self.places):
+            if self.options.skip_existing and place.exists:
+                results[i] = Conversion(place.source, place.output, self.voice, "skipped")
+            else:
+                waiting.append(i)
+        tasks = [
+            {"source": os.path.abspath(self.places[i].source), "output": os.path.abspath(self.places[i].output)}
+            for i in waiting
+        ]
+        shared = replace(self.options, out=None, skip_existing=False, jobs=1).to_json()
+        for number, answer in run_tasks(WORKER, shared, tasks, self.options.jobs, stopped):
+            i = waiting[number]
+            results[i] = self._read_answer(self.places[i], answer, on_event)
             on_event(Progress("all recordings", "converting", len(results), len(self.places)))
         if len(results) < len(self.places):
             raise StoppedError(f"stopped; {len(self.places) - len(results)} recordings were not converted")
         return [results[i] for i in range(len(self.places))]
 
-    def _result(self, source: Path, output: Path, answer: workers.Json, on_event: OnEvent) -> Conversion:
+    def _read_answer(self, place: Place, answer: workers.Json, on_event: OnEvent) -> Conversion:
         if "fatal" in answer:
             raise ModelError(answer["fatal"], answer["hint"])
         for text in answer.pop("warnings", ()):
-            if text not in self.told:
+            if text not in self.given:
                 on_event(Note(text, warning=True))
-        failure = f"{source}: its worker died ({answer['died']})" if "died" in answer else answer.get("failure")
-        if failure:
+        died = f"{place.source}: its worker died ({answer['died']})" if "died" in answer else None
+        if failure := died or answer.get("failure"):
             on_event(Note(failure, warning=True))
-            return Conversion(source, output, self.voice, "failed", failure)
-        fields: dict[str, Any] = {
+            return Conversion(place.source, place.output, self.voice, "failed", failure)
+        values: dict[str, Any] = {
             key: F0Range(**answer[key]) if answer[key] else None for key in ("source_f0", "voice_f0")
         }
-        fields["sidecar"] = output.with_name(answer["sidecar"]) if answer["sidecar"] else None
-        return Conversion(**(answer | fields), source=source, output=output)
+        values["sidecar"] = place.output.with_name(answer["sidecar"]) if answer["sidecar"] else None
+        return Conversion(**(answer | values), source=place.source, output=place.output)

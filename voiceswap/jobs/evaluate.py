@@ -24,7 +24,7 @@ from voiceswap.scoring.scores import Scorer, Scores, verdict
 from voiceswap.storage import atomic
 
 WITHOUT_WORDS = (
-    f"word errors are not measured: give a folder of a faster-whisper model with --recogniser; {instruments.EXTRA}"
+    f"word errors are not measured: give a folder of a faster-whisper model with `recogniser`; {instruments.EXTRA}"
 )
 MEANS = tuple(
     f.name for f in fields(Scores) if f.name not in ("source", "duration_s", "words", "word_errors", "shift_cents")
@@ -106,7 +106,7 @@ def evaluate(
     stems = [os.fsencode(file.stem)[:40].decode(errors="ignore") for file in files]
     names = [f"{i:03d}.{stem}.{used.name}.wav" for i, stem in enumerate(stems)]
     if out is not None and (there := [path for name in names if os.path.lexists(path := Path(out) / name)]):
-        raise UsageError(f"{there[0]} exists", "give another folder with -o")
+        raise UsageError(f"{there[0]} exists", "give another folder with `out`")
     hears = load_recogniser(Path(recogniser), language) if recogniser is not None else None
     if target is not None:
         known, where = embed_recordings(find_recordings(Path(target))), str(target)

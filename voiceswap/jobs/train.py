@@ -153,9 +153,9 @@ def _check_place(name: str, path: Path, sources: list[Path]) -> None:
     """Raise UsageError if a voice at this path would take the place of recordings, or of anything but a voice."""
     real = path.resolve()
     if any(real in (source.resolve(), *source.resolve().parents) for source in sources):
-        where, advice = "these are its recordings", "give another voices folder with --voices"
+        where, advice = "these are its recordings", "give another voices folder with `voices`"
     elif os.path.lexists(path) and atomic.kind_of(path) != VOICE_KIND:
-        where, advice = "that is no voice", "move it away, or give another voices folder with --voices"
+        where, advice = "that is no voice", "move it away, or give another voices folder with `voices`"
     else:
         return
     raise UsageError(f"the voice {name} would take the place of {path}: {where}", advice)

@@ -60,7 +60,7 @@ class Signer:
             from cryptography.exceptions import UnsupportedAlgorithm
             from cryptography.hazmat.primitives import serialization
         except ImportError as error:
-            raise UsageError("--c2pa needs a package that is not installed", TOOL) from error
+            raise UsageError("`c2pa` needs a package that is not installed", TOOL) from error
         self._c2pa = c2pa
         chain_path, key_path = map(Path, certificate)
         chain, key = _read_pem(chain_path), _read_pem(key_path)
@@ -117,7 +117,7 @@ class Signer:
             ):
                 builder.sign(signer, kind, source, target)
         except self._c2pa.C2paError as error:
-            raise WriteError(f"cannot sign {title}: {str(error)[:120]}", "leave out --c2pa") from error
+            raise WriteError(f"cannot sign {title}: {str(error)[:120]}", "leave out `c2pa`") from error
 
     def _open_signer(self) -> Any:
         return self._c2pa.Signer.from_info(self._info)
@@ -146,7 +146,7 @@ def check_output(output: Path) -> None:
     """Raise UsageError for a result of a format that cannot be signed."""
     if output.suffix.lower() not in FORMATS:
         kinds = ", ".join(kind[1:] for kind in FORMATS)
-        raise UsageError(f"{output} cannot be signed", f"C2PA knows {kinds} of what is written here; choose with -o")
+        raise UsageError(f"{output} cannot be signed", f"C2PA knows {kinds} of what is written here; choose with `out`")
 
 
 def read_credentials(path: Path, kind: str) -> Credentials | None:

@@ -140,7 +140,7 @@ class Scorer:
         """
         lines = []
         if self.target is None:
-            lines.append("similarity to the target is not measured: its card holds no speaker; give --target FOLDER")
+            lines.append("similarity to the target is not measured: its card holds no speaker; give `target` FOLDER")
         if self.mos is None:
             lines.append(f"DNSMOS is not measured: {external.EXTRA}")
         if self.words is None and without_words:

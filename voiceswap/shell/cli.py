@@ -170,7 +170,7 @@ def convert(
     if len(inputs) == 1 and not os.path.isdir(inputs[0]):
         probe(inputs[0])
     load_tensorflow()
-    from voiceswap.conversion.voice import PROTECT
+    from voiceswap.conversion.options import PROTECT
     from voiceswap.jobs.convert import convert as job
     from voiceswap.shell.scores import report_lines
 
@@ -179,8 +179,8 @@ def convert(
             *inputs,
             as_=as_,
             out=out,
-            pitch=pitch,
-            formant=formant,
+            pitch_semitones=pitch,
+            formant_semitones=formant,
             protect=PROTECT if protect is None else protect,
             vocoder=vocoder,
             f0_method=f0_method,
@@ -189,13 +189,13 @@ def convert(
             mode="song" if song else "dry" if dry else "auto",
             stems=stems,
             backing=backing,
-            vocal_gain=vocal_gain,
-            backing_gain=backing_gain,
+            vocal_gain_db=vocal_gain,
+            backing_gain_db=backing_gain,
             mark=mark,
             sidecar=sidecar,
             c2pa=c2pa,
             keep_stages=keep_stages,
-            scored=scored,
+            score=scored,
             strict=strict,
             voices=voices,
             force=force,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
-from voiceswap.errors import ModelError, UsageError, WriteError
+from voiceswap.errors import ModelError, UsageError
 from voiceswap.storage import atomic
 
 MANIFEST = atomic.MANIFEST
@@ -188,49 +188,3 @@ def find_voice(name_or_folder: str | Path, voices: Path) -> Path:
 def _is_voice(path: Path) -> bool:
     # os.path, since Path.is_file raises on a name that is too long.
     return os.path.isfile(path / MANIFEST)
-
-
-def output_path(
-    source: Path,
-    voice_name: str,
-    out: Path | None,
-    *,
-    force: bool,
-    suffix: str = ".wav",
-    many: bool = False,
-) -> Path:
-    """Where a conversion goes: song.mp3 becomes song.VOICE.wav beside it, unless told otherwise.
-
-    Args:
-        source: The recording.
-        voice_name: The voice it is converted to.
-        out: A file, or a folder that exists; None for beside the source.
-        force: Whether an existing file may be replaced.
-        suffix: The ending of a name that is made here.
-        many: Whether there are several sources, so that `out` must be a folder.
-
-    Returns:
-        The output's path; its folder exists.
-
-    Raises:
-        UsageError: It is the source itself, or exists and `force` is not given.
-        WriteError: Its folder does not exist or is read-only, or it is a folder or a device itself.
-    """
-    name = f"{source.stem}.{voice_name}{suffix}"
-    is_folder = out is not None and (many or os.path.isdir(out))
-    path = source.with_name(name) if out is None else out / name if is_folder else out
-    if not os.path.isdir(path.parent):
-        raise WriteError(f"cannot write {path}: there is no folder {path.parent}", "make the folder first")
-    # Told before the work, and not after it.
-    if not os.access(path.parent, os.W_OK):
-        hint = "choose a folder that you may write to, with -o"
-        raise WriteError(f"cannot write {path}: the folder {path.parent} cannot be written to", hint)
-    if not os.path.exists(path):
-        return path
-    if not os.path.isfile(path):
-        raise WriteError(f"cannot write {path}: it is no file", "give a file, or another folder, with -o")
-    if os.path.exists(source) and os.path.samefile(path, source):
-        raise UsageError(f"{path} is the input itself", "choose another output with -o")
-    if not force:
-        raise UsageError(f"{path} exists", "give --force to replace it, or another output with -o")
-    return path

@@ -159,7 +159,7 @@ class Run:
     watch: Watch = _ignore_check
     rehearse: Callable[[], None] = _skip_rehearsal
     more: bool = False
-    begin_anew: str = "begin anew with --fresh"
+    begin_anew: str = "begin anew with `fresh`"
 
 
 def run_training(run: Run, on_event: OnEvent, stopped: Callable[[], bool] = lambda: False) -> Outcome:

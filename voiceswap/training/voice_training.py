@@ -204,7 +204,7 @@ class VoiceTraining:
 
     def keep(self, ready: Voice, agreement: dict[str, Any]) -> tuple[dict[str, Any], str]:
         """Leave the voice as it is, but for what its card says of consent and licence."""
-        self.on_event(Note(f"{self.name} is ready; --more trains it further, --fresh begins anew"))
+        self.on_event(Note(f"{self.name} is ready; `more` trains it further, `fresh` begins anew"))
         if any(ready.card.get(key) != value for key, value in agreement.items()):
             # First, as it is believed before the card.
             atomic.write_json(self.place.run_folder / agreements.FILE_NAME, agreement)
@@ -305,7 +305,7 @@ class VoiceTraining:
         if voice.card["base"] != self.base.id:
             raise ModelError(
                 f"{self.name} was trained with base {voice.card['base']}, this is base {self.base.id}",
-                "train it anew with --fresh",
+                "train it anew with `fresh`",
             )
         return voice
 
@@ -336,7 +336,7 @@ class VoiceTraining:
         agreement = {"consent": self.consent or consent, "licence": self.options.licence or licence}
         if not agreements.is_recorded(agreement):
             old = " of these recordings" if any(map(agreements.is_recorded, earlier)) else ""
-            line = f"{self.name}: {agreements.consent_line(agreement)}{old}; give it with --consent"
+            line = f"{self.name}: {agreements.consent_line(agreement)}{old}; give it with `consent`"
             self.on_event(Note(line, warning=True))
         return agreement | {"data_sha256": data_sha256}
 

@@ -22,13 +22,13 @@ from voiceswap.config import FeatureConfig
 from voiceswap.conversion.voice import Voice, load
 from voiceswap.errors import ModelError
 from voiceswap.events import OnEvent, ignore_events
-from voiceswap.jobs.batch import check_targets
 from voiceswap.jobs.evaluate import Evaluation, evaluate
 from voiceswap.provenance.consent import is_recorded
 from voiceswap.signal import features
 from voiceswap.signal.f0 import estimate_f0
 from voiceswap.storage import atomic, paths
 from voiceswap.storage.folder import strict_json
+from voiceswap.storage.outputs import OUT, check_targets
 from voiceswap.text import ROWS, range_text
 from voiceswap.training import loop, timelapse
 from voiceswap.training.timelapse import find_sentence, list_frames
@@ -54,7 +54,7 @@ REMARKS = {
 }
 OWN_SENTENCE = (
     "Nobody else's recording was at hand when this voice was trained, so below it says its own person's words again: "
-    "how it converts others is not shown. Give recordings of others with --source."
+    "how it converts others is not shown. Make the page with recordings of others as its source."
 )
 # What the entries of a card are called; whatever else is on one goes by its own name.
 CARD_NAMES = {
@@ -125,7 +125,7 @@ def report(
     used = load(voice, voices)
     path = Path(out) if out is not None else Path(f"{used.name}{SUFFIX}")
     read = [(Path(p), f"the {what}") for p, what in ((source, "source"), (target, "target")) if p is not None]
-    check_targets([(path, "-o")], read, force=force)
+    check_targets([(path, OUT)], read, force=force)
     kept = paths.run_path(used.path.absolute().parent, used.name)
     with tempfile.TemporaryDirectory(prefix="voiceswap-") as temporary:
         made = _Report(used, kept, Path(temporary))
@@ -192,7 +192,7 @@ class _Report:
     def _examples(self, found: Evaluation | None, target: Path | None) -> str:
         heading = "Side by side"
         if found is None:
-            none = "Nothing to hear: no sentence was kept when this voice was trained. Give recordings with --source."
+            none = "Nothing to hear: no sentence was kept in its training. Make the page with recordings as its source."
             return page.section(heading, page.paragraph(none, "muted"))
         own = self._own_sentence()
         # Beside one's own sentence, the real one is the very same.

@@ -11,25 +11,38 @@ import soundfile
 import voiceswap
 from conftest import save
 from voiceswap.errors import ModelError, StoppedError, UsageError
+from voiceswap.jobs import batch
 from voiceswap.jobs.convert import convert
 from voiceswap.jobs.executors.local import run_tasks
 from voiceswap.signal import synthetic
 
 SPOKEN = synthetic.speech(synthetic.BORIS, 0.5, seed=3).samples
-ECHO = (
-    "import os, signal, time; from voiceswap.jobs.executors import local as workers\n"
-    "def action(shared, task, stopped):\n"
-    "    if task['do'] == 'die':\n"
-    "        os.kill(os.getpid(), signal.SIGKILL)\n"
-    "    if task['do'] == 'wait':\n"
-    "        open(shared['started'], 'w').close()\n"
-    "    while task['do'] == 'wait' and not stopped():\n"
-    "        time.sleep(0.01)\n"
-    "    if stopped():\n"
-    "        open(shared['left'], 'w').close()\n"
-    "    return {'said': task['do'], 'pid': os.getpid()}\n"
-    "workers.work(action)"
-)
+# What workers of these tests do, in a module that they import.
+ACTIONS = """
+import atexit, os, signal, time
+
+def echo(shared, task, stopped):
+    if "removed" in shared:
+        atexit.register(os.remove, shared["removed"])
+    if task["do"] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if task["do"] == "wait":
+        open(shared["started"], "w").close()
+    while task["do"] == "wait" and not stopped():
+        time.sleep(0.01)
+    if stopped():
+        open(shared["left"], "w").close()
+    return {"said": task["do"], "pid": os.getpid()}
+"""
+ECHO = "actions_of_this_test:echo"
+
+
+@pytest.fixture(autouse=True)
+def actions(tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.mktemp("actions")
+    (folder / "actions_of_this_test.py").write_text(ACTIONS)
+    monkeypatch.syspath_prepend(folder)
+    return folder
 
 
 def test_r21_a_killed_worker_costs_one_task():
@@ -51,8 +64,8 @@ def test_workers_end_gently_when_it_is_stopped(tmp_path):
 def test_idle_workers_end_as_python_does(tmp_path):
     """TensorFlow removes its files in the temporary folder only then."""
     (tmp_path / "left").touch()
-    code = f"import atexit, os; atexit.register(os.remove, {os.fspath(tmp_path / 'left')!r}); {ECHO}"
-    assert dict(run_tasks(code, {}, [{"do": "now"}], 1, lambda: False))[0]["said"] == "now"
+    shared = {"removed": os.fspath(tmp_path / "left")}
+    assert dict(run_tasks(ECHO, shared, [{"do": "now"}], 1, lambda: False))[0]["said"] == "now"
     assert os.listdir(tmp_path) == []
 
 
@@ -60,18 +73,25 @@ def test_nothing_to_do():
     assert list(run_tasks(ECHO, {}, [], 4, lambda: False)) == []
 
 
-def test_r21_jobs_give_what_one_after_the_other_gives(voice, home, use_tiny, monkeypatch):
-    import sys
-
-    module = sys.modules["voiceswap.jobs.convert"]
-    tiny = f"from pathlib import Path; from voiceswap.model import base; base.SHIPPED = Path({os.fspath(use_tiny)!r}); "
-    monkeypatch.setattr(module, "WORKER", tiny + module.WORKER)
+def test_r21_jobs_give_what_one_after_the_other_gives(voice, home, use_tiny, actions, monkeypatch):
+    (actions / "tiny_worker.py").write_text(
+        "from pathlib import Path\nfrom voiceswap.jobs.convert import task\nfrom voiceswap.model import base\n"
+        f"base.SHIPPED = Path({os.fspath(use_tiny)!r})\n"
+    )
+    monkeypatch.setattr(batch, "WORKER", "tiny_worker:task")
     data = save(home / "in" / "a.wav", SPOKEN).read_bytes()
     save(home / "in" / "deep" / "caf\u00e9 [b].wav", SPOKEN[:8000])
     (home / "in" / "cut.wav").write_bytes(data[:-4000])
     (home / "in" / "bad.wav").write_bytes(b"hello")
     # Nothing as it is by itself.
-    options = {"mode": "dry", "pitch": 3.0, "formant": 2.0, "mark": False, "sidecar": True, "strict": True}
+    options = {
+        "mode": "dry",
+        "pitch_semitones": 3.0,
+        "formant_semitones": 2.0,
+        "mark": False,
+        "sidecar": True,
+        "strict": True,
+    }
     one = convert(home / "in", as_="speakerA", out=home / "one", **options)
     two = convert(home / "in", as_="speakerA", out=home / "two", **options, jobs=2)
     said = attrgetter("source", "status", "error", "source_f0", "duration_s", "marked", "pitch_semitones")

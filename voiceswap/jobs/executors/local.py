@@ -14,20 +14,24 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 Json = dict[str, Any]
+# A worker finds its modules where this process does.
+START = "import sys; sys.path[:] = sys.argv[2:]; from voiceswap.jobs.executors.local import main; main(sys.argv[1])"
 POLL_S = 0.2
 END_S = 10.0
 
 
 def run_tasks(
-    code: str, shared: Json, tasks: Sequence[Json], n_workers: int, stopped: Callable[[], bool]
+    action: str, shared: Json, tasks: Sequence[Json], n_workers: int, stopped: Callable[[], bool]
 ) -> Iterator[tuple[int, Json]]:
     """Do tasks in several processes.
 
     Args:
-        code: Python that calls `serve_tasks` with what does a task.
+        action: What does a task in a process of its own, as "module:function": called with `shared`, the task, and what
+            says whether it is to stop; gives plain JSON values.
         shared: What all tasks share; plain JSON values.
         tasks: Plain JSON values.
         n_workers: How many processes; the cores are shared out among them.
@@ -42,7 +46,7 @@ def run_tasks(
     answers: queue.SimpleQueue[tuple[int, Json]] = queue.SimpleQueue()
     n_workers = min(n_workers, len(tasks))
     threads = max(1, (os.cpu_count() or 1) // max(1, n_workers))
-    workers = [_Worker(code, shared, threads) for _ in range(n_workers)]
+    workers = [_Worker(action, shared, threads) for _ in range(n_workers)]
     for worker in workers:
         threading.Thread(target=worker.run, args=(tasks, waiting, answers), daemon=True).start()
     n_left = len(tasks)
@@ -59,8 +63,9 @@ def run_tasks(
 
 
 class _Worker:
-    def __init__(self, code: str, shared: Json, n_threads: int) -> None:
-        self._code, self._shared = code, shared
+    def __init__(self, action: str, shared: Json, n_threads: int) -> None:
+        self._action = action
+        self._shared = shared
         names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         self._env = os.environ | dict.fromkeys(names, str(n_threads))
         self._process: subprocess.Popen[bytes] | None = None
@@ -100,7 +105,7 @@ class _Worker:
     def _start(self) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C reaches this process, which then ends its workers.
         return subprocess.Popen(  # noqa: S603 - our own interpreter and code
-            [sys.executable, "-c", f"import sys; sys.path[:] = sys.argv[1:]; {self._code}", *sys.path],
+            [sys.executable, "-c", START, self._action, *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -127,6 +132,12 @@ class _Worker:
                 process.wait(timeout=END_S)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def main(action: str) -> None:
+    """Be a worker that does tasks by "module:function"."""
+    module, _, function = action.partition(":")
+    serve_tasks(getattr(import_module(module), function))
 
 
 def serve_tasks(action: Callable[[Json, Json, Callable[[], bool]], Json]) -> None:

@@ -124,7 +124,7 @@ def _fits(part: Part, work: Path, on_event: OnEvent) -> bool:
         on_event(Note(f"{part.name}: {unknown}", warning=True))
     elif made_from_sha256 != open_part(work, part.made_from).sum_of(WEIGHTS):
         first = f"delete {work / part.run}, then " if part.run is not None else ""
-        again = f"{first}make it again with --part {part.name}"
+        again = f"{first}make it again with `parts` {part.name}"
         on_event(Note(f"{part.name}: made from another {part.made_from}; {again}", warning=True))
         return False
     return True
