@@ -45,7 +45,7 @@ def main(data, work):
             source = melody(samples, rate)
             suits = find_transposition(measure_f0_range(source), voice.f0_range)
             for shift in SHIFTS:
-                made = voice.convert(samples, rate, pitch=suits + shift)
+                made = voice.convert(samples, rate, pitch_semitones=suits + shift)
                 found[shift].append(off_cents(source, melody(made, rate), suits + shift))
                 out = (
                     work

@@ -34,7 +34,7 @@ def main(recording: str, voice: str, share: float, output_folder: str) -> None:
     np.savetxt(blended, rows, fmt=("%.4f", "%.2f"), delimiter=",", header="time_s,f0_hz", comments="")
     # Moved by whole semitones, notes stay notes.
     pitch = round(plain.pitch_semitones)
-    voiceswap.convert(recording, as_=voice, out=folder / "blended.wav", f0=blended, pitch=pitch, mode="dry")
+    voiceswap.convert(recording, as_=voice, out=folder / "blended.wav", f0=blended, pitch_semitones=pitch, mode="dry")
 
     for i in np.flatnonzero(voiced)[::20]:
         was, now = cents_off(np.array([before_hz[i], after_hz[i]]))

@@ -136,8 +136,8 @@ def test_a_pitch_out_of_key_is_warned_of(voice, home, sung):
     [
         ({"mode": "band"}, "unknown mode 'band'"),
         ({"mode": "song", "backing": "x.wav"}, "exclude each other"),
-        ({"vocal_gain": 41.0}, "vocal gain is 41.0 dB"),
-        ({"backing_gain": float("nan")}, "backing gain is nan dB"),
+        ({"vocal_gain_db": 41.0}, "vocal gain is 41.0 dB"),
+        ({"backing_gain_db": float("nan")}, "backing gain is nan dB"),
         ({"backing": "none.wav"}, "no such file"),
     ],
 )

@@ -194,7 +194,7 @@ def at_home(voice, home, monkeypatch):
     for name in ("m.csv", "f0.csv"):
         (home / name).write_text("time_s,f0_hz\n0.0,220\n")
     monkeypatch.chdir(home)
-    monkeypatch.setattr(convert, "opened", None)
+    monkeypatch.setattr(convert, "open_song", None)
     return home
 
 
@@ -205,20 +205,20 @@ SONG = {"f0": "m.csv", "backing": "backing.wav"}
     ("source", "options", "kind", "says"),
     [
         ("song.wav", {"f0_out": "m.csv"}, UsageError, "m.csv exists"),
-        ("song.wav", SONG | {"f0_out": "./m.csv"}, UsageError, "m.csv is the file of --f0 itself"),
+        ("song.wav", SONG | {"f0_out": "./m.csv"}, UsageError, "m.csv is the file of `f0` itself"),
         ("song.wav", SONG | {"f0_out": "song.wav"}, UsageError, "song.wav is the input itself"),
-        ("song.wav", SONG | {"f0_out": "backing.wav"}, UsageError, "backing.wav is the file of --backing itself"),
+        ("song.wav", SONG | {"f0_out": "backing.wav"}, UsageError, "backing.wav is the file of `backing` itself"),
         ("song.wav", {"out": "o.wav", "f0_out": "o.wav"}, UsageError, "o.wav is the output itself"),
-        ("song.wav", SONG | {"out": "backing.wav"}, UsageError, "backing.wav is the file of --backing itself"),
+        ("song.wav", SONG | {"out": "backing.wav"}, UsageError, "backing.wav is the file of `backing` itself"),
         ("vocals.wav", {"stems": "."}, UsageError, "vocals.wav is the input itself"),
-        ("song.wav", {"f0": "f0.csv", "keep_stages": "."}, UsageError, "f0.csv is the file of --f0 itself"),
+        ("song.wav", {"f0": "f0.csv", "keep_stages": "."}, UsageError, "f0.csv is the file of `f0` itself"),
         (
             "song.wav",
             {"f0_out": "mel.npy", "keep_stages": "."},
             UsageError,
-            "mel.npy is the file of --f0-out itself",
+            "mel.npy is the file of `f0_out` itself",
         ),
-        ("song.wav", {"out": "o.wav", "f0_out": "o.wav.json", "sidecar": True}, UsageError, "is the file of --f0-out"),
+        ("song.wav", {"out": "o.wav", "f0_out": "o.wav.json", "sidecar": True}, UsageError, "is the file of `f0_out`"),
         ("song.wav", {"f0_out": "voices"}, WriteError, "voices: it is no file"),
         ("song.wav", {"f0_out": "gone/m.csv"}, WriteError, "there is no folder gone"),
         ("song.wav", {"stems": "m.csv/s"}, WriteError, "there is no folder m.csv"),

@@ -169,3 +169,11 @@ def test_nothing_is_left_behind(recordings, use_tiny, home, monkeypatch):
     monkeypatch.setenv("VOICESWAP_CACHE", str(home / "cache"))
     voiceswap.train(recordings)
     assert not [p for p in home.rglob("*") if ".tmp" in p.name]
+
+
+@pytest.mark.parametrize("sign", [",", "="])
+def test_a_new_voice_may_not_be_called_like_several(recordings, use_tiny, home, sign):
+    folder = recordings.rename(recordings.with_name(f"a{sign}b"))
+    with pytest.raises(UsageError, match="a new voice cannot be called"):
+        voiceswap.train(folder)
+    assert not (home / "voices").exists() or not any((home / "voices").iterdir())

@@ -247,3 +247,17 @@ def test_a_folder_that_may_not_be_looked_into_is_told_in_one_line(refused, tmp_p
     with monkeypatch.context() as patch:
         patch.setattr(paths, "list_folder", lambda folder: pytest.fail("looked into"))
         assert paths.find_voice(voice, tmp_path / "voices") == voice
+
+
+@pytest.mark.parametrize("name", ["a,b", "lead=anna", "a:1,b:2"])
+def test_signs_that_name_several_voices_are_for_old_voices_only(name, tmp_path):
+    with pytest.raises(UsageError, match=r"a new voice cannot be called .* is for naming several voices at once"):
+        paths.check_new_name(name)
+    if ":" not in name:
+        make_voice(tmp_path / name)
+        assert paths.check_voice_name(name) == name and paths.list_voices(tmp_path) == [name]
+        assert paths.find_voice(name, tmp_path) == tmp_path / name
+
+
+def test_other_names_may_be_new():
+    paths.check_new_name("Anna B. (alt)")

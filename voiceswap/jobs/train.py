@@ -151,6 +151,8 @@ def train(
 
 def _check_place(name: str, path: Path, sources: list[Path]) -> None:
     """Raise UsageError if a voice at this path would take the place of recordings, or of anything but a voice."""
+    if not os.path.lexists(path):
+        paths.check_new_name(name)
     real = path.resolve()
     if any(real in (source.resolve(), *source.resolve().parents) for source in sources):
         where, advice = "these are its recordings", "give another voices folder with `voices`"

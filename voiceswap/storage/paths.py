@@ -14,6 +14,8 @@ from voiceswap.storage import atomic
 MANIFEST = atomic.MANIFEST
 MAX_NAME_CHARACTERS = 100
 MAX_NAME_BYTES = 200
+# Voices of older versions may have them.
+RESERVED = ",="
 FORBIDDEN = frozenset('/\\:*?"<>|')
 DEVICES = frozenset(
     ["con", "prn", "aux", "nul", "conin$", "conout$"] + [f"{port}{i}" for port in ("com", "lpt") for i in range(10)]
@@ -49,6 +51,15 @@ def check_voice_name(name: str) -> str:
         hint = "rename the folder or recording that it comes from"
         raise UsageError(f"a voice cannot be called {name[:40]!r}: {reason}", hint)
     return name
+
+
+def check_new_name(name: str) -> None:
+    """Raise UsageError for a name that no new voice may have, since it means more where voices are named together."""
+    if sign := next((sign for sign in RESERVED if sign in name), None):
+        raise UsageError(
+            f"a new voice cannot be called {name[:40]!r}: {sign!r} is for naming several voices at once",
+            "rename the folder or recording that it comes from",
+        )
 
 
 def _find_fault(name: str) -> str:
