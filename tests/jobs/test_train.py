@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import voiceswap
-from conftest import save
+from conftest import save, stopped_at
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.events import Found, Note, Plan, Progress
 from voiceswap.signal import synthetic
@@ -33,8 +33,7 @@ def test_a_voice_is_trained_kept_ready_and_trained_further(recordings, use_tiny)
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(recordings, trained, use_tiny):
-    asked = iter(range(100))
-    (stopped,) = voiceswap.train(recordings, stopped=lambda: next(asked) >= 6)
+    (stopped,) = voiceswap.train(recordings, **stopped_at("training", 7))
     assert stopped.status == "stopped" and stopped.steps == 7
     with pytest.raises(ModelError, match="no voice"):
         voiceswap.load("speakerA")
@@ -95,8 +94,7 @@ def patient(ended, patience):
 
 
 def test_a_damaged_checkpoint_is_passed_over_with_a_warning(recordings, use_tiny, home):
-    asked = iter(range(100))
-    voiceswap.train(recordings, stopped=lambda: next(asked) >= 6)
+    voiceswap.train(recordings, **stopped_at("training", 7))
     newest = max((home / "voices" / ".runs" / "speakerA").glob("step-*"))
     (newest / "state.safetensors").write_bytes(b"torn")
     events = []
@@ -107,8 +105,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(recordings, use_tiny
 
 
 def test_other_recordings_or_base_are_not_mixed_up(recordings, use_tiny, home):
-    asked = iter(range(100))
-    voiceswap.train(recordings, stopped=lambda: next(asked) >= 3)
+    voiceswap.train(recordings, **stopped_at("training", 4))
     save(recordings / "take9.wav", synthetic.speech(synthetic.ANNA, 8.0, seed=9).samples)
     with pytest.raises(ModelError, match="differs in data"):
         voiceswap.train(recordings)
