@@ -47,7 +47,7 @@ for line in sys.stdin:
     exec(request["before"])
     code = 70
     try:
-        code = console.guarded(cli.app)
+        code = console.run_guarded(cli.app)
     except SystemExit as stopped:
         code = stopped.code or 0
     except BaseException:

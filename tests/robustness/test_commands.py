@@ -154,7 +154,7 @@ def test_r37_mistakes_word_for_word(arguments, code, out, err, home, monkeypatch
     monkeypatch.chdir(home)
     monkeypatch.setattr(sys, "argv", ["voiceswap", *arguments])
     try:
-        found = console.guarded(cli.app)
+        found = console.run_guarded(cli.app)
     except SystemExit as stopped:
         found = stopped.code
     said = capfd.readouterr()
@@ -220,7 +220,7 @@ def test_r37_a_closed_pipe_ends_quietly(home):
 
 MAIN = "import sys; sys.argv[0] = 'voiceswap'\nfrom voiceswap.shell.cli import main\nmain()"
 TELLS = "from voiceswap.shell import console\nfrom voiceswap.events import Note\n"
-TELLS += "for text in 'abc': console.Shell(False).report(Note(text))"
+TELLS += "for text in 'abc': console.Shell(False).show(Note(text))"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")

@@ -99,18 +99,18 @@ def test_control_characters_never_reach_the_terminal(capsys):
     def fail():
         raise AudioError("a\x1b[31mb\u202e.wav is empty", "x\x07")
 
-    assert console.guarded(fail) == 3
+    assert console.run_guarded(fail) == 3
     assert capsys.readouterr().err == "error: a\\x1b[31mb\\x202e.wav is empty\n\nhint: x\\x07\n"
 
 
 def test_names_are_told_as_they_are_whatever_rich_makes_of_them(monkeypatch, capfd):
     name = "take:cat:1 [red]x[/b] \\[b].wav"
-    console.Shell(False).report(Note(name))
+    console.Shell(False).show(Note(name))
     assert capfd.readouterr().err == f"{name}\n"
     shell, out = console.Shell(False), io.StringIO()
     monkeypatch.setattr(shell, "_errors", Console(file=out, force_terminal=True, width=80, color_system=None))
     with shell.working():
-        shell.report(Progress(name, "listening", 0, 1))
+        shell.show(Progress(name, "listening", 0, 1))
         shell._bar.refresh()
     assert f"{name} listening" in out.getvalue()
 
@@ -225,7 +225,7 @@ def test_progress_fits_a_narrow_terminal(width, monkeypatch):
         shell, "_errors", Console(file=out, force_terminal=True, width=width, soft_wrap=True, color_system=None)
     )
     with shell.working():
-        shell.report(Progress("en_kathleen", "training", 58, 450, 0.332, 0.723, 28.26, 205.0))
+        shell.show(Progress("en_kathleen", "training", 58, 450, 0.332, 0.723, 28.26, 205.0))
         shell._bar.refresh()
         line = out.getvalue().split("\x1b[2K")[-1]
     for figure in ("en_kathleen", "loss 0.332", "held-out 0.723", "28.3x", "3.4 min left"):
@@ -240,7 +240,7 @@ def test_progress_without_figures_says_what_is_done_and_how_far_it_is(width, mon
         shell, "_errors", Console(file=out, force_terminal=True, width=width, soft_wrap=True, color_system=None)
     )
     with shell.working():
-        shell.report(Progress("en_kathleen", "listening", 26, 104))
+        shell.show(Progress("en_kathleen", "listening", 26, 104))
         shell._bar.refresh()
         line = out.getvalue().split("\x1b[2K")[-1]
     assert "en_kathleen listening" in line and ("25%" in line) == (width < 120) == ("\u2501" not in line)
@@ -252,7 +252,7 @@ def test_a_long_name_does_not_break_the_line_of_progress(monkeypatch):
         shell, "_errors", Console(file=out, force_terminal=True, width=60, soft_wrap=True, color_system=None)
     )
     with shell.working():
-        shell.report(Progress("C:\\Users\\me\\" + "long name " * 9 + ".wav", "converting", 5, 10, left_s=40.0))
+        shell.show(Progress("C:\\Users\\me\\" + "long name " * 9 + ".wav", "converting", 5, 10, left_s=40.0))
         shell._bar.refresh()
         line = out.getvalue().split("\x1b[2K")[-1]
     assert len(line.rstrip()) <= 60 and "\n" not in line and "40 s left" in line
@@ -267,7 +267,7 @@ def test_progress_without_a_terminal_is_plain_lines(terminal, monkeypatch, capfd
     monkeypatch.setattr(console, "PLAIN_EVERY_S", 0.0)
     with shell.working():
         for step in (45, 90):
-            shell.report(Progress("speakerA", "training", step, 450, 0.332, 0.723, 28.26, 205.0))
+            shell.show(Progress("speakerA", "training", step, 450, 0.332, 0.723, 28.26, 205.0))
     assert capfd.readouterr() == (
         "",
         "speakerA training 10%  3.4 min left  loss 0.332  held-out 0.723  28.3x real time\n"
@@ -284,8 +284,8 @@ def test_the_list_of_commands_is_whole_at_80_columns(monkeypatch):
 def test_what_a_training_will_do_is_told(capfd):
     shell = console.Shell(False)
     skipped = [(Path("anna/a [b].wav"), "anna/a [b].wav is empty (0 bytes)"), (Path("anna/x.wav"), "no speech found")]
-    shell.report(Found("anna", 9, 274.0, 300.0, 28.0, (*skipped, *skipped[1:] * 5)))
-    shell.report(Plan("anna", 450, 276.0))
+    shell.show(Found("anna", 9, 274.0, 300.0, 28.0, (*skipped, *skipped[1:] * 5)))
+    shell.show(Plan("anna", 450, 276.0))
     said = capfd.readouterr().err.splitlines()
     assert said == [
         "anna: learns from 4.1 min of speech, judged by 28 s kept apart",
@@ -294,11 +294,11 @@ def test_what_a_training_will_do_is_told(capfd):
         "  and 2 more left out; voiceswap check names them all",
         "anna: 450 steps, about 4.6 min, less if it stops getting better before",
     ]
-    shell.report(Plan("anna", 60, 31.6))
+    shell.show(Plan("anna", 60, 31.6))
     assert "60 steps, about 32 s, less" in capfd.readouterr().err
 
 
 def test_what_is_over_soon_says_nothing_of_how_far_it_is(capfd):
     shell = console.Shell(False)
-    shell.report(Progress("song.wav", "detecting", 0, 1))
+    shell.show(Progress("song.wav", "detecting", 0, 1))
     assert capfd.readouterr() == ("", "")

@@ -13,23 +13,37 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as ProgressBar
 
 from voiceswap.errors import StoppedError, VoiceswapError, WriteError
+from voiceswap.events import Found, Note, Plan, Progress
 from voiceswap.text import left_out, minutes_text, visible
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from rich.progress import TaskID
+
+    from voiceswap.events import Event
+
+Result = TypeVar("Result")
 
 PLAIN_EVERY_S = 15.0
 MOST_LEFT_OUT = 5
 # A bar and the space around it.
 BAR_WIDTH = 42
-# On a narrower terminal there is no room for a bar beside the figures; on one narrower still, for all their words.
-ROOM_FOR_BAR, ROOM_FOR_WORDS = 100, 80
-FULL = (errno.ENOSPC, errno.EFBIG)
-INTERRUPTED = 130
-TERMINATED = 143
+# On a narrower terminal there is no room for a bar beside the figures.
+ROOM_FOR_BAR = 100
+# On one narrower still, there is none for all their words.
+ROOM_FOR_WORDS = 80
+SHORTEST_LABEL = 8
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EFBIG)
+INTERRUPTED_EXIT_CODE = 130
+TERMINATED_EXIT_CODE = 143
 
 
 class Shell:
@@ -37,13 +51,18 @@ class Shell:
 
     Args:
         as_json: Print one JSON document instead of lines.
+
+    Attributes:
+        as_json: As given.
+        stopped: Whether someone asked to stop what `run` runs, and what the command exits with then.
     """
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
+        self.stopped = StopFlag()
         self._errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
-        self._bar: Progress | None = None
-        self._task: Any = None
+        self._bar: ProgressBar | None = None
+        self._task: TaskID | None = None
         self._stage: tuple[str, str] | None = None
         # What is over soon needs no word of how far it is.
         self._plain_s = time.monotonic()
@@ -57,10 +76,10 @@ class Shell:
         """One line "name: value" for a person, whatever is in them."""
         self.say(f"{name}: {value}")
 
-    def result(self, value: Any) -> None:
+    def result(self, value: object) -> None:
         """The one JSON document; nothing without --json."""
         if self.as_json:
-            print(json.dumps(plain(value), ensure_ascii=True, allow_nan=False, indent=1))
+            print(json.dumps(to_plain(value), ensure_ascii=True, allow_nan=False, indent=1))
 
     def ask(self, question: str) -> str:
         """The answer of a person at a terminal, "" for none; where nobody can answer, nobody is asked."""
@@ -71,24 +90,34 @@ class Shell:
         sys.stderr.flush()
         return sys.stdin.readline().strip()
 
-    def report(self, event: Any) -> None:
-        """Show what a job tells: events."""
-        kind = type(event).__name__
-        if kind == "Progress":
-            self._progress(event)
-        elif kind == "Found":
-            learnt = minutes_text(event.speech_s - event.held_out_s)
-            apart = minutes_text(event.held_out_s)
-            self._line(f"{event.voice}: learns from {learnt} of speech, judged by {apart} kept apart")
-            for path, reason in event.skipped[:MOST_LEFT_OUT]:
-                self._line(f"  {left_out(path, reason, path.name)}")
-            if (more := len(event.skipped) - MOST_LEFT_OUT) > 0:
-                self._line(f"  and {more} more left out; voiceswap check names them all")
-        elif kind == "Plan":
-            ends = "less if it stops getting better before"
-            self._line(f"{event.voice}: {event.n_steps} steps, about {minutes_text(event.duration_s)}, {ends}")
-        else:
-            self._line(f"warning: {event.text}" if event.warning else event.text)
+    def run(self, job: Callable[..., Result], *arguments: object, **options: object) -> Result:
+        """Call a job that tells of events and can be stopped, and show how far it is meanwhile.
+
+        Args:
+            job: What to call; it takes `on_event` and `stopped`.
+            *arguments: Handed on.
+            **options: Handed on.
+
+        Returns:
+            What the job returns, which may be less than all if it was stopped: ask `stopped`.
+        """
+        with self.working(), self.stopped.listening():
+            return job(*arguments, **options, on_event=self.show, stopped=self.stopped)
+
+    def show(self, event: Event) -> None:
+        """Show what a job tells."""
+        match event:
+            case Progress():
+                self._show_progress(event)
+            case Found():
+                self._show_found(event)
+            case Plan():
+                ends = "less if it stops getting better before"
+                self._write_line(
+                    f"{event.voice}: {event.n_steps} steps, about {minutes_text(event.duration_s)}, {ends}"
+                )
+            case Note():
+                self._write_line(f"warning: {event.text}" if event.warning else event.text)
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -99,33 +128,47 @@ class Shell:
             return
         bar = [BarColumn()] if self._errors.width >= ROOM_FOR_BAR else []
         columns = (TextColumn("{task.description}", markup=False), *bar, TextColumn("{task.fields[told]}"))
-        with Progress(*columns, console=self._errors, transient=True) as self._bar:
+        with ProgressBar(*columns, console=self._errors, transient=True) as self._bar:
             yield
         self._bar = self._task = None
 
-    def _progress(self, event: Any) -> None:
+    def _show_found(self, event: Found) -> None:
+        learnt = minutes_text(event.speech_s - event.held_out_s)
+        apart = minutes_text(event.held_out_s)
+        self._write_line(f"{event.voice}: learns from {learnt} of speech, judged by {apart} kept apart")
+        for path, reason in event.skipped[:MOST_LEFT_OUT]:
+            self._write_line(f"  {left_out(path, reason, path.name)}")
+        if (more := len(event.skipped) - MOST_LEFT_OUT) > 0:
+            self._write_line(f"  and {more} more left out; voiceswap check names them all")
+
+    def _show_progress(self, event: Progress) -> None:
         brief = self._bar is not None and self._errors.width < ROOM_FOR_WORDS
         share = event.step / max(1, event.n_steps)
         # Where there are no figures there is room for more words, and where there is no bar either, need of a share.
-        figures = "  ".join(_told(event, brief=brief))
-        told = figures or ("" if self._errors.width >= ROOM_FOR_BAR else f"{share:.0%}")
+        figures = "  ".join(_describe_progress(event, brief=brief))
         if self._bar is not None:
-            if self._stage != (event.voice, event.stage):
-                if self._task is not None:
-                    self._bar.remove_task(self._task)
-                self._task = self._bar.add_task("", told="")
-                self._stage = (event.voice, event.stage)
+            told = figures or ("" if self._errors.width >= ROOM_FOR_BAR else f"{share:.0%}")
             label = visible(event.voice if brief and figures else f"{event.voice} {event.stage}")
             # A long name may not push the figures out.
             barred = BAR_WIDTH if self._errors.width >= ROOM_FOR_BAR else 0
-            room = max(8, self._errors.width - len(told) - 1 - barred)
+            room = max(SHORTEST_LABEL, self._errors.width - len(told) - 1 - barred)
             label = label if len(label) <= room else f"{label[: room - 3]}..."
-            self._bar.update(self._task, total=event.n_steps, completed=event.step, told=told, description=label)
+            task = self._task_of(self._bar, (event.voice, event.stage))
+            self._bar.update(task, total=event.n_steps, completed=event.step, told=told, description=label)
         elif not self.as_json and time.monotonic() - self._plain_s > PLAIN_EVERY_S:
             self._plain_s = time.monotonic()
-            self._line(f"{event.voice} {event.stage} {share:.0%}  {figures}".rstrip())
+            self._write_line(f"{event.voice} {event.stage} {share:.0%}  {figures}".rstrip())
 
-    def _line(self, text: str) -> None:
+    def _task_of(self, bar: ProgressBar, stage: tuple[str, str]) -> TaskID:
+        """The bar's task for this voice and stage, in place of the one before."""
+        if self._task is None or self._stage != stage:
+            if self._task is not None:
+                bar.remove_task(self._task)
+            self._task = bar.add_task("", told="")
+            self._stage = stage
+        return self._task
+
+    def _write_line(self, text: str) -> None:
         try:
             self._errors.print(visible(text))
         except BrokenPipeError:
@@ -134,7 +177,7 @@ class Shell:
             _silence(sys.stderr)
 
 
-def _told(event: Any, *, brief: bool) -> Iterator[str]:
+def _describe_progress(event: Progress, *, brief: bool) -> Iterator[str]:
     # What is cut off on a narrow terminal is what comes last.
     if not math.isnan(event.left_s):
         yield f"{minutes_text(event.left_s)} left"
@@ -146,14 +189,14 @@ def _told(event: Any, *, brief: bool) -> Iterator[str]:
         yield f"{event.times_real_time:.1f}x" + ("" if brief else " real time")
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: object) -> object:
     """Dataclasses, paths and tuples as plain JSON values; what is not finite as null."""
     if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
+        return to_plain(asdict(value))
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): to_plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return [to_plain(v) for v in value]
     if isinstance(value, Path):
         return os.fspath(value).encode("utf-8", "backslashreplace").decode()
     if isinstance(value, float) and not math.isfinite(value):
@@ -174,13 +217,13 @@ class StopFlag:
     @property
     def exit_code(self) -> int:
         """What the command exits with if it was stopped."""
-        return TERMINATED if self.signal == signal.SIGTERM else INTERRUPTED
+        return TERMINATED_EXIT_CODE if self.signal == signal.SIGTERM else INTERRUPTED_EXIT_CODE
 
     @contextmanager
     def listening(self) -> Iterator[StopFlag]:
         """Catch both signals meanwhile."""
 
-        def caught(number: int, _frame: Any) -> None:
+        def caught(number: int, _frame: FrameType | None) -> None:
             if self.signal is not None:
                 os._exit(self.exit_code)
             self.signal = number
@@ -197,29 +240,31 @@ class StopFlag:
                 signal.signal(number, handler)
 
 
-def guarded(action: Callable[[], None]) -> int:
+def run_guarded(action: Callable[[], None]) -> int:
     """Run a command; turn its failure into two lines on stderr and an exit code."""
     try:
         action()
         sys.stdout.flush()
     except VoiceswapError as error:
-        return _failed(error)
+        return _tell_failure(error)
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
-        return INTERRUPTED
+        return INTERRUPTED_EXIT_CODE
     except BrokenPipeError:
         # Whoever read has gone: nothing is left to say.
         _silence(sys.stdout)
         return 1
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno not in DISK_FULL_ERRNOS:
             raise
         _silence(sys.stdout)
-        return _failed(WriteError(f"cannot write the result: {os.strerror(error.errno).lower()}", "free some space"))
+        return _tell_failure(
+            WriteError(f"cannot write the result: {os.strerror(error.errno).lower()}", "free some space")
+        )
     return 0
 
 
-def _failed(error: VoiceswapError) -> int:
+def _tell_failure(error: VoiceswapError) -> int:
     hint = f"\nhint: {visible(error.hint)}\n" if error.hint else ""
     try:
         sys.stderr.write(f"error: {visible(error.message)}\n{hint}")

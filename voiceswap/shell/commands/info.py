@@ -1,4 +1,4 @@
-"""The commands that say what is there: detect, voices, info."""
+"""`voiceswap info`: a voice's card, or what a recording says of itself."""
 
 from __future__ import annotations
 
@@ -8,46 +8,10 @@ from typing import Annotated
 
 import typer
 
-from voiceswap.shell.console import Shell, StopFlag
+from voiceswap.shell.console import Shell
 from voiceswap.shell.options import Json, Voices
 from voiceswap.shell.quiet import load_tensorflow
 from voiceswap.text import count, range_text
-
-
-def detect(
-    files: Annotated[list[Path], typer.Argument(help="Recordings.", metavar="FILE...")], as_json: Json = False
-) -> None:
-    """Say whether recordings were made with voiceswap.
-
-    Exit code 0 if all of them were, 1 if not.
-    """
-    shell = Shell(as_json)
-    from voiceswap.jobs.detect import detect as job
-
-    with shell.working(), StopFlag().listening() as stop:
-        findings = job(*files, on_event=shell.report, stopped=stop)
-    for finding in findings:
-        found = finding.detection
-        spans = ", ".join(f"{first:.0f}-{last:.0f} s" for first, last in found.spans_s)
-        tag = f", voice tag {found.tag}" if found.tag is not None else ""
-        shell.say(f"{finding.path}: {found.decision} (p = {found.p_value:.1g}){tag}{'  ' + spans if spans else ''}")
-    shell.result(findings)
-    if not all(finding.detection.decision == "yes" for finding in findings):
-        raise typer.Exit(1)
-
-
-def voices(voices: Voices = None, as_json: Json = False) -> None:
-    """List the voices."""
-    shell = Shell(as_json)
-    from voiceswap.storage import paths
-
-    folder = paths.voices_folder(voices)
-    names = paths.list_voices(folder)
-    for name in names:
-        shell.say(name)
-    if not names:
-        shell.say(f"no voices in {folder}; train one: voiceswap train FOLDER")
-    shell.result({"voices_folder": folder, "voices": names})
 
 
 def info(

@@ -1,0 +1,121 @@
+"""`voiceswap convert`: recordings into a voice."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voiceswap.errors import UsageError
+from voiceswap.shell.console import Shell
+from voiceswap.shell.options import Json, Voices
+from voiceswap.shell.quiet import load_tensorflow
+from voiceswap.shell.scores import conversion_lines
+from voiceswap.text import range_text
+
+
+def convert(
+    inputs: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", metavar="INPUT...")],
+    as_: Annotated[str, typer.Option("--as", help="The voice: its name, or its folder.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The output file, or a folder.")] = None,
+    pitch: Annotated[
+        float | None, typer.Option("--pitch", help="Semitones to move the melody by; found by itself if not given.")
+    ] = None,
+    formant: Annotated[float, typer.Option("--formant", help="Semitones to move the voice's formants by.")] = 0.0,
+    protect: Annotated[
+        float | None,
+        typer.Option("--protect", help="How much of the source's own breaths and sibilants stays, 0 (default) to 1."),
+    ] = None,
+    vocoder: Annotated[str, typer.Option("--vocoder", help="fast, or best, in full precision.")] = "fast",
+    f0_method: Annotated[str, typer.Option("--f0-method", help="swift, dio or harvest.")] = "swift",
+    f0: Annotated[Path | None, typer.Option("--f0", help="A curve to follow: a file of time_s,f0_hz.")] = None,
+    f0_out: Annotated[Path | None, typer.Option("--f0-out", help="Where to write the source's curve.")] = None,
+    song: Annotated[bool, typer.Option("--song", help="Separate the singing, whatever is heard.")] = False,
+    dry: Annotated[bool, typer.Option("--dry", help="Take all for a voice, whatever is heard.")] = False,
+    stems: Annotated[Path | None, typer.Option("--stems", help="A folder for the parts of a song.")] = None,
+    backing: Annotated[Path | None, typer.Option("--backing", help="An accompaniment for a dry voice.")] = None,
+    vocal_gain: Annotated[float, typer.Option("--vocal-gain", help="Gain of the converted voice, dB.")] = 0.0,
+    backing_gain: Annotated[float, typer.Option("--backing-gain", help="Gain of the accompaniment, dB.")] = 0.0,
+    mark: Annotated[bool, typer.Option("--mark/--no-mark", help="Mark the result, inaudibly, as converted.")] = True,
+    sidecar: Annotated[bool, typer.Option("--sidecar", help="Write how it was made to OUTPUT.json, too.")] = False,
+    c2pa: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--c2pa", help="Sign wav, flac or mp3 results (C2PA): two PEM files.", metavar="CERT KEY"),
+    ] = None,
+    keep_stages: Annotated[
+        Path | None,
+        typer.Option("--keep-stages", help="A folder for f0, content, mel, their pictures, the voice alone."),
+    ] = None,
+    scored: Annotated[bool, typer.Option("--report", help="Score the result.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse damaged recordings.")] = False,
+    voices: Voices = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out what is converted already.")
+    ] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="How many recordings at once, a process each.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Convert recordings into a voice.
+
+    song.wav becomes song.VOICE.wav; folders are taken whole.
+    """
+    shell = Shell(as_json)
+    if song and dry:
+        raise UsageError("--song and --dry exclude each other", "leave both out to have it found")
+
+    from voiceswap.audio.read import probe
+
+    # A misspelt recording is told before seconds go into loading networks.
+    if len(inputs) == 1 and not os.path.isdir(inputs[0]):
+        probe(inputs[0])
+    load_tensorflow()
+    from voiceswap.conversion.voice import PROTECT
+    from voiceswap.jobs.convert import convert as job
+
+    results = shell.run(
+        job,
+        *inputs,
+        as_=as_,
+        out=out,
+        pitch=pitch,
+        formant=formant,
+        protect=PROTECT if protect is None else protect,
+        vocoder=vocoder,
+        f0_method=f0_method,
+        f0=f0,
+        f0_out=f0_out,
+        mode="song" if song else "dry" if dry else "auto",
+        stems=stems,
+        backing=backing,
+        vocal_gain=vocal_gain,
+        backing_gain=backing_gain,
+        mark=mark,
+        sidecar=sidecar,
+        c2pa=c2pa,
+        keep_stages=keep_stages,
+        scored=scored,
+        strict=strict,
+        voices=voices,
+        force=force,
+        skip_existing=skip_existing,
+        jobs=jobs,
+    )
+    for r in results:
+        if r.status == "converted":
+            shell.say(
+                f"{r.output}  pitch {r.pitch_semitones:+.1f} semitones ({range_text(r.source_f0)} to a voice of "
+                f"{range_text(r.voice_f0)}), {r.times_real_time:.1f}x real time"
+            )
+        for line in conversion_lines(r):
+            shell.say(line)
+    counts = {status: sum(r.status == status for r in results) for status in ("converted", "skipped", "failed")}
+    if len(results) > 1:
+        shell.say(", ".join(f"{n} {status}" for status, n in counts.items() if n))
+        for r in (r for r in results if r.status == "failed"):
+            shell.say(f"  failed: {r.error}")
+    shell.result(results)
+    if counts["failed"]:
+        raise typer.Exit(1)

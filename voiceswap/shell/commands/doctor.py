@@ -1,0 +1,34 @@
+"""`voiceswap doctor`: whether everything works here."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import typer
+
+from voiceswap.shell.console import Shell
+from voiceswap.shell.options import Json, Voices
+from voiceswap.shell.quiet import load_tensorflow
+from voiceswap.text import count
+
+
+def doctor(voices: Voices = None, as_json: Json = False) -> None:
+    """Look whether everything works here."""
+    shell = Shell(as_json)
+    # What is missing is for the checks to say.
+    with suppress(ImportError):
+        load_tensorflow()
+    from voiceswap.jobs.doctor import examine
+
+    checks = examine(voices)
+    for check in checks:
+        took = f", {check.seconds:.1f} s" if check.seconds is not None else ""
+        shell.say(f"{'ok ' if check.ok else 'BAD'} {check.name}: {check.found}{took}")
+        if check.advice:
+            shell.say(f"    {check.advice}")
+    shell.result(checks)
+    n_bad = sum(not check.ok for check in checks)
+    if n_bad:
+        shell.say(f"{count(n_bad, 'thing')} {'is' if n_bad == 1 else 'are'} wrong: see the lines below each BAD")
+        raise typer.Exit(1)
+    shell.say("everything works")

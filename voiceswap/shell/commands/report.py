@@ -1,0 +1,41 @@
+"""`voiceswap report`: a page about a voice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voiceswap.shell.console import Shell
+from voiceswap.shell.options import Json, Voices
+from voiceswap.shell.quiet import load_tensorflow
+
+
+def report(
+    voice: Annotated[str, typer.Argument(help="The voice: its name, or its folder.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The page; else VOICE.report.html.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--source", help="Dry recordings to convert; else the sentence its training kept.")
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option("--target", help="Real recordings of the voice's person to compare with.")
+    ] = None,
+    voices: Voices = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a page that exists.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a page about a voice, to listen to.
+
+    Players, pictures, figures, its card, in one file that needs no network.
+    """
+    shell = Shell(as_json)
+    from voiceswap.storage import paths
+
+    paths.find_voice(voice, paths.voices_folder(voices))
+    load_tensorflow()
+    from voiceswap.web.report import report as job
+
+    made = shell.run(job, voice, out=out, source=source, target=target, voices=voices, force=force)
+    shell.say(f"{made.path}  {made.n_bytes / 1e6:.1f} MB")
+    shell.result(made)
