@@ -134,7 +134,7 @@ def test_certificates_that_are_of_no_use_are_refused_before_the_work(voice, sour
 
 def test_without_the_package_it_is_said(source, certificate, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "c2pa", None)
-    with pytest.raises(UsageError, match="--c2pa needs a package") as caught:
+    with pytest.raises(UsageError, match="`c2pa` needs a package") as caught:
         Signer(certificate)
     assert "pip install" in caught.value.hint
     app(["info", str(source), "--json"], standalone_mode=False)

@@ -250,7 +250,7 @@ def test_r31_what_differs_on_resume_is_named_field_by_field(recordings, use_tiny
     voiceswap.train(recordings, stopped=stopped_after(3))
     with pytest.raises(ModelError, match=r"differs in seed \(then 0, now 7\)$") as caught:
         voiceswap.train(recordings, seed=7)
-    assert "--fresh" in caught.value.hint
+    assert "`fresh`" in caught.value.hint
     opened = base.load_base()
     arrays = {part: opened.arrays(part) for part in base.PARTS}
     changed = TINY.model_copy(update={"train": TINY.train.model_copy(update={"batch": 3, "warmup_steps": 5})})

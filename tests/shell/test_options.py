@@ -1,19 +1,26 @@
 """What commands hand on and give out: each option reaches the job as what it says, and nothing else changes."""
 
+import ast
 import inspect
 import re
+from dataclasses import fields
 from pathlib import Path
 from pkgutil import resolve_name
 
 import pytest
 import typer
 
+import voiceswap
 from conftest import save
+from voiceswap.conversion.options import ConvertOptions
+from voiceswap.errors import OPTION, UsageError
 from voiceswap.jobs.pretrain import Pretrained
 from voiceswap.provenance.watermark import Watermarker
 from voiceswap.shell import cli
+from voiceswap.shell.options import FLAGS, word_options
 from voiceswap.signal import synthetic
 from voiceswap.storage import paths
+from voiceswap.training.options import TrainOptions
 
 # Of each command that has options: the job it calls, and what must be given.
 COMMANDS = {
@@ -28,6 +35,7 @@ COMMANDS = {
     "demo": ("voiceswap.jobs.demo.run", ""),
 }
 V = Path("v")
+PACKAGE = Path(voiceswap.__file__).parent
 # A command, an option, and the arguments of its job that are not as without it.
 OPTIONS = [
     ("train", "--minutes 2.5", {"minutes": 2.5}),
@@ -41,8 +49,8 @@ OPTIONS = [
     ("convert", "--as b", {"as_": "b"}),
     ("convert", "--out o", {"out": Path("o")}),
     ("convert", "-o o", {"out": Path("o")}),
-    ("convert", "--pitch -3.5", {"pitch": -3.5}),
-    ("convert", "--formant 1.5", {"formant": 1.5}),
+    ("convert", "--pitch -3.5", {"pitch_semitones": -3.5}),
+    ("convert", "--formant 1.5", {"formant_semitones": 1.5}),
     ("convert", "--protect 0.25", {"protect": 0.25}),
     ("convert", "--vocoder best", {"vocoder": "best"}),
     ("convert", "--f0-method harvest", {"f0_method": "harvest"}),
@@ -52,13 +60,14 @@ OPTIONS = [
     ("convert", "--dry", {"mode": "dry"}),
     ("convert", "--stems s", {"stems": Path("s")}),
     ("convert", "--backing b.wav", {"backing": Path("b.wav")}),
-    ("convert", "--vocal-gain 2", {"vocal_gain": 2.0}),
-    ("convert", "--backing-gain -3", {"backing_gain": -3.0}),
+    ("convert", "--vocal-gain 2", {"vocal_gain_db": 2.0}),
+    ("convert", "--backing-gain -3", {"backing_gain_db": -3.0}),
     ("convert", "--no-mark", {"mark": False}),
     ("convert", "--sidecar", {"sidecar": True}),
     ("convert", "--c2pa c.pem k.pem", {"c2pa": (Path("c.pem"), Path("k.pem"))}),
     ("convert", "--keep-stages s", {"keep_stages": Path("s")}),
-    ("convert", "--report", {"scored": True}),
+    ("convert", "--score", {"score": True}),
+    ("convert", "--report", {"score": True}),
     ("convert", "--strict", {"strict": True}),
     ("convert", "--voices v", {"voices": V}),
     ("convert", "--force", {"force": True}),
@@ -186,3 +195,67 @@ def test_the_voices_that_are_there_are_listed(voice, home, capsys):
     assert capsys.readouterr().out == "speakerA\n"
     cli.app(["voices", "--voices", str(home / "none")], standalone_mode=False)
     assert capsys.readouterr().out == f"no voices in {home / 'none'}; train one: voiceswap train FOLDER\n"
+
+
+# The three faces of one option: the dataclass, Python, the command line.
+
+
+def flags_of(command):
+    parameters = typer.main.get_command(cli.app).commands[command].params
+    return {flag for p in parameters for flag in (*p.opts, *p.secondary_opts) if flag.startswith("-")}
+
+
+def test_every_option_of_a_conversion_has_its_flag():
+    flags = flags_of("convert")
+    named = [field.name for field in fields(ConvertOptions)]
+    wanted = {FLAGS[name] for name in named if name != "mode"} | {FLAGS["mode=song"], FLAGS["mode=dry"]}
+    assert wanted <= flags
+    # What it has besides: the long form of -o, the negative of a pair, the old name of --score, and what is of no job.
+    assert flags - wanted == {"--out", "-j", "--no-mark", "--report", "--json", "--help"} - {"--help"}
+
+
+def test_every_option_of_a_training_has_its_flag():
+    # There is no choosing another base from the command line.
+    named = {field.name for field in fields(TrainOptions)} - {"base"}
+    assert {FLAGS[name] for name in named} <= flags_of("train")
+
+
+def test_every_flag_is_one_of_a_command():
+    commands = typer.main.get_command(cli.app).commands
+    assert set(FLAGS.values()) <= set().union(*map(flags_of, commands))
+
+
+def test_messages_name_options_and_the_command_line_words_them():
+    error = UsageError("x.wav exists", "give `force` to replace it, or another output with `out`")
+    assert error.options == ("force", "out")
+    assert word_options(error.hint) == "give --force to replace it, or another output with -o"
+    assert word_options("`mode=dry` takes all for voice") == "--dry takes all for voice"
+    # What is no option stays as it is.
+    for text in ("`song`.wav is silent", "a ` b", "", "``", "{force}", "`force"):
+        assert word_options(text) == text
+
+
+def strings(path):
+    """The strings of a module that a person may read: all but docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    bodies = [node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)]
+    documents = {id(body[0].value) for body in bodies if body and isinstance(body[0], ast.Expr)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents
+    ]
+
+
+def test_no_message_below_the_shell_knows_a_flag():
+    flags = "|".join(sorted({flag.strip("-") for flag in FLAGS.values() if flag.startswith("--")}))
+    for path in (path for path in PACKAGE.rglob("*.py") if path.parts[-2] not in ("shell", "commands")):
+        for text in strings(path):
+            # Colours of the page are --back and --line.
+            assert "var(--" in text or not re.search(rf"(?<![\w-])--({flags})\b", text), f"{path.name}: {text!r}"
+            assert not re.search(r"\bwith -o\b", text), f"{path.name}: {text!r}"
+
+
+def test_every_option_that_a_message_names_has_a_flag():
+    named = {name for path in PACKAGE.rglob("*.py") for text in strings(path) for name in OPTION.findall(text)}
+    assert named and named <= set(FLAGS), named - set(FLAGS)

@@ -58,7 +58,7 @@ def run(folder: Path, *, minutes: float, on_event: OnEvent, stopped: Callable[[]
         f"recordings, voices and results are in {folder}: listen to song.wav, song.speakerA.wav, song.speakerB.wav",
         "with your own recordings (5 minutes of speech in a folder are a good start):",
         "    voiceswap train FOLDER",
-        "    voiceswap convert SONG.wav --as FOLDER",
+        "    voiceswap convert SONG.wav `as_` FOLDER",
     ]
     return {"lines": lines, "folder": folder, "scores": scores}
 

@@ -21,6 +21,7 @@ from rich.progress import Progress as ProgressBar
 
 from voiceswap.errors import StoppedError, VoiceswapError, WriteError
 from voiceswap.events import Found, Note, Plan, Progress
+from voiceswap.shell.options import word_options
 from voiceswap.text import left_out, minutes_text, visible
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Shell:
     def say(self, text: str) -> None:
         """A result line for a person; nothing with --json."""
         if not self.as_json:
-            print(visible(text))
+            print(visible(word_options(text)))
 
     def fact(self, name: str, value: object) -> None:
         """One line "name: value" for a person, whatever is in them."""
@@ -170,7 +171,7 @@ class Shell:
 
     def _write_line(self, text: str) -> None:
         try:
-            self._errors.print(visible(text))
+            self._errors.print(visible(word_options(text)))
         except BrokenPipeError:
             raise
         except OSError:
@@ -265,9 +266,9 @@ def run_guarded(action: Callable[[], None]) -> int:
 
 
 def _tell_failure(error: VoiceswapError) -> int:
-    hint = f"\nhint: {visible(error.hint)}\n" if error.hint else ""
+    hint = f"\nhint: {visible(word_options(error.hint))}\n" if error.hint else ""
     try:
-        sys.stderr.write(f"error: {visible(error.message)}\n{hint}")
+        sys.stderr.write(f"error: {visible(word_options(error.message))}\n{hint}")
         sys.stderr.flush()
     except OSError:
         _silence(sys.stderr)

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from voiceswap.errors import UsageError
+from voiceswap.events import Note
 from voiceswap.shell.console import Shell
 from voiceswap.shell.options import Json, Voices
-from voiceswap.shell.quiet import load_tensorflow
+from voiceswap.shell.quiet import load_tensorflow_late
 from voiceswap.shell.scores import conversion_lines
 from voiceswap.text import range_text
+
+# Parameters that are no options of the job by that name.
+OWN = frozenset({"inputs", "song", "dry", "report", "as_json"})
 
 
 def convert(
     inputs: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", metavar="INPUT...")],
     as_: Annotated[str, typer.Option("--as", help="The voice: its name, or its folder.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The output file, or a folder.")] = None,
-    pitch: Annotated[
+    pitch_semitones: Annotated[
         float | None, typer.Option("--pitch", help="Semitones to move the melody by; found by itself if not given.")
     ] = None,
-    formant: Annotated[float, typer.Option("--formant", help="Semitones to move the voice's formants by.")] = 0.0,
+    formant_semitones: Annotated[
+        float, typer.Option("--formant", help="Semitones to move the voice's formants by.")
+    ] = 0.0,
     protect: Annotated[
-        float | None,
+        float,
         typer.Option("--protect", help="How much of the source's own breaths and sibilants stays, 0 (default) to 1."),
-    ] = None,
+    ] = 0.0,
     vocoder: Annotated[str, typer.Option("--vocoder", help="fast, or best, in full precision.")] = "fast",
     f0_method: Annotated[str, typer.Option("--f0-method", help="swift, dio or harvest.")] = "swift",
     f0: Annotated[Path | None, typer.Option("--f0", help="A curve to follow: a file of time_s,f0_hz.")] = None,
@@ -36,8 +41,8 @@ def convert(
     dry: Annotated[bool, typer.Option("--dry", help="Take all for a voice, whatever is heard.")] = False,
     stems: Annotated[Path | None, typer.Option("--stems", help="A folder for the parts of a song.")] = None,
     backing: Annotated[Path | None, typer.Option("--backing", help="An accompaniment for a dry voice.")] = None,
-    vocal_gain: Annotated[float, typer.Option("--vocal-gain", help="Gain of the converted voice, dB.")] = 0.0,
-    backing_gain: Annotated[float, typer.Option("--backing-gain", help="Gain of the accompaniment, dB.")] = 0.0,
+    vocal_gain_db: Annotated[float, typer.Option("--vocal-gain", help="Gain of the converted voice, dB.")] = 0.0,
+    backing_gain_db: Annotated[float, typer.Option("--backing-gain", help="Gain of the accompaniment, dB.")] = 0.0,
     mark: Annotated[bool, typer.Option("--mark/--no-mark", help="Mark the result, inaudibly, as converted.")] = True,
     sidecar: Annotated[bool, typer.Option("--sidecar", help="Write how it was made to OUTPUT.json, too.")] = False,
     c2pa: Annotated[
@@ -48,7 +53,8 @@ def convert(
         Path | None,
         typer.Option("--keep-stages", help="A folder for f0, content, mel, their pictures, the voice alone."),
     ] = None,
-    scored: Annotated[bool, typer.Option("--report", help="Score the result.")] = False,
+    score: Annotated[bool, typer.Option("--score", help="Score the result.")] = False,
+    report: Annotated[bool, typer.Option("--report", hidden=True)] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse damaged recordings.")] = False,
     voices: Voices = None,
     force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
@@ -62,47 +68,18 @@ def convert(
 
     song.wav becomes song.VOICE.wav; folders are taken whole.
     """
+    options = {name: value for name, value in locals().items() if name not in OWN}
     shell = Shell(as_json)
     if song and dry:
-        raise UsageError("--song and --dry exclude each other", "leave both out to have it found")
-
-    from voiceswap.audio.read import probe
-
-    # A misspelt recording is told before seconds go into loading networks.
-    if len(inputs) == 1 and not os.path.isdir(inputs[0]):
-        probe(inputs[0])
-    load_tensorflow()
-    from voiceswap.conversion.voice import PROTECT
+        raise UsageError("`mode=song` and `mode=dry` exclude each other", "leave both out to have it found")
+    if report:
+        shell.show(Note("--report is now --score; it goes in 0.2", warning=True))
+        options["score"] = True
     from voiceswap.jobs.convert import convert as job
 
-    results = shell.run(
-        job,
-        *inputs,
-        as_=as_,
-        out=out,
-        pitch=pitch,
-        formant=formant,
-        protect=PROTECT if protect is None else protect,
-        vocoder=vocoder,
-        f0_method=f0_method,
-        f0=f0,
-        f0_out=f0_out,
-        mode="song" if song else "dry" if dry else "auto",
-        stems=stems,
-        backing=backing,
-        vocal_gain=vocal_gain,
-        backing_gain=backing_gain,
-        mark=mark,
-        sidecar=sidecar,
-        c2pa=c2pa,
-        keep_stages=keep_stages,
-        scored=scored,
-        strict=strict,
-        voices=voices,
-        force=force,
-        skip_existing=skip_existing,
-        jobs=jobs,
-    )
+    mode = "song" if song else "dry" if dry else "auto"
+    # Workers load TensorFlow for themselves.
+    results = shell.run(load_tensorflow_late(job) if jobs == 1 else job, *inputs, mode=mode, **options)
     for r in results:
         if r.status == "converted":
             shell.say(
