@@ -25,6 +25,7 @@ from voiceswap.audio.resample import Resampler
 from voiceswap.errors import AudioError, UsageError
 
 BLOCK_SAMPLES = 65_536
+WANTED = "wanted a recording: wav, flac, ogg, opus, mp3, m4a, mp4, webm, aiff, caf, w64"
 MIN_RATE_HZ = 4_000
 MAX_RATE_HZ = 384_000
 MAX_CHANNELS = 64
@@ -177,24 +178,28 @@ def read_mono(path: Path, sample_rate_hz: int, max_s: float = np.inf) -> Array:
     return next(read_parts(path, sample_rate_hz, max_s))[: round(max_s * sample_rate_hz)]
 
 
-def _open_checked(path: Path) -> Track | Remote:
-    path = Path(path)
-    hint = "wanted a recording: wav, flac, ogg, opus, mp3, m4a, mp4, webm, aiff, caf, w64"
+def check_is_there(path: Path) -> None:
+    """Raise UsageError if there is no such file, AudioError if it cannot be a recording; nothing is read of it."""
     try:
         kind = os.stat(path)
     except FileNotFoundError as error:
         raise UsageError(f"no such file: {path}", "check the spelling, and the folder you are in") from error
     except (OSError, ValueError) as error:
-        raise AudioError(f"cannot open {path}: {describe_error(error)}", hint) from error
+        raise AudioError(f"cannot open {path}: {describe_error(error)}", WANTED) from error
     if not stat.S_ISREG(kind.st_mode):
         what = "a folder" if stat.S_ISDIR(kind.st_mode) else "not a regular file"
-        raise AudioError(f"{path} is {what}", hint)
+        raise AudioError(f"{path} is {what}", WANTED)
     if not kind.st_size:
-        raise AudioError(f"{path} is empty (0 bytes)", hint)
+        raise AudioError(f"{path} is empty (0 bytes)", WANTED)
+
+
+def _open_checked(path: Path) -> Track | Remote:
+    path = Path(path)
+    check_is_there(path)
     try:
         track = open_track(path)
     except Refused as error:
-        raise AudioError(f"{path} is not a recording that can be read: {error}", hint) from error
+        raise AudioError(f"{path} is not a recording that can be read: {error}", WANTED) from error
     try:
         check_kind(str(path), track.sample_rate_hz, track.n_channels)
     except AudioError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -75,6 +76,11 @@ def convert(
     if report:
         shell.show(Note("--report is now --score; it goes in 0.2", warning=True))
         options["score"] = True
+    from voiceswap.audio.read import check_is_there
+
+    # A misspelt recording is told before a second goes into imports.
+    if len(inputs) == 1 and not os.path.isdir(inputs[0]):
+        check_is_there(inputs[0])
     from voiceswap.jobs.convert import convert as job
 
     mode = "song" if song else "dry" if dry else "auto"
