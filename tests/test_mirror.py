@@ -20,10 +20,6 @@ MISSING = {
     "model/networks/encoder",
     "model/networks/separator",
     "model/runtime",
-    "shell/about",
-    "shell/console",
-    "shell/making",
-    "shell/scores",
 }
 
 

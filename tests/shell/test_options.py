@@ -11,14 +11,10 @@ import pytest
 import typer
 
 import voiceswap
-from conftest import save
 from voiceswap.conversion.options import ConvertOptions
 from voiceswap.errors import OPTION, UsageError
-from voiceswap.jobs.pretrain import Pretrained
-from voiceswap.provenance.watermark import Watermarker
 from voiceswap.shell import cli
 from voiceswap.shell.options import FLAGS, word_options
-from voiceswap.signal import synthetic
 from voiceswap.storage import paths
 from voiceswap.training.options import TrainOptions
 
@@ -161,40 +157,6 @@ def test_what_is_not_asked_for_is_left_to_the_job(asked):
         for key, value in asked(name, needed).items():
             if (given := parameters.get(key)) is not None and given.default not in (given.empty, value):
                 assert (name, key, value) == ("train", "consent", {})
-
-
-@pytest.mark.parametrize(
-    ("made", "says"),
-    [
-        (Pretrained(Path("work/base"), ("encoder", "decoder"), {}), "base: work/base"),
-        (Pretrained(None, ("encoder", "decoder"), {}), "parts that stand: encoder, decoder"),
-        (Pretrained(None, (), {}), "parts that stand: none"),
-    ],
-)
-def test_what_a_pretraining_came_to_is_said(made, says, monkeypatch, capsys):
-    monkeypatch.setattr("voiceswap.jobs.pretrain.pretrain", lambda *folders, **options: made)
-    cli.app(["pretrain", "people", "--out", "work"], standalone_mode=False)
-    assert capsys.readouterr().out == f"{says}\n"
-
-
-def test_whether_recordings_are_marked_is_said_and_the_exit_code_too(home, capsys):
-    plain = synthetic.speech(synthetic.BORIS, 12.0, seed=3).samples
-    marker = Watermarker(22050, 1, 4711)
-    ours = save(home / "ours.wav", [*marker.push(plain[:, None]), *marker.finish()])
-    other = save(home / "other.wav", plain)
-    for files, code in (([ours], 0), ([other], 1), ([ours, other], 1)):
-        assert (cli.app(["detect", *map(str, files)], standalone_mode=False) or 0) == code
-        said = capsys.readouterr().out.splitlines()
-        for file, line in zip(files, said, strict=True):
-            tag = r"yes \(p = .*\), voice tag 4711  0-1\d s" if file == ours else r"no \(p = .*\)"
-            assert re.fullmatch(f"{re.escape(str(file))}: {tag}", line)
-
-
-def test_the_voices_that_are_there_are_listed(voice, home, capsys):
-    cli.app(["voices"], standalone_mode=False)
-    assert capsys.readouterr().out == "speakerA\n"
-    cli.app(["voices", "--voices", str(home / "none")], standalone_mode=False)
-    assert capsys.readouterr().out == f"no voices in {home / 'none'}; train one: voiceswap train FOLDER\n"
 
 
 # The three faces of one option: the dataclass, Python, the command line.
