@@ -154,13 +154,13 @@ class Shell:
             barred = BAR_WIDTH if self._errors.width >= ROOM_FOR_BAR else 0
             room = max(SHORTEST_LABEL, self._errors.width - len(told) - 1 - barred)
             label = label if len(label) <= room else f"{label[: room - 3]}..."
-            task = self._task_of(self._bar, (event.voice, event.stage))
+            task = self._switch_task(self._bar, (event.voice, event.stage))
             self._bar.update(task, total=event.n_steps, completed=event.step, told=told, description=label)
         elif not self.as_json and time.monotonic() - self._plain_s > PLAIN_EVERY_S:
             self._plain_s = time.monotonic()
             self._write_line(f"{event.voice} {event.stage} {share:.0%}  {figures}".rstrip())
 
-    def _task_of(self, bar: ProgressBar, stage: tuple[str, str]) -> TaskID:
+    def _switch_task(self, bar: ProgressBar, stage: tuple[str, str]) -> TaskID:
         """The bar's task for this voice and stage, in place of the one before."""
         if self._task is None or self._stage != stage:
             if self._task is not None:
@@ -224,13 +224,13 @@ class StopFlag:
     def listening(self) -> Iterator[StopFlag]:
         """Catch both signals meanwhile."""
 
-        def caught(number: int, _frame: FrameType | None) -> None:
+        def remember(number: int, _frame: FrameType | None) -> None:
             if self.signal is not None:
                 os._exit(self.exit_code)
             self.signal = number
             sys.stderr.write("\nstopping after this step; again to end at once\n")
 
-        former = {s: signal.signal(s, caught) for s in (signal.SIGINT, signal.SIGTERM)}
+        former = {s: signal.signal(s, remember) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield self
         except StoppedError as error:

@@ -69,8 +69,15 @@ def test_json_holds_every_recording_and_the_exit_code_is_the_same(made, capsys):
 
 
 def test_mistakes_are_told_before_networks_are_loaded(made, monkeypatch):
-    monkeypatch.setattr("voiceswap.shell.commands.convert.load_tensorflow", lambda: pytest.fail("networks are loaded"))
+    monkeypatch.setattr("voiceswap.shell.quiet.load_tensorflow", lambda: pytest.fail("networks are loaded"))
     with pytest.raises(UsageError, match="no such file: gone"):
         app(["convert", "gone.wav", "--as", "anna"], standalone_mode=False)
-    with pytest.raises(UsageError, match="--song and --dry exclude each other"):
+    with pytest.raises(UsageError, match="`mode=song` and `mode=dry` exclude each other"):
         convert("--song", "--dry")
+
+
+def test_the_old_name_of_score_warns(made, capsys):
+    assert convert("--report") == 0
+    assert capsys.readouterr().err == "warning: --report is now --score; it goes in 0.2\n"
+    assert convert("--score") == 0
+    assert capsys.readouterr().err == ""

@@ -86,19 +86,22 @@ def convert(
     mode = "song" if song else "dry" if dry else "auto"
     # Workers load TensorFlow for themselves.
     results = shell.run(load_tensorflow_late(job) if jobs == 1 else job, *inputs, mode=mode, **options)
-    for r in results:
-        if r.status == "converted":
+    for result in results:
+        if result.status == "converted":
             shell.say(
-                f"{r.output}  pitch {r.pitch_semitones:+.1f} semitones ({range_text(r.source_f0)} to a voice of "
-                f"{range_text(r.voice_f0)}), {r.times_real_time:.1f}x real time"
+                f"{result.output}  pitch {result.pitch_semitones:+.1f} semitones "
+                f"({range_text(result.source_f0)} to a voice of {range_text(result.voice_f0)}), "
+                f"{result.times_real_time:.1f}x real time"
             )
-        for line in conversion_lines(r):
+        for line in conversion_lines(result):
             shell.say(line)
-    counts = {status: sum(r.status == status for r in results) for status in ("converted", "skipped", "failed")}
+    counts = {
+        status: sum(result.status == status for result in results) for status in ("converted", "skipped", "failed")
+    }
     if len(results) > 1:
         shell.say(", ".join(f"{n} {status}" for status, n in counts.items() if n))
-        for r in (r for r in results if r.status == "failed"):
-            shell.say(f"  failed: {r.error}")
+        for failed in (result for result in results if result.status == "failed"):
+            shell.say(f"  failed: {failed.error}")
     shell.result(results)
     if counts["failed"]:
         raise typer.Exit(1)

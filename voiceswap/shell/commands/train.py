@@ -70,11 +70,12 @@ def train(
         timelapse=timelapse,
         tensorboard=tensorboard,
     )
-    for r in results:
-        score = f"held-out error {r.scores['first']:.3f} before, {r.scores['best']:.3f} at step {r.best_step}"
-        shell.say(f"{r.name}: {r.status}, {r.steps} steps in {r.trained_s / 60:.1f} min, {score}")
-        if r.status != "stopped":
-            shell.say(f"  {r.path}")
+    for result in results:
+        first, best = result.scores["first"], result.scores["best"]
+        score = f"held-out error {first:.3f} before, {best:.3f} at step {result.best_step}"
+        shell.say(f"{result.name}: {result.status}, {result.steps} steps in {result.trained_s / 60:.1f} min, {score}")
+        if result.status != "stopped":
+            shell.say(f"  {result.path}")
     if results and not shell.stopped():
         shell.say(f"next: voiceswap convert RECORDING --as {shlex.quote(results[-1].name)}")
     shell.result(results)
