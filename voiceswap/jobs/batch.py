@@ -146,5 +146,6 @@ class Batch:
         values: dict[str, Any] = {
             key: F0Range(**answer[key]) if answer[key] else None for key in ("source_f0", "voice_f0")
         }
+        values["missing"] = tuple(answer["missing"])
         values["sidecar"] = place.output.with_name(answer["sidecar"]) if answer["sidecar"] else None
         return Conversion(**(answer | values), source=place.source, output=place.output)
