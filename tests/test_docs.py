@@ -11,6 +11,7 @@ import pytest
 
 import voiceswap
 from voiceswap import errors
+from voiceswap.shell.options import word_options
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -99,8 +100,13 @@ def templates():
             parts = node.values if isinstance(node, ast.JoinedStr) else [node]
             literal = [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
             if literal and sum(map(len, literal)) >= 7:
-                pieces = [re.escape(p.value) if isinstance(p, ast.Constant) else ".*" for p in parts if not_docs(p)]
-                found.append(re.compile("".join(pieces)))
+                # As the command line words it.
+                pieces = [
+                    re.escape(word_options(p.value)) if isinstance(p, ast.Constant) else ".*"
+                    for p in parts
+                    if not_docs(p)
+                ]
+                found.append(re.compile("".join(pieces).replace("`.*`", ".*")))
     return found
 
 
