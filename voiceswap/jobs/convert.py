@@ -221,7 +221,6 @@ class _Converting:
         self.signer = signer
         self.scorer = scorer
         self.damage: list[str] = []
-        self.n_done = 0
         self._on_event = on_event
         self._stopped = stopped
         self._began: dict[str, tuple[float, int]] = {}
@@ -242,8 +241,7 @@ class _Converting:
             settings = self.voice.settings(analysis, self.options, in_key=song.backing is not None)
             for text in [*self.damage[:1], *_doubts(self.path, analysis, settings, song)]:
                 self._on_event(Note(text, warning=True))
-            prepared_by = prepared.result
-            blocks, alone = self.render(stack, kind, song, analysis, settings, prepared_by)
+            blocks, alone = self.render(stack, kind, song, analysis, settings, prepared.result)
             made_by = self.describe_origin(analysis, kind)
             watermarker = self.write(kind, song, analysis, blocks, made_by)
             scores = self._score(song, alone)
@@ -297,21 +295,23 @@ class _Converting:
         watermarker = None
         if self.options.mark:
             watermarker = Watermarker(kind.sample_rate_hz, kind.n_channels, self.voice.tag)
-        n_samples, stage = analysis.n_samples, "mixing" if song.backing is not None else "converting"
+        n_samples = analysis.n_samples
+        n_done = 0
+        stage = "mixing" if song.backing is not None else "converting"
 
-        def on_progress(n_done: int) -> None:
-            self._tell(n_done, n_samples, kind, "converting")
+        def on_converted(n_converted: int) -> None:
+            self._tell(n_converted, n_samples, kind, "converting")
 
         with (
             _signed(self.output, made_by, self.signer) as unsigned,
             Writer(unsigned, kind, record_tags(made_by), n_samples, record_bext(made_by)) as writer,
-            mix_song(blocks, song, self.options, kind, n_samples, on_progress, self._on_event) as mixed,
+            mix_song(blocks, song, self.options, kind, n_samples, on_converted, self._on_event) as mixed,
             closing(prefetch(_watermark(mixed, watermarker))) as watermarked,
         ):
             for block in filter(len, watermarked):
                 writer.write(block)
-                self.n_done += len(block)
-                self._tell(self.n_done, n_samples, kind, stage)
+                n_done += len(block)
+                self._tell(n_done, n_samples, kind, stage)
         return watermarker
 
     def describe_origin(self, analysis: Analysis, kind: AudioInfo) -> record.Record:
