@@ -92,3 +92,16 @@ def test_nobody_in_particular_speaks_before_any_training(use_tiny):
     source = array_source(synthetic.speech(synthetic.BORIS, 1.0, seed=0).samples[:, None].astype(np.float32), 22_050)
     samples = np.concatenate(list(convert_stream(source, analyse(source, opened.config), nobody, engine.Settings())))
     assert samples.shape == (22_050, 1) and 1e-4 < np.abs(samples).max() < 1
+
+
+def test_an_open_voice_keeps_its_weights_once(voice):
+    stored = voice.arrays()
+    assert voice.engine is not None and "weights.safetensors" not in voice._folder.files
+    # They can still be had, as long as they are the same.
+    for name, array in voice.arrays().items():
+        np.testing.assert_array_equal(array, stored[name])
+    assert voiceswap.load(voice.path) == voice and voiceswap.load(voice.path).engine is voice.engine
+    voices.write_voice(voice.path, voice.config, voice.card, {name: 2 * array for name, array in stored.items()})
+    with pytest.raises(ModelError, match="was replaced while it was in use"):
+        voice.arrays()
+    assert voiceswap.load(voice.path) != voice

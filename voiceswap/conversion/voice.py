@@ -29,6 +29,7 @@ from voiceswap.storage import paths
 from voiceswap.storage.folder import Expected, Folder, open_folder, pack, write_folder
 
 VOICE_KIND = "voice"
+WEIGHTS = "weights.safetensors"
 # So many voices stay open at once, a decoder of some megabytes each; encoder and vocoder they share.
 MAX_OPEN = 4
 VOICE_MAX_BYTES = 10_000_000
@@ -67,11 +68,12 @@ class Voice:
         if not f.f0_min_hz <= found.low_hz <= found.mid_hz <= found.high_hz <= f.f0_max_hz:
             raise ModelError(f"{self.path / 'card.json'} has the F0 range {found}", "train the voice again")
         self._folder = folder
-        self.id = folder.sum_of("weights.safetensors")
+        self.id = folder.sum_of(WEIGHTS)
         self.tag = int(self.id[:4], 16)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Voice) and self._folder == other._folder
+        # Its manifest has the sum of each file.
+        return isinstance(other, Voice) and self.path == other.path and self._folder.manifest == other._folder.manifest
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -84,7 +86,10 @@ class Voice:
     @cached_property
     def engine(self) -> Engine:
         """What takes a window into this voice, opened when first needed; raises ModelError if the base is another."""
-        return _engine(self)
+        engine = _engine(self)
+        # What the network holds by now is needed no longer as it was stored.
+        self._folder = self._folder.without(WEIGHTS)
+        return engine
 
     def arrays(self) -> Arrays:
         """Its weights as they are stored; raises ModelError if they are not those of its decoder."""
@@ -92,7 +97,10 @@ class Voice:
 
     def read(self, expected: Expected) -> Arrays:
         """Its weights, if they have these names, shapes and types; raises ModelError if not."""
-        return self._folder.arrays("weights", expected)
+        folder = self._folder if WEIGHTS in self._folder.files else _open(self.path)
+        if folder.sum_of(WEIGHTS) != self.id:
+            raise ModelError(f"{self.path} was replaced while it was in use", "load the voice again")
+        return folder.arrays("weights", expected)
 
     def convert(
         self,
@@ -227,7 +235,11 @@ def load(name_or_folder: str | Path, voices: str | Path | None = None) -> Voice:
         ModelError: There is no such voice, or it is damaged.
     """
     folder = paths.voices_folder(Path(voices) if voices is not None else None)
-    return Voice(open_folder(paths.find_voice(name_or_folder, folder), kind=VOICE_KIND, max_bytes=VOICE_MAX_BYTES))
+    return Voice(_open(paths.find_voice(name_or_folder, folder)))
+
+
+def _open(path: Path) -> Folder:
+    return open_folder(path, kind=VOICE_KIND, max_bytes=VOICE_MAX_BYTES)
 
 
 def rewrite_card(voice: Voice, card: dict[str, Any]) -> Voice:

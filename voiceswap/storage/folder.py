@@ -10,7 +10,7 @@ import re
 import shutil
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +132,13 @@ class Folder:
 
     def sum_of(self, name: str) -> str:
         """The sha256 of a file, in hexadecimal; raises ModelError if there is none of that name."""
-        self._data(name)
+        if name not in self.manifest["files"]:
+            raise ModelError(f"{self.path} has no {name}", HINT)
         return str(self.manifest["files"][name]["sha256"])
+
+    def without(self, name: str) -> Folder:
+        """The same folder without what one of its files holds: who has no more use for it frees the memory."""
+        return replace(self, files={other: data for other, data in self.files.items() if other != name})
 
     def _data(self, name: str) -> bytes:
         if name not in self.files:
