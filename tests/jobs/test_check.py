@@ -99,7 +99,7 @@ def test_excerpts_are_drawn_from_all_parts_whatever_their_order():
     for i in range(1000):
         excerpts.add(np.zeros(10, np.float32), 8000 + i)
     picked = [rate - 8000 for _, rate in excerpts.pieces]
-    assert len(picked) == check.MOST_EXCERPTS and picked == sorted(picked)
+    assert len(picked) == check.MAX_EXCERPTS and picked == sorted(picked)
     assert all(8 <= sum(i % 2 == odd for i in picked) <= 32 for odd in (0, 1))
     assert all(3 <= sum(quarter <= i // 250 < quarter + 1 for i in picked) <= 20 for quarter in range(4))
 

@@ -26,7 +26,7 @@ def sources(home):
 
 @pytest.fixture
 def no_mos(monkeypatch):
-    monkeypatch.setattr(instruments, "load_dnsmos", lambda: None)
+    monkeypatch.setattr(evaluate, "load_dnsmos", lambda: None)
 
 
 def test_a_trained_voice_knows_whose_it_is(voice, sources, no_mos):
@@ -83,7 +83,7 @@ def test_a_voice_from_before_still_gets_its_other_figures(voice, sources, no_mos
     rewrite_card(voice, {key: value for key, value in voice.card.items() if key != "speaker"})
     found = voiceswap.evaluate("speakerA", source=sources / "boris0.wav")
     assert math.isnan(found.means["to_target"]) and not math.isnan(found.means["to_source"])
-    assert "not known" in found.verdict and any("--target" in line for line in found.missing)
+    assert "not known" in found.verdict and any("`target`" in line for line in found.missing)
 
 
 class Whisper:
@@ -143,7 +143,8 @@ def test_the_plain_sentence(to_target, to_source, n_nearer, begins):
 
 
 def test_the_commands(mother, voice, sources):
-    before = "from voiceswap.scoring import external as instruments\ninstruments.dnsmos = lambda: None\n"
+    before = "import sys, voiceswap.jobs.convert, voiceswap.jobs.evaluate\nfor name in ('evaluate', 'convert'):\n"
+    before += "    sys.modules['voiceswap.jobs.' + name].load_dnsmos = lambda: None\n"
     command = mother.run("evaluate", "speakerA", "--source", sources, "--json", before=before)
     assert command.wait() == 0, command.err()
     found = json.loads(command.out())

@@ -40,7 +40,7 @@ def test_what_was_agreed_to_is_on_the_card_and_stays_there(recordings, use_tiny)
     save(recordings / "other.wav", synthetic.speech(synthetic.BORIS, 8.0, seed=9).samples)
     voiceswap.train(recordings, on_event=events.append)
     assert card()["consent"] == {"recorded": False}
-    assert "speakerA: no consent is recorded of these recordings; give it with --consent" in warnings(events)
+    assert "speakerA: no consent is recorded of these recordings; give it with `consent`" in warnings(events)
 
 
 def test_a_ready_voice_without_consent_gets_it_and_keeps_its_weights(voice, recordings):

@@ -252,7 +252,7 @@ def test_r31_what_differs_on_resume_is_named_field_by_field(recordings, use_tiny
         voiceswap.train(recordings, seed=7)
     assert "`fresh`" in caught.value.hint
     opened = base.load_base()
-    arrays = {part: opened.arrays(part) for part in base.PARTS}
+    arrays = {part: opened.arrays(part) for part in base.NETWORKS}
     changed = TINY.model_copy(update={"train": TINY.train.model_copy(update={"batch": 3, "warmup_steps": 5})})
     base.write_base(tmp_path / "other", changed, {}, arrays, {})
     with pytest.raises(ModelError) as caught:
@@ -263,7 +263,7 @@ def test_r31_what_differs_on_resume_is_named_field_by_field(recordings, use_tiny
     with pytest.raises(ModelError, match=r"differs in data \(then \w+, now \w+\)"):
         voiceswap.train(recordings)
     extra.unlink()
-    monkeypatch.setattr(voiceswap, "__version__", "9.9")
+    monkeypatch.setattr("voiceswap.training.loop.__version__", "9.9")
     told = []
     assert voiceswap.train(recordings, on_event=told.append)[0].status == "trained"
     assert any(isinstance(e, Note) and e.warning and "was begun with voiceswap 0." in e.text for e in told)

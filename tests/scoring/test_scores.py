@@ -116,7 +116,7 @@ def test_what_is_natural_is_weighed_by_time_and_words_are_pooled(boris, monkeypa
 def test_what_is_missing_is_said_once_each_with_its_command():
     nothing = Scorer(F, None, None)
     lines = nothing.missing("words")
-    assert len(lines) == 3 and external.EXTRA in lines[1] and "--target" in lines[0]
+    assert len(lines) == 3 and external.EXTRA in lines[1] and "`target` FOLDER" in lines[0]
     known = replace(nothing, target=SpeakerEmbedding(np.ones(256) / 16, 0.9, 2), mos=lambda samples: {})
     assert known.missing("") == []
 

@@ -139,6 +139,8 @@ def test_each_thing_to_be_written_is_checked_with_its_option(tmp_path):
         with pytest.raises((UsageError, WriteError), match=says) as caught:
             check_targets([(result, "out"), (path, option)], [(read, "the file of `f0`")], force=True)
         assert caught.value.hint == hint
+    with pytest.raises(WriteError, match="name too long"):
+        check_targets([(tmp_path / ("x" * 252 + ".wav"), "out")], [], force=False)
     # Folders of stems and intermediates are made.
     check_targets([(result, "out"), (tmp_path / "a" / "b" / "vocals.wav", "stems")], [], force=False)
     result.write_text("x")

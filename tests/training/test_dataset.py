@@ -13,7 +13,7 @@ from voiceswap.model.networks import encoder as encoder_network
 from voiceswap.model.runtime import Graph
 from voiceswap.signal import synthetic
 from voiceswap.training import dataset
-from voiceswap.training.dataset import encode_clips, perturbed_copies, prepare_speech
+from voiceswap.training.dataset import encode_clips, perturb_copies, prepare_speech
 
 RANDOM = np.random.default_rng(0)
 
@@ -35,7 +35,7 @@ def test_copies_move_formants_up_and_down_in_turn(monkeypatch):
         dataset, "perturb_speech", lambda said, random, *, up, rooms: ways.append((up, rooms)) or said.samples
     )
     piece, train = np.zeros(4000, np.float32), TINY.train.model_copy(update={"perturbed_copies": 4})
-    assert len(perturbed_copies(piece, TINY.features, train, seed=[1, 2])) == 4
+    assert len(perturb_copies(piece, TINY.features, train, seed=[1, 2])) == 4
     assert not any(rooms for _, rooms in ways)
     assert [up for up, _ in ways] in ([True, False] * 2, [False, True] * 2)
 

@@ -57,7 +57,7 @@ def test_what_is_left_out_of_json_has_its_default():
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ({"more": True, "fresh": True}, "--more and --fresh exclude each other"),
+        ({"more": True, "fresh": True}, "`more` and `fresh` exclude each other"),
         *(({"minutes": m}, f"minutes is {m}, ") for m in (math.nan, math.inf, 0, -1, 10_001, True, "5")),
         *(({"seed": s}, f"seed is {s!r}") for s in (-1, 2**32, 0.5, True, "0", None)),
         *(({name: 1}, f"{name} is 1") for name in options.SWITCHES),

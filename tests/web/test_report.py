@@ -15,7 +15,6 @@ from voiceswap.audio.read import AudioInfo
 from voiceswap.audio.write import Writer
 from voiceswap.conversion.voice import rewrite_card
 from voiceswap.errors import ModelError, StoppedError, UsageError, WriteError
-from voiceswap.scoring import external
 from voiceswap.signal import synthetic
 from voiceswap.training import loop, timelapse
 from voiceswap.training.timelapse import list_frames
@@ -26,7 +25,7 @@ HOSTILE = "\"'></title></style></dl><script>console.error(1)</script><img src=x 
 
 @pytest.fixture(autouse=True)
 def no_mos(monkeypatch):
-    monkeypatch.setattr(external, "load_dnsmos", lambda: None)
+    monkeypatch.setattr("voiceswap.jobs.evaluate.load_dnsmos", lambda: None)
 
 
 @pytest.fixture

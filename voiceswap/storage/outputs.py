@@ -118,6 +118,7 @@ def check_targets(targets: Sequence[tuple[Path, str]], read: Iterable[tuple[Path
     result = targets[0][0]
     taken = {file_key(path): what for path, what in read}
     for path, option in targets:
+        _check_name(path, option)
         _check_place(path, option)
         if what := taken.get(file_key(path)):
             raise UsageError(f"{path} is {what} itself", f"choose another place with `{option}`")
@@ -139,7 +140,7 @@ def _check_replaced(path: Path, option: str, *, force: bool) -> None:
         raise UsageError(f"{path} exists", f"give `force` to replace it, or another {_noun(option)} with `{option}`")
 
 
-def _check_place(path: Path, option: str) -> None:
+def _check_name(path: Path, option: str) -> None:
     # Its file is written under another name first.
     for name in (path, f"{atomic.temporary_name(path)}{path.suffix}"):
         try:
@@ -151,6 +152,9 @@ def _check_place(path: Path, option: str) -> None:
                 f"cannot write {path}: {(error.strerror or str(error)).lower()}",
                 f"choose another place with `{option}`",
             ) from error
+
+
+def _check_place(path: Path, option: str) -> None:
     folder = next((above for above in path.parents if option not in FOLDERS or os.path.lexists(above)), path.parent)
     if not os.path.isdir(folder):
         raise WriteError(f"cannot write {path}: there is no folder {folder}", "make the folder first")

@@ -43,7 +43,7 @@ def test_a_new_part_is_one_row(people, home, monkeypatch):
     np.testing.assert_array_equal(load_base(result.path)._folder.arrays("ears", expected)["w"], np.full(3, 7))
     save(people / "bert" / "take0.wav", synthetic.speech(synthetic.BORIS, 16.0, seed=5).samples)
     result, notes = run_pretrain(people, home / "work", parts=["encoder"])
-    assert "ears" not in result.parts and "ears: made from another encoder; make it again with --part ears" in notes
+    assert "ears" not in result.parts and "ears: made from another encoder; make it again with `parts` ears" in notes
 
 
 def test_parts_made_from_another_encoder_are_not_put_together(people, home, monkeypatch):
@@ -53,8 +53,8 @@ def test_parts_made_from_another_encoder_are_not_put_together(people, home, monk
     result, notes = run_pretrain(people, home / "work", parts=["encoder"])
     assert result.path is None and result.parts == ("encoder", "vocoder", "slim_vocoder")
     run = home / "work" / "run"
-    assert "units: made from another encoder; make it again with --part units" in notes
-    assert f"decoder: made from another encoder; delete {run}, then make it again with --part decoder" in notes
+    assert "units: made from another encoder; make it again with `parts` units" in notes
+    assert f"decoder: made from another encoder; delete {run}, then make it again with `parts` decoder" in notes
     assert load_base(home / "work" / "base").id == before
     shutil.rmtree(run)
     with monkeypatch.context() as patch:
