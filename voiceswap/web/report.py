@@ -373,7 +373,8 @@ def _format_scores(evaluation: Evaluation | None, left_out: Sequence[str] = ()) 
         rows.append(("real recordings among each other", f"{evaluation.target_own:.2f}", "more cannot be wanted"))
     n_clips = len(evaluation.clips)
     total_s = sum(clip.duration_s for clip in evaluation.clips)
-    words = f"Of {n_clips} conversion{'s' if n_clips > 1 else ''}, {total_s:.1f} s in all. Short recordings make uncertain figures."
+    plural = "s" if n_clips > 1 else ""
+    words = f"Of {n_clips} conversion{plural}, {total_s:.1f} s in all. Short recordings make uncertain figures."
     failures = (f"{path.name}: {reason}" for path, reason in evaluation.failed)
     notes = [page.paragraph(line, "muted") for line in (*evaluation.missing, *failures)]
     return page.section("Figures", page.paragraph(words), page.table(rows), *notes)
