@@ -40,12 +40,12 @@ def mix(home, sung):
 
 
 def test_a_song_is_taken_apart_converted_and_put_together(voice, home, mix):
-    (made,) = voiceswap.convert(
+    (conversion,) = voiceswap.convert(
         mix, as_="speakerA", mode="song", stems=home / "stems", backing_gain_db=-6.0, mark=False
     )
-    assert made.accompanied and made.pitch_semitones % 12 == 0
+    assert conversion.accompanied and conversion.pitch_semitones % 12 == 0
     source, rate = soundfile.read(mix)
-    result, _ = soundfile.read(made.output)
+    result, _ = soundfile.read(conversion.output)
     stems = {p.stem: soundfile.read(p)[0] for p in (home / "stems").iterdir()}
     assert set(stems) == set(songs.STEMS) and rate == RATE
     assert all(s.shape == source.shape == result.shape for s in stems.values())
@@ -72,9 +72,9 @@ def test_what_is_not_sung_of_a_marked_song_stays_as_it_was(voice, home, sung, mo
     mix = chords(9 * RATE)
     mix[: len(sung)] += 0.5 * sung
     song = save(home / "song.wav", np.stack([mix, mix], axis=-1), RATE, "FLOAT")
-    (made,) = voiceswap.convert(song, as_="speakerA", mode="song", stems=home / "stems")
-    assert made.marked
-    result, source = (soundfile.read(path)[0] for path in (made.output, song))
+    (conversion,) = voiceswap.convert(song, as_="speakerA", mode="song", stems=home / "stems")
+    assert conversion.marked
+    result, source = (soundfile.read(path)[0] for path in (conversion.output, song))
     converted, rest = (soundfile.read(home / "stems" / f"{stem}.wav")[0] for stem in ("converted", "accompaniment"))
     last = np.flatnonzero(converted.any(axis=1)).max() + RATE // 20
     assert last < 8 * RATE
@@ -101,8 +101,8 @@ def test_a_stop_is_heard_while_a_song_is_taken_apart(voice, home, mix, monkeypat
 def test_a_backing_of_ones_own_is_put_under_the_voice(voice, home, sung):
     dry = save(home / "dry.wav", sung, RATE, "FLOAT")
     backing = save(home / "backing.wav", chords(len(sung)), RATE, "FLOAT")
-    (made,) = voiceswap.convert(dry, as_="speakerA", backing=backing, vocal_gain_db=-40.0, mark=False)
-    result, _ = soundfile.read(made.output)
+    (conversion,) = voiceswap.convert(dry, as_="speakerA", backing=backing, vocal_gain_db=-40.0, mark=False)
+    result, _ = soundfile.read(conversion.output)
     np.testing.assert_allclose(result, chords(len(sung)), atol=0.02)
     for name, samples, rate, says in [
         ("short.wav", chords(len(sung) // 2), RATE, r"is 3\.00 s long"),
@@ -116,11 +116,11 @@ def test_a_backing_of_ones_own_is_put_under_the_voice(voice, home, sung):
 def test_pauses_tell_a_dry_voice_from_a_song(voice, home, sung):
     notes = []
     spoken = np.concatenate([synthetic.speech(synthetic.BORIS, 4.0, seed=1).samples, np.zeros(2 * RATE)])
-    (made,) = voiceswap.convert(save(home / "dry.wav", spoken), as_="speakerA", on_event=notes.append)
-    assert not made.accompanied
+    (conversion,) = voiceswap.convert(save(home / "dry.wav", spoken), as_="speakerA", on_event=notes.append)
+    assert not conversion.accompanied
     assert any(isinstance(e, Note) and "no accompaniment found" in e.text for e in notes)
     only_chords = array_source(chords(len(sung))[:, None].astype(np.float32), RATE)
-    assert measure_accompaniment(only_chords, songs._separator()) > songs.ACCOMPANIED_DB
+    assert measure_accompaniment(only_chords, songs._load_separator_once()) > songs.ACCOMPANIED_DB
 
 
 def test_a_pitch_out_of_key_is_warned_of(voice, home, sung):
@@ -159,14 +159,14 @@ def test_a_separated_voice_is_silent_where_nobody_sings(home):
     gated = mute_unsung(song, f0, fps)
     assert gated.sung_s == pytest.approx(1.0 + 2 * songs.BREATH_S, abs=0.1)
     for _ in range(2):
-        heard, given_back = (np.concatenate(list(blocks())) for blocks in (gated.voice.open, gated.backing))
-        np.testing.assert_allclose(heard + given_back, voice + rest, atol=1e-6)
+        sung, accompaniment = (np.concatenate(list(blocks())) for blocks in (gated.voice.open, gated.backing))
+        np.testing.assert_allclose(sung + accompaniment, voice + rest, atol=1e-6)
     in_blocks = mute_unsung(replace(song, voice=array_source(voice, RATE, 777)), f0, fps)
-    np.testing.assert_array_equal(np.concatenate(list(in_blocks.voice.open())), heard)
+    np.testing.assert_array_equal(np.concatenate(list(in_blocks.voice.open())), sung)
     before, after = 2.0 - songs.BREATH_S, 3.0 + songs.BREATH_S
     inside = slice(int((before + 0.1) * RATE), int((after - 0.1) * RATE))
-    np.testing.assert_allclose(heard[inside], voice[inside], atol=1e-6)
-    assert not heard[: int((before - 0.1) * RATE)].any() and not heard[int((after + 0.1) * RATE) :].any()
+    np.testing.assert_allclose(sung[inside], voice[inside], atol=1e-6)
+    assert not sung[: int((before - 0.1) * RATE)].any() and not sung[int((after + 0.1) * RATE) :].any()
 
 
 def test_around_notes_only_what_is_as_loud_as_a_breath_is_of_the_voice(home):
@@ -178,11 +178,11 @@ def test_around_notes_only_what_is_as_loud_as_a_breath_is_of_the_voice(home):
     levels_db = np.full((2, 300), -50.0)
     levels_db[0, 100:150], levels_db[0, 150:165], levels_db[1] = -20, -35, -20
     song = songs.Song(array_source(voice, RATE), array_source(voice, RATE).open, separated=True, levels_db=levels_db)
-    heard = np.concatenate(list(mute_unsung(song, f0, fps).voice.open()))
-    within = np.flatnonzero(heard[:, 0] > 0.09) / RATE
+    sung = np.concatenate(list(mute_unsung(song, f0, fps).voice.open()))
+    within = np.flatnonzero(sung[:, 0] > 0.09) / RATE
     assert within[0] == pytest.approx(2.0 - songs.CONSONANT_S, abs=0.06)
     assert within[-1] == pytest.approx(3.3, abs=0.06)
-    silent = np.flatnonzero(heard[:, 0] == 0) / RATE
+    silent = np.flatnonzero(sung[:, 0] == 0) / RATE
     assert silent[silent < 2].max() > 1.7 and silent[silent > 3].min() < 3.5
 
 

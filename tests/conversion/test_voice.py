@@ -38,7 +38,7 @@ def test_two_voices_open_their_base_once(voice, second, monkeypatch):
     for module in (base, decoder):
         monkeypatch.setattr(module, "open_network", counted)
     voices._engine.cache_clear()
-    base._shared.cache_clear()
+    base._share.cache_clear()
     samples = synthetic.speech(synthetic.BORIS, 1.0, seed=3).samples
     ours, theirs = (each.convert(samples, 22_050) for each in (voice, second))
     assert sorted(opened) == ["decoder", "decoder", "encoder", "hifigan"]

@@ -52,16 +52,16 @@ def test_a_tracker_that_cannot_be_imported_is_named(home, use_tiny, monkeypatch)
     assert not last.ok and last.name == "melody" and "swift_f0" in last.found and last.advice
 
 
-@pytest.mark.parametrize("found", ["80.9.0", "81.0.0"])
-def test_a_setuptools_that_breaks_pyworld_is_named(found, monkeypatch):
-    monkeypatch.setattr(doctor, "version", lambda name: found)
-    check = next(c for c in doctor._packages() if c.name == "setuptools")
-    assert check.ok == found.startswith("80")
+@pytest.mark.parametrize("installed", ["80.9.0", "81.0.0"])
+def test_a_setuptools_that_breaks_pyworld_is_named(installed, monkeypatch):
+    monkeypatch.setattr(doctor, "version", lambda name: installed)
+    check = next(c for c in doctor._check_packages() if c.name == "setuptools")
+    assert check.ok == installed.startswith("80")
     assert ("setuptools<81" in check.advice) == (not check.ok)
 
 
 @pytest.mark.parametrize(
-    ("name", "found", "ok"),
+    ("name", "installed", "ok"),
     [
         ("tensorflow", "2.19.1", False),
         ("tensorflow", "2.20.0rc0", True),
@@ -69,22 +69,22 @@ def test_a_setuptools_that_breaks_pyworld_is_named(found, monkeypatch):
         ("numpy", "9", True),
     ],
 )
-def test_versions_that_are_too_old_are_named(name, found, ok, monkeypatch):
-    monkeypatch.setattr(doctor, "version", lambda package: found if package == name else "80.1")
-    check = next(c for c in doctor._packages() if c.name == name)
+def test_versions_that_are_too_old_are_named(name, installed, ok, monkeypatch):
+    monkeypatch.setattr(doctor, "version", lambda package: installed if package == name else "80.1")
+    check = next(c for c in doctor._check_packages() if c.name == name)
     assert check.ok == ok
     assert (f'pip install "{name}>=' in check.advice) == (not ok)
 
 
 def test_folders_that_cannot_be_written_to_are_named(home, monkeypatch, capsys):
-    monkeypatch.setattr(doctor, "_stages", list)
+    monkeypatch.setattr(doctor, "_check_stages", list)
     monkeypatch.setenv("VOICESWAP_CACHE", "/dev/null/cache")
     assert app(["doctor", "--voices", "/dev/null/voices"], standalone_mode=False) == 1
-    said = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     for kind, variable in (("voices", "VOICESWAP_VOICES"), ("cache", "VOICESWAP_CACHE")):
-        bad = said.index(f"BAD {kind} folder: /dev/null/{kind}: Not a directory")
-        assert variable in said[bad + 1]
-    assert said[-1] == "2 things are wrong: see the lines below each BAD"
+        bad = lines.index(f"BAD {kind} folder: /dev/null/{kind}: Not a directory")
+        assert variable in lines[bad + 1]
+    assert lines[-1] == "2 things are wrong: see the lines below each BAD"
     (long,) = [c for c in doctor.examine(home / ("x" * 300)) if c.name == "voices folder"]
     assert not long.ok and long.found.endswith("x: File name too long") and "VOICESWAP_VOICES" in long.advice
     monkeypatch.setenv("VOICESWAP_CACHE", str(home))

@@ -12,7 +12,7 @@ import voiceswap
 from conftest import save
 from voiceswap.errors import AudioError, StoppedError, UsageError
 from voiceswap.jobs import evaluate
-from voiceswap.scoring import external as instruments
+from voiceswap.scoring import external
 from voiceswap.scoring.external import load_recogniser
 from voiceswap.signal import synthetic
 
@@ -31,27 +31,27 @@ def no_mos(monkeypatch):
 
 def test_a_trained_voice_knows_whose_it_is(voice, sources, no_mos):
     assert voice.card["speaker"]["n_recordings"] == 3
-    found = voiceswap.evaluate("speakerA", source=sources)
-    assert [clip.source.name for clip in found.clips] == ["boris0.wav", "boris1.wav"]
-    assert found.target == "the voice's card" and found.target_own > 0.7
+    evaluation = voiceswap.evaluate("speakerA", source=sources)
+    assert [clip.source.name for clip in evaluation.clips] == ["boris0.wav", "boris1.wav"]
+    assert evaluation.target == "the voice's card" and evaluation.target_own > 0.7
     for key in ("to_target", "to_source", "voicing_error", "loudness_rmse_db"):
-        assert found.means[key] == pytest.approx(np.mean([getattr(clip, key) for clip in found.clips]))
-    assert math.isnan(found.word_error_rate) and math.isnan(found.means["dnsmos_ovrl"])
+        assert evaluation.means[key] == pytest.approx(np.mean([getattr(clip, key) for clip in evaluation.clips]))
+    assert math.isnan(evaluation.word_error_rate) and math.isnan(evaluation.means["dnsmos_ovrl"])
     # Random weights make nobody's voice: what is said of it must be what the numbers say.
-    assert (len(found.nearer_to_source) > 0) == any(c.to_source > c.to_target for c in found.clips)
-    assert "similarity" in found.verdict
-    assert sum(instruments.EXTRA in line for line in found.missing) == 2
+    assert (len(evaluation.nearer_to_source) > 0) == any(c.to_source > c.to_target for c in evaluation.clips)
+    assert "similarity" in evaluation.verdict
+    assert sum(external.EXTRA in line for line in evaluation.missing) == 2
     assert sorted(p.name for p in sources.iterdir()) == ["boris0.wav", "boris1.wav"]
 
 
 def test_a_target_of_ones_own_bad_files_and_kept_conversions(voice, sources, no_mos, spoken, home):
     (sources / "bad.wav").write_bytes(b"hello")
-    found = voiceswap.evaluate("speakerA", source=sources, target=spoken, out=home / "out")
-    assert found.target == str(spoken) and len(found.clips) == 2
-    assert [path.name for path, _ in found.failed] == ["bad.wav"]
+    evaluation = voiceswap.evaluate("speakerA", source=sources, target=spoken, out=home / "out")
+    assert evaluation.target == str(spoken) and len(evaluation.clips) == 2
+    assert [path.name for path, _ in evaluation.failed] == ["bad.wav"]
     assert len(list((home / "out").iterdir())) == 2
     card = voiceswap.evaluate("speakerA", source=sources / "boris0.wav")
-    assert card.clips[0].to_target == pytest.approx(found.clips[0].to_target, abs=0.01)
+    assert card.clips[0].to_target == pytest.approx(evaluation.clips[0].to_target, abs=0.01)
     with pytest.raises(AudioError, match="none of the 1 recordings"):
         voiceswap.evaluate("speakerA", source=sources / "bad.wav")
     save(home / "quiet" / "a.wav", np.zeros(22050))
@@ -64,8 +64,8 @@ def test_a_target_of_ones_own_bad_files_and_kept_conversions(voice, sources, no_
 def test_kept_conversions_are_never_replaced_and_long_names_are_no_hindrance(voice, sources, no_mos, home):
     long = (sources / "boris0.wav").rename(home / f"{'日' * 82}.wav")
     voiceswap.evaluate("speakerA", source=long, out=home / "out")
-    (kept,) = (home / "out").iterdir()
-    before = kept.read_bytes()
+    (conversion,) = (home / "out").iterdir()
+    before = conversion.read_bytes()
     with pytest.raises(UsageError, match=r"speakerA\.wav exists"):
         voiceswap.evaluate("speakerA", source=long, out=home / "out")
     assert [path.read_bytes() for path in (home / "out").iterdir()] == [before]
@@ -81,9 +81,9 @@ def test_a_voice_from_before_still_gets_its_other_figures(voice, sources, no_mos
     from voiceswap.conversion.voice import rewrite_card
 
     rewrite_card(voice, {key: value for key, value in voice.card.items() if key != "speaker"})
-    found = voiceswap.evaluate("speakerA", source=sources / "boris0.wav")
-    assert math.isnan(found.means["to_target"]) and not math.isnan(found.means["to_source"])
-    assert "not known" in found.verdict and any("`target`" in line for line in found.missing)
+    evaluation = voiceswap.evaluate("speakerA", source=sources / "boris0.wav")
+    assert math.isnan(evaluation.means["to_target"]) and not math.isnan(evaluation.means["to_source"])
+    assert "not known" in evaluation.verdict and any("`target`" in line for line in evaluation.missing)
 
 
 class Whisper:
@@ -105,7 +105,7 @@ def whisper(home, monkeypatch):
     """The folder of a recogniser."""
     monkeypatch.setitem(sys.modules, "faster_whisper", SimpleNamespace(WhisperModel=Whisper))
     (home / "whisper").mkdir()
-    for name in instruments.MODEL_FILES:
+    for name in external.MODEL_FILES:
         (home / "whisper" / name).touch()
     return home / "whisper"
 
@@ -147,11 +147,11 @@ def test_the_commands(mother, voice, sources):
     before += "    sys.modules['voiceswap.jobs.' + name].load_dnsmos = lambda: None\n"
     command = mother.run("evaluate", "speakerA", "--source", sources, "--json", before=before)
     assert command.wait() == 0, command.err()
-    found = json.loads(command.out())
-    assert len(found["clips"]) == 2 and found["means"]["dnsmos_ovrl"] is None
+    answer = json.loads(command.out())
+    assert len(answer["clips"]) == 2 and answer["means"]["dnsmos_ovrl"] is None
     command = mother.run("evaluate", "speakerA", "--source", sources, before=before)
     assert command.wait() == 0, command.err()
-    assert command.out().count(instruments.EXTRA) == 2 and "similarity to the target" in command.out()
+    assert command.out().count(external.EXTRA) == 2 and "similarity to the target" in command.out()
     one = sources / "boris0.wav"
     command = mother.run("convert", one, "--as", "speakerA", "--report", "--song", "--force", before=before)
     assert command.wait() == 0, command.err()

@@ -14,19 +14,19 @@ from voiceswap.errors import UsageError
 from voiceswap.storage import atomic
 
 HEADER = ["time_s", "f0_hz"]
-# Beyond this distance from a row nothing is known.
+# Frames further than this from any row are unvoiced.
 MAX_GAP_S = 0.03
 
 
 def write_curve(path: Path, f0_hz: Array, config: FeatureConfig) -> None:
-    """Write a melody `(n_frames,)`, 0.0 = unvoiced, one row a frame at its centre; raises WriteError."""
+    """Write F0 `(n_frames,)`, 0.0 = unvoiced, one row a frame at its centre; raises WriteError."""
     with atomic.replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.write(",".join(HEADER) + "\n")
-        file.writelines(f"{(i + 0.5) / config.frames_per_s:.4f},{f0:.2f}\n" for i, f0 in enumerate(f0_hz))
+        file.writelines(f"{(i + 0.5) / config.frames_per_s:.4f},{value_hz:.2f}\n" for i, value_hz in enumerate(f0_hz))
 
 
 def read_curve(path: Path, n_frames: int, config: FeatureConfig) -> Array:
-    """Read a melody.
+    """Read an F0 curve.
 
     Args:
         path: A file with the columns time_s and f0_hz, times rising; 0 Hz is unvoiced.
@@ -50,11 +50,11 @@ def read_curve(path: Path, n_frames: int, config: FeatureConfig) -> Array:
         rows = list(reader)
     except csv.Error as error:
         raise UsageError(f"{path}, row {reader.line_num}: {error}", f"wanted lines of {','.join(HEADER)}") from error
-    if not rows or [c.strip() for c in rows[0]] != HEADER:
-        found = ",".join(rows[0])[:40] if rows else "nothing"
-        raise UsageError(f"{path}, row 1: found {found!r}", f"wanted the header {','.join(HEADER)}")
-    numbered = [(i, row) for i, row in enumerate(rows[1:], start=2) if row]
-    points = np.array([_point(path, i, row, config) for i, row in numbered])
+    if not rows or [cell.strip() for cell in rows[0]] != HEADER:
+        first_row = ",".join(rows[0])[:40] if rows else "nothing"
+        raise UsageError(f"{path}, row 1: found {first_row!r}", f"wanted the header {','.join(HEADER)}")
+    numbered = [(number, row) for number, row in enumerate(rows[1:], start=2) if row]
+    points = np.array([_parse_row(path, number, row, config) for number, row in numbered])
     if not len(points):
         raise UsageError(f"{path} has no rows", "make one with `f0_out`, then edit it")
     times_s, f0_hz = points.T
@@ -64,16 +64,16 @@ def read_curve(path: Path, n_frames: int, config: FeatureConfig) -> Array:
         raise UsageError(f"{where}: time {times_s[i + 1]} follows {times_s[i]}", "wanted rising times")
     centres_s = (np.arange(n_frames) + 0.5) / config.frames_per_s
     nearest = np.searchsorted((times_s[1:] + times_s[:-1]) / 2, centres_s)
-    near = np.abs(times_s[nearest] - centres_s) <= MAX_GAP_S
-    return np.where(near, f0_hz[nearest], 0.0).astype(np.float32)
+    is_near = np.abs(times_s[nearest] - centres_s) <= MAX_GAP_S
+    return np.where(is_near, f0_hz[nearest], 0.0).astype(np.float32)
 
 
-def _point(path: Path, row_number: int, row: list[str], config: FeatureConfig) -> tuple[float, float]:
-    wanted = f"wanted a time in seconds and 0 or {config.f0_min_hz:.0f} to {config.f0_max_hz:.0f} Hz"
+def _parse_row(path: Path, row_number: int, row: list[str], config: FeatureConfig) -> tuple[float, float]:
+    hint = f"wanted a time in seconds and 0 or {config.f0_min_hz:.0f} to {config.f0_max_hz:.0f} Hz"
     try:
-        time_s, f0 = map(float, row)
+        time_s, f0_hz = map(float, row)
     except ValueError as error:
-        raise UsageError(f"{path}, row {row_number}: found {','.join(row)[:40]!r}", wanted) from error
-    if not math.isfinite(time_s) or not (f0 == 0 or config.f0_min_hz <= f0 <= config.f0_max_hz):
-        raise UsageError(f"{path}, row {row_number}: found {','.join(row)[:40]!r}", wanted)
-    return time_s, f0
+        raise UsageError(f"{path}, row {row_number}: found {','.join(row)[:40]!r}", hint) from error
+    if not math.isfinite(time_s) or not (f0_hz == 0 or config.f0_min_hz <= f0_hz <= config.f0_max_hz):
+        raise UsageError(f"{path}, row {row_number}: found {','.join(row)[:40]!r}", hint)
+    return time_s, f0_hz

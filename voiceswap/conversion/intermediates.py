@@ -1,4 +1,4 @@
-"""What a recording is on its way through the networks, as files: melody, content, mel, the converted voice alone."""
+"""What a conversion computes on its way, as files: F0, content, mel, and the converted voice alone."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from voiceswap.arrays import Array
 from voiceswap.audio.read import AudioInfo
 from voiceswap.audio.write import Writer
 from voiceswap.config import Config
-from voiceswap.conversion import f0_curve as curve
 from voiceswap.conversion.analysis import Analysis
-from voiceswap.storage import atomic
-from voiceswap.storage import png as picture
+from voiceswap.conversion.f0_curve import write_curve
+from voiceswap.storage import atomic, png
 
 FILES = ("f0.csv", "content.npy", "mel.npy", "vocal.wav", "f0.png", "content.png", "mel.png")
 
@@ -35,17 +34,18 @@ class Intermediates:
     def __init__(
         self, paths: dict[str, Path], config: Config, kind: AudioInfo, n_samples: int, stack: ExitStack
     ) -> None:
-        self._paths, self._config = paths, config
+        self._paths = paths
+        self._config = config
         self._content = stack.enter_context(open_growing_npy(paths["content.npy"], config.encoder.content_dim))
         self._mel = stack.enter_context(open_growing_npy(paths["mel.npy"], config.features.n_mels))
-        wav = AudioInfo(kind.sample_rate_hz, kind.n_channels, "WAV", "FLOAT")
-        self._vocal = stack.enter_context(Writer(paths["vocal.wav"], wav, n_samples=n_samples))
+        info = AudioInfo(kind.sample_rate_hz, kind.n_channels, "WAV", "FLOAT")
+        self._vocal = stack.enter_context(Writer(paths["vocal.wav"], info, n_samples=n_samples))
 
     def keep_analysis(self, analysis: Analysis) -> None:
         """Keep the source's F0."""
-        f = self._config.features
-        curve.write_curve(self._paths["f0.csv"], analysis.f0_hz, f)
-        picture.write_curve(self._paths["f0.png"], analysis.f0_hz, f.f0_min_hz, f.f0_max_hz)
+        framing = self._config.features
+        write_curve(self._paths["f0.csv"], analysis.f0_hz, framing)
+        png.write_curve(self._paths["f0.png"], analysis.f0_hz, framing.f0_min_hz, framing.f0_max_hz)
 
     def keep_window(self, content: Array, mel: Array) -> None:
         """Keep a window's own content (n_vectors, content_dim) and mel (n_frames, n_mels)."""
@@ -81,8 +81,8 @@ def keep_intermediates(folder: Path, config: Config, kind: AudioInfo, n_samples:
         WriteError: They cannot be written.
     """
     atomic.make_folder(folder)
-    with ExitStack() as finished:
-        paths = {name: finished.enter_context(atomic.replacing(folder / name)) for name in FILES}
+    with ExitStack() as replacements:
+        paths = {name: replacements.enter_context(atomic.replacing(folder / name)) for name in FILES}
         with ExitStack() as stack:
             stages = Intermediates(paths, config, kind, n_samples, stack)
             yield stages
@@ -91,12 +91,14 @@ def keep_intermediates(folder: Path, config: Config, kind: AudioInfo, n_samples:
 
 class _GrowingNpy:
     def __init__(self, path: Path, n_columns: int) -> None:
-        self._n_rows, self._n_columns = 0, n_columns
-        self._path, self._file = path, path.open("w+b")
-        self._begin()
+        self._n_rows = 0
+        self._n_columns = n_columns
+        self._path = path
+        self._file = path.open("w+b")
+        self._write_header()
 
-    def _begin(self) -> None:
-        # numpy leaves room in a header for its first size to grow, so that it may be written anew.
+    def _write_header(self) -> None:
+        # numpy leaves room in the header for the first dimension to grow, so it can be overwritten in place.
         shape = (self._n_rows, self._n_columns)
         npy.write_array_header_1_0(self._file, {"descr": "<f4", "fortran_order": False, "shape": shape})
 
@@ -106,14 +108,14 @@ class _GrowingNpy:
 
     def finish(self) -> None:
         self._file.seek(0)
-        self._begin()
+        self._write_header()
         self._file.seek(0, 2)
         self._file.flush()
 
     def draw(self, path: Path) -> None:
         self.finish()
         rows = np.load(self._path, mmap_mode="r") if self._n_rows else np.zeros((0, self._n_columns))
-        picture.write_heat(path, rows)
+        png.write_heat(path, rows)
 
     def close(self) -> None:
         self._file.close()
@@ -121,7 +123,7 @@ class _GrowingNpy:
 
 @contextmanager
 def open_growing_npy(path: Path, n_columns: int) -> Iterator[_GrowingNpy]:
-    """A .npy file of float32 rows whose number is not known yet: they are written as they come."""
+    """Open a .npy file of float32 rows, written as they come: how many is not known yet."""
     growing = _GrowingNpy(path, n_columns)
     try:
         yield growing

@@ -15,11 +15,11 @@ from voiceswap.config import Config, FeatureConfig
 from voiceswap.signal import breath, features
 from voiceswap.signal.loudness import remove_dc
 
-# Frames to either side that the loudness needs to be followed without a seam.
+# Frames to either side that following the loudness needs, so that no seam is heard.
 FOLLOW_FRAMES = 12
-# So long after its end a recording is repeated: further than a decoder hears.
-REPEATED_AFTER_S = 1.0
-# Share of a window's spare vectors that lies before its core.
+# A recording is repeated so long after its end: further than a decoder hears.
+REPEAT_PAUSE_S = 1.0
+# The share of a window's spare vectors that lies before its core.
 BEFORE_SHARE = 0.3
 
 
@@ -41,22 +41,24 @@ def mix_and_resample(blocks: Iterator[Array], signs: Array, from_hz: int, to_hz:
 
 def cut_windows(blocks: Iterator[Array], core: int, before: int, after: int) -> Iterator[Window]:
     """Cut a stream of blocks (n,) or (n, n_channels) into windows of `before + core + after` samples, `core` apart."""
-    whole = before + core + after
+    window_samples = before + core + after
     first = next(blocks, np.zeros(0, np.float32))
-    silence = np.zeros((whole, *first.shape[1:]), np.float32)
-    held, n_held = [silence[:before], first], before + len(first)
+    silence = np.zeros((window_samples, *first.shape[1:]), np.float32)
+    pending = [silence[:before], first]
+    n_pending = before + len(first)
     for block in blocks:
-        held.append(block)
-        n_held += len(block)
-        while n_held >= whole:
-            joined = np.concatenate(held)
-            yield Window(joined[:whole], core)
-            held, n_held = [joined[core:]], n_held - core
-    joined = np.concatenate(held)
-    while len(joined) > before:
-        n_core = min(core, len(joined) - before)
-        yield Window(np.concatenate([joined, silence])[:whole], n_core)
-        joined = joined[core:]
+        pending.append(block)
+        n_pending += len(block)
+        while n_pending >= window_samples:
+            samples = np.concatenate(pending)
+            yield Window(samples[:window_samples], core)
+            pending = [samples[core:]]
+            n_pending -= core
+    samples = np.concatenate(pending)
+    while len(samples) > before:
+        n_core = min(core, len(samples) - before)
+        yield Window(np.concatenate([samples, silence])[:window_samples], n_core)
+        samples = samples[core:]
 
 
 @dataclass(frozen=True)
@@ -75,17 +77,22 @@ class Grid:
 
     @classmethod
     def of(cls, config: Config) -> Grid:
-        """The grid of these settings; as many periods to a window as leave two seconds over."""
-        f = config.features
-        content_rate = f.content_rate_hz // (2 * f.content_hop_samples)
-        period_frames = f.mel_rate_hz // math.gcd(f.mel_rate_hz, f.hop_samples * content_rate)
-        period_vectors = period_frames * f.hop_samples * content_rate // f.mel_rate_hz
-        n_periods = (config.encoder.window_vectors - 2 * content_rate) // period_vectors
-        spare = config.encoder.window_vectors - n_periods * period_vectors
-        before = int(BEFORE_SHARE * spare)
-        decoded = features.ENERGY_REACH_FRAMES + config.decoder.context_frames + breath.REACH_FRAMES
-        vocoded = config.vocoder.context_frames + FOLLOW_FRAMES
-        return cls(n_periods * period_vectors, before, spare - before, n_periods * period_frames, decoded, vocoded)
+        """The grid of these settings: as many periods to a window as leave two seconds spare."""
+        framing = config.features
+        vectors_per_s = framing.content_rate_hz // (2 * framing.content_hop_samples)
+        period_frames = framing.mel_rate_hz // math.gcd(framing.mel_rate_hz, framing.hop_samples * vectors_per_s)
+        period_vectors = period_frames * framing.hop_samples * vectors_per_s // framing.mel_rate_hz
+        n_periods = (config.encoder.window_vectors - 2 * vectors_per_s) // period_vectors
+        spare_vectors = config.encoder.window_vectors - n_periods * period_vectors
+        before_vectors = int(BEFORE_SHARE * spare_vectors)
+        return cls(
+            core_vectors=n_periods * period_vectors,
+            before_vectors=before_vectors,
+            after_vectors=spare_vectors - before_vectors,
+            core_frames=n_periods * period_frames,
+            decoded_frames=features.ENERGY_REACH_FRAMES + config.decoder.context_frames + breath.REACH_FRAMES,
+            vocoded_frames=config.vocoder.context_frames + FOLLOW_FRAMES,
+        )
 
     @property
     def margin_frames(self) -> int:
@@ -94,7 +101,7 @@ class Grid:
 
 
 def fill_window(window: Window, grid: Grid, config: FeatureConfig, *, is_first: bool) -> Array:
-    """A window's samples; if its source ends in its core, that again and again after a second, instead of silence.
+    """A window's samples; if its source ends in its core, the source repeated after a second, instead of silence.
 
     Voices learn from windows that are full of speech (`ContentEncoder.pieces`), and Whisper's encoder hears a window as
     a whole: the same words amid half a minute of silence are other vectors (docs/measurements.md).
@@ -108,23 +115,24 @@ def fill_window(window: Window, grid: Grid, config: FeatureConfig, *, is_first: 
     Returns:
         Shape (n_samples,), float32; the same up to a second after the end of the source.
     """
-    vector = 2 * config.content_hop_samples
-    core, before = grid.core_vectors * vector, grid.before_vectors * vector
-    end = before + window.n_core
-    if window.n_core == core:
+    vector_samples = 2 * config.content_hop_samples
+    core_samples = grid.core_vectors * vector_samples
+    before_samples = grid.before_vectors * vector_samples
+    end = before_samples + window.n_core
+    if window.n_core == core_samples:
         return window.samples
-    pause = np.zeros(round(REPEATED_AFTER_S * config.content_rate_hz), np.float32)
-    again = np.concatenate([pause, window.samples[before if is_first else 0 : end]])
-    return np.concatenate([window.samples[:end], np.resize(again, len(window.samples) - end)])
+    pause = np.zeros(round(REPEAT_PAUSE_S * config.content_rate_hz), np.float32)
+    repeated = np.concatenate([pause, window.samples[before_samples if is_first else 0 : end]])
+    return np.concatenate([window.samples[:end], np.resize(repeated, len(window.samples) - end)])
 
 
 def crossfade_content(previous: Array | None, content: Array, grid: Grid) -> Array:
     """A window's content, its beginning faded in from the window before."""
     if previous is None:
         return content
-    known = previous[grid.core_vectors :]
-    # The former content up to the core's start, then a straight fade over what it has after it.
-    share = np.clip(np.arange(1 - grid.before_vectors, 1 + grid.after_vectors) / grid.after_vectors, 0, 1)[:, None]
+    overlap = previous[grid.core_vectors :]
+    # The previous content up to the start of the core, then a linear fade over what it has after that.
+    fade_in = np.clip(np.arange(1 - grid.before_vectors, 1 + grid.after_vectors) / grid.after_vectors, 0, 1)[:, None]
     blended = content.copy()
-    blended[: len(known)] = known * (1 - share) + content[: len(known)] * share
+    blended[: len(overlap)] = overlap * (1 - fade_in) + content[: len(overlap)] * fade_in
     return blended

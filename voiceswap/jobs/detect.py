@@ -11,8 +11,7 @@ from voiceswap.audio.read import AudioInfo, probe, read_blocks, read_tags
 from voiceswap.errors import StoppedError
 from voiceswap.events import Note, OnEvent, Progress, ignore_events
 from voiceswap.provenance.c2pa import Credentials, read_credentials
-from voiceswap.provenance.detector import Detection
-from voiceswap.provenance.detector import detect_watermark as look
+from voiceswap.provenance.detector import Detection, detect_watermark
 from voiceswap.provenance.record import Record, read_sidecar, record_from_tags
 
 
@@ -60,18 +59,19 @@ def describe_recording(path: Path) -> Account:
         UsageError: No such file.
         AudioError: It is no recording.
     """
-    kind, found = probe(path), read_tags(path)
-    own = record_from_tags(found)
-    beside, sidecar = read_sidecar(path)
-    signature = read_credentials(path, kind.format)
+    info = probe(path)
+    tags = read_tags(path)
+    tag_record = record_from_tags(tags)
+    sidecar_record, sidecar_state = read_sidecar(path)
+    credentials = read_credentials(path, info.format)
     faults = []
-    if sidecar and beside is None:
-        faults.append(f"the record beside it {sidecar}")
-    if signature is not None and signature.state == "broken":
-        faults.append(f"changed since it was signed: {', '.join(signature.problems) or 'unsound'}")
-    if own is not None and own.signed and signature is None:
+    if sidecar_state and sidecar_record is None:
+        faults.append(f"the record beside it {sidecar_state}")
+    if credentials is not None and credentials.state == "broken":
+        faults.append(f"changed since it was signed: {', '.join(credentials.problems) or 'unsound'}")
+    if tag_record is not None and tag_record.signed and credentials is None:
         faults.append("it was signed, but its signature is gone")
-    return Account(path, kind, found, own or beside, sidecar, signature, tuple(faults))
+    return Account(path, info, tags, tag_record or sidecar_record, sidecar_state, credentials, tuple(faults))
 
 
 def detect(
@@ -100,13 +100,14 @@ def detect(
     findings = []
     for i, path in enumerate(map(Path, inputs)):
         on_event(Progress(path.name, "detecting", i, len(inputs)))
-        kind = probe(path)
+        info = probe(path)
         blocks = read_blocks(path, damaged=lambda text: on_event(Note(text, warning=True)))
-        findings.append(Finding(path, look(_interruptible(blocks, stopped), kind.sample_rate_hz)))
+        detection = detect_watermark(_raise_if_stopped(blocks, stopped), info.sample_rate_hz)
+        findings.append(Finding(path, detection))
     return findings
 
 
-def _interruptible(blocks: Iterator[Array], stopped: Callable[[], bool]) -> Iterator[Array]:
+def _raise_if_stopped(blocks: Iterator[Array], stopped: Callable[[], bool]) -> Iterator[Array]:
     for block in blocks:
         if stopped():
             raise StoppedError("stopped")

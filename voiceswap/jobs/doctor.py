@@ -19,14 +19,16 @@ from voiceswap.errors import VoiceswapError
 from voiceswap.storage import paths
 
 PACKAGES = ("tensorflow", "keras", "numpy", "librosa", "soundfile", "soxr", "pyworld", "swift-f0", "safetensors")
-PYTHONS = ((3, 11), (3, 14))
-ENOUGH_BYTES = 500_000_000
-RATE_HZ = 22_050
-SPOKEN_S = 2.0
-TRUTH_PERIOD_S = 0.005
-MAX_CENTS, MIN_CORRELATION = 60.0, 0.8
+MIN_PYTHON = (3, 11)
+BEYOND_PYTHON = (3, 14)
+MIN_FREE_BYTES = 500_000_000
+TEST_RATE_HZ = 22_050
+TEST_SPEECH_S = 2.0
+TRUE_F0_PERIOD_S = 0.005
+MAX_ERROR_CENTS = 60.0
+MIN_F0_CORRELATION = 0.8
 # What a broken environment or base leads to.
-BROKEN = (VoiceswapError, ArithmeticError, ImportError, OSError, RuntimeError, ValueError)
+BREAKDOWNS = (VoiceswapError, ArithmeticError, ImportError, OSError, RuntimeError, ValueError)
 ANEW = "reinstall voiceswap in a new environment"
 
 
@@ -59,51 +61,53 @@ def examine(voices: Path | None = None) -> list[Check]:
         What was found; a stage that breaks down is a check that is not ok, and those after it are left out.
     """
     folders = [
-        _folder("voices folder", paths.voices_folder(voices), "VOICESWAP_VOICES"),
-        _folder("cache folder", paths.cache_folder(), "VOICESWAP_CACHE"),
+        _check_folder("voices folder", paths.voices_folder(voices), "VOICESWAP_VOICES"),
+        _check_folder("cache folder", paths.cache_folder(), "VOICESWAP_CACHE"),
     ]
-    return [_python(), *_packages(), _device(), *folders, *_stages()]
+    return [_check_python(), *_check_packages(), _check_devices(), *folders, *_check_stages()]
 
 
-def _python() -> Check:
-    ok = PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]
+def _check_python() -> Check:
+    ok = MIN_PYTHON <= sys.version_info[:2] < BEYOND_PYTHON
     return Check("python", ok, platform.python_version(), "" if ok else "install Python 3.11 to 3.13")
 
 
-def _packages() -> list[Check]:
-    checks, wanted = [], _least()
+def _check_packages() -> list[Check]:
+    checks = []
+    min_versions = _read_min_versions()
     for name in PACKAGES:
         try:
-            found, least = version(name), wanted.get(name, "")
-            ok = _release(found) >= _release(least)
-            checks.append(Check(name, ok, found, "" if ok else f'pip install "{name}>={least}"'))
+            installed = version(name)
+            min_version = min_versions.get(name, "")
+            ok = _parse_release(installed) >= _parse_release(min_version)
+            checks.append(Check(name, ok, installed, "" if ok else f'pip install "{name}>={min_version}"'))
         except PackageNotFoundError:
             checks.append(Check(name, False, "not installed", f"pip install {name}"))
     try:
-        setuptools = int(version("setuptools").split(".")[0])
-        ok = setuptools < 81
+        major_version = int(version("setuptools").split(".")[0])
+        ok = major_version < 81
         advice = "" if ok else 'pyworld needs pkg_resources: pip install "setuptools<81"'
-        checks.append(Check("setuptools", ok, str(setuptools), advice))
+        checks.append(Check("setuptools", ok, str(major_version), advice))
     except PackageNotFoundError:
         checks.append(Check("setuptools", False, "not installed", 'pip install "setuptools<81"'))
     return checks
 
 
-def _least() -> dict[str, str]:
-    """The least version of each package that voiceswap works with, as it says itself when it is installed."""
+def _read_min_versions() -> dict[str, str]:
+    """The oldest version of each package that voiceswap works with, from its own metadata if it is installed."""
     with suppress(PackageNotFoundError):
-        found = (re.match(r"([\w.-]+?)>=([\d.]+)", wanted) for wanted in requires("voiceswap") or ())
-        return {match[1]: match[2] for match in found if match is not None}
+        matches = (re.match(r"([\w.-]+?)>=([\d.]+)", requirement) for requirement in requires("voiceswap") or ())
+        return {match[1]: match[2] for match in matches if match is not None}
     return {}
 
 
-def _release(text: str) -> tuple[int, ...]:
+def _parse_release(text: str) -> tuple[int, ...]:
     """2.20.0rc1 is (2, 20, 0)."""
     match = re.match(r"\d+(\.\d+)*", text)
     return tuple(map(int, match[0].split("."))) if match is not None else ()
 
 
-def _device() -> Check:
+def _check_devices() -> Check:
     try:
         import tensorflow as tf
     except ImportError as error:
@@ -112,24 +116,24 @@ def _device() -> Check:
     return Check("devices", bool(devices), ", ".join(devices), "" if devices else "reinstall tensorflow")
 
 
-def _folder(name: str, folder: Path, variable: str) -> Check:
+def _check_folder(name: str, folder: Path, variable: str) -> Check:
     try:
-        above = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-        with tempfile.TemporaryFile(dir=above):
-            free = shutil.disk_usage(above).free
+        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=existing):
+            free_bytes = shutil.disk_usage(existing).free
     except OSError as error:
         return Check(name, False, f"{folder}: {error.strerror}", f"choose another with {variable}")
-    ok = free > ENOUGH_BYTES
-    found = f"{folder}, {free / 1e9:.1f} GB free"
-    return Check(name, ok, found, "" if ok else "free some space")
+    ok = free_bytes > MIN_FREE_BYTES
+    state = f"{folder}, {free_bytes / 1e9:.1f} GB free"
+    return Check(name, ok, state, "" if ok else "free some space")
 
 
-def _stages() -> list[Check]:
-    """A synthesised sentence through every stage, each held against what it must give."""
+def _check_stages() -> list[Check]:
+    """Send a synthetic sentence through every stage, and compare each result with what it must be."""
     try:
-        # Only now: where a package is missing these fail, and what is missing is to be named before.
+        # Not at the top: where a package is missing these fail, and the checks before have to name it first.
         import numpy as np
-        import tensorflow  # noqa: F401 - what networks run on is imported as late as with the first of them
+        import tensorflow  # noqa: F401 - otherwise imported only with the first network
 
         from voiceswap.audio.resample import resample
         from voiceswap.audio.source import array_source
@@ -140,65 +144,72 @@ def _stages() -> list[Check]:
         from voiceswap.model.base import load_base
         from voiceswap.signal import features, synthetic
         from voiceswap.signal.f0 import estimate_f0
-    except BROKEN as error:
+    except BREAKDOWNS as error:
         return [Check("imports", False, str(error)[:200], ANEW)]
-    spoken = synthetic.speech(synthetic.ANNA, SPOKEN_S, sample_rate_hz=RATE_HZ)
-    samples = spoken.samples
-    made: dict[str, Any] = {}
+    utterance = synthetic.speech(synthetic.ANNA, TEST_SPEECH_S, sample_rate_hz=TEST_RATE_HZ)
+    samples = utterance.samples
+    source = array_source(samples[:, None], TEST_RATE_HZ)
+    loaded: dict[str, Any] = {}
 
-    def base() -> str:
-        made["base"] = load_base()
-        return f"base {made['base'].id}"
+    def check_weights() -> str:
+        loaded["base"] = load_base()
+        return f"base {loaded['base'].id}"
 
-    def melody() -> str:
-        config = made["base"].config.features
-        f0 = estimate_f0(samples, config)
-        at_s = (np.arange(len(f0)) + 0.5) / config.frames_per_s
-        truth = spoken.f0_hz[np.minimum(np.round(at_s / TRUTH_PERIOD_S).astype(int), len(spoken.f0_hz) - 1)]
-        both = (f0 > 0) & (truth > 0)
-        cents = float(np.median(np.abs(1200 * np.log2(f0[both] / truth[both])))) if both.any() else np.inf
-        return _sound(cents < MAX_CENTS, f"{cents:.0f} cents from the truth")
+    def check_f0() -> str:
+        config = loaded["base"].config.features
+        f0_hz = estimate_f0(samples, config)
+        centres_s = (np.arange(len(f0_hz)) + 0.5) / config.frames_per_s
+        nearest = np.round(centres_s / TRUE_F0_PERIOD_S).astype(int)
+        true_f0_hz = utterance.f0_hz[np.minimum(nearest, len(utterance.f0_hz) - 1)]
+        voiced = (f0_hz > 0) & (true_f0_hz > 0)
+        errors_cents = 1200 * np.log2(f0_hz[voiced] / true_f0_hz[voiced])
+        error_cents = float(np.median(np.abs(errors_cents))) if voiced.any() else np.inf
+        return _require(error_cents < MAX_ERROR_CENTS, f"{error_cents:.0f} cents from the truth")
 
-    def content() -> str:
-        config = made["base"].config.features
-        at_rate = resample(samples, RATE_HZ, config.content_rate_hz)
-        heard = made["base"].encoder.encode_window(features.encoder_mel(at_rate, config))
-        return _sound(bool(np.isfinite(heard).all()), f"{len(heard)} vectors")
+    def check_content() -> str:
+        config = loaded["base"].config.features
+        resampled = resample(samples, TEST_RATE_HZ, config.content_rate_hz)
+        content = loaded["base"].encoder.encode_window(features.encoder_mel(resampled, config))
+        return _require(bool(np.isfinite(content).all()), f"{len(content)} vectors")
 
-    def conversion() -> str:
-        found = analyse(array_source(samples[:, None], RATE_HZ), made["base"].config)
-        engine = engine_of(made["base"], base_speaker(made["base"]))
-        result = np.concatenate(
-            list(convert_stream(array_source(samples[:, None], RATE_HZ), found, engine, Settings()))
-        )
-        ours, theirs = (estimate_f0(x, made["base"].config.features) for x in (result[:, 0], samples))
-        both = (ours > 0) & (theirs > 0)
-        kept = float(np.corrcoef(np.log(ours[both]), np.log(theirs[both]))[0, 1]) if both.sum() > 9 else 0.0
-        cents = float(np.median(1200 * np.log2(ours[both] / theirs[both]))) if both.any() else np.inf
-        ok = len(result) == len(samples) and bool(np.isfinite(result).all())
-        ok = ok and kept > MIN_CORRELATION and abs(cents) < MAX_CENTS
-        return _sound(
-            ok, f"{len(result)} of {len(samples)} samples, melody kept {kept:.2f} of 1, {cents:+.0f} cents off"
+    def check_conversion() -> str:
+        base = loaded["base"]
+        analysis = analyse(source, base.config)
+        engine = engine_of(base, base_speaker(base))
+        converted = np.concatenate(list(convert_stream(source, analysis, engine, Settings())))
+        converted_hz = estimate_f0(converted[:, 0], base.config.features)
+        source_hz = estimate_f0(samples, base.config.features)
+        voiced = (converted_hz > 0) & (source_hz > 0)
+        log_f0 = np.log(converted_hz[voiced]), np.log(source_hz[voiced])
+        correlation = float(np.corrcoef(*log_f0)[0, 1]) if voiced.sum() > 9 else 0.0
+        offsets_cents = 1200 * np.log2(converted_hz[voiced] / source_hz[voiced])
+        offset_cents = float(np.median(offsets_cents)) if voiced.any() else np.inf
+        ok = len(converted) == len(samples) and bool(np.isfinite(converted).all())
+        ok = ok and correlation > MIN_F0_CORRELATION and abs(offset_cents) < MAX_ERROR_CENTS
+        return _require(
+            ok,
+            f"{len(converted)} of {len(samples)} samples, melody kept {correlation:.2f} of 1, "
+            f"{offset_cents:+.0f} cents off",
         )
 
     checks: list[Check] = []
     stages: dict[str, Callable[[], str]] = {
-        "weights": base,
-        "melody": melody,
-        "content": content,
-        "conversion": conversion,
+        "weights": check_weights,
+        "melody": check_f0,
+        "content": check_content,
+        "conversion": check_conversion,
     }
-    for name, stage in stages.items():
-        began = time.monotonic()
+    for name, check_stage in stages.items():
+        started_s = time.monotonic()
         try:
-            found = stage()
-        except BROKEN as error:
+            result = check_stage()
+        except BREAKDOWNS as error:
             return [*checks, Check(name, False, str(error)[:200], ANEW)]
-        checks.append(Check(name, True, found, seconds=round(time.monotonic() - began, 2)))
+        checks.append(Check(name, True, result, seconds=round(time.monotonic() - started_s, 2)))
     return checks
 
 
-def _sound(ok: bool, found: str) -> str:
+def _require(ok: bool, result: str) -> str:
     if not ok:
-        raise ArithmeticError(found)
-    return found
+        raise ArithmeticError(result)
+    return result

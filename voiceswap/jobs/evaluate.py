@@ -17,18 +17,14 @@ from voiceswap.conversion.voice import Voice, load
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.events import Note, OnEvent, Progress, ignore_events
 from voiceswap.jobs.convert import convert
-from voiceswap.scoring import external as instruments
 from voiceswap.scoring.embedding import SpeakerEmbedding, embed_recordings, embedding_from_card
-from voiceswap.scoring.external import load_dnsmos, load_recogniser
+from voiceswap.scoring.external import EXTRA, load_dnsmos, load_recogniser
 from voiceswap.scoring.scores import Scorer, Scores, verdict
 from voiceswap.storage import atomic
 
-WITHOUT_WORDS = (
-    f"word errors are not measured: give a folder of a faster-whisper model with `recogniser`; {instruments.EXTRA}"
-)
-MEANS = tuple(
-    f.name for f in fields(Scores) if f.name not in ("source", "duration_s", "words", "word_errors", "shift_cents")
-)
+WITHOUT_WORDS = f"word errors are not measured: give a folder of a faster-whisper model with `recogniser`; {EXTRA}"
+NOT_AVERAGED = ("source", "duration_s", "words", "word_errors", "shift_cents")
+AVERAGED = tuple(field.name for field in fields(Scores) if field.name not in NOT_AVERAGED)
 
 
 @dataclass(frozen=True)
@@ -101,67 +97,71 @@ def evaluate(
         >>> voiceswap.evaluate("speakerB", source="speakerA").verdict  # doctest: +SKIP
     """
     files = find_recordings(Path(source))
-    used = load(voice, voices)
-    # Cut, so that none is too long even with the longest name of a voice.
+    opened = load(voice, voices)
+    # Cut, so that even with the longest name of a voice no file name is too long.
     stems = [os.fsencode(file.stem)[:40].decode(errors="ignore") for file in files]
-    names = [f"{i:03d}.{stem}.{used.name}.wav" for i, stem in enumerate(stems)]
-    if out is not None and (there := [path for name in names if os.path.lexists(path := Path(out) / name)]):
-        raise UsageError(f"{there[0]} exists", "give another folder with `out`")
-    hears = load_recogniser(Path(recogniser), language) if recogniser is not None else None
+    names = [f"{i:03d}.{stem}.{opened.name}.wav" for i, stem in enumerate(stems)]
+    if out is not None and (existing := [path for name in names if os.path.lexists(path := Path(out) / name)]):
+        raise UsageError(f"{existing[0]} exists", "give another folder with `out`")
+    recognise = load_recogniser(Path(recogniser), language) if recogniser is not None else None
     if target is not None:
-        known, where = embed_recordings(find_recordings(Path(target))), str(target)
-        if known is None:
+        target_label = str(target)
+        embedding = embed_recordings(find_recordings(Path(target)))
+        if embedding is None:
             raise AudioError(f"no speech was heard in {target}", "give recordings of the voice's person")
     else:
-        known, where = embedding_from_card(used.card, str(used.path / "card.json")), "the voice's card"
-    judge = Scorer(used.config.features, known, load_dnsmos(), hears)
-    clips, failed = [], []
+        target_label = "the voice's card"
+        embedding = embedding_from_card(opened.card, str(opened.path / "card.json"))
+    scorer = Scorer(opened.config.features, embedding, load_dnsmos(), recognise)
+    clips = []
+    failed = []
     with tempfile.TemporaryDirectory(prefix="voiceswap-") as temporary:
         folder = Path(out) if out is not None else Path(temporary)
         atomic.make_folder(folder)
         for i, (file, name) in enumerate(zip(files, names, strict=True)):
-            on_event(Progress(used.name, "evaluating", i, len(files)))
+            on_event(Progress(opened.name, "evaluating", i, len(files)))
             try:
-                clips.append(_one(used, judge, file, folder / name, stopped))
+                clips.append(_convert_and_score(opened, scorer, file, folder / name, stopped))
             except (AudioError, UsageError) as error:
                 on_event(Note(error.message, warning=True))
                 failed.append((file, error.message))
             if out is None:
-                for made in folder.iterdir():
-                    made.unlink()
+                for path in folder.iterdir():
+                    path.unlink()
     if not clips:
         raise AudioError(f"none of the {len(files)} recordings in {source} could be used", failed[0][1])
-    return _summary(used.name, clips, known, where, failed, judge.missing(WITHOUT_WORDS))
+    return _summarise(opened.name, clips, embedding, target_label, failed, scorer.missing(WITHOUT_WORDS))
 
 
-def _one(used: Voice, judge: Scorer, file: Path, out: Path, stopped: Callable[[], bool]) -> Scores:
-    (made,) = convert(file, as_=used.path, out=out, mode="dry", stopped=stopped)
-    return judge.scores(file, file_source(file), file_source(made.output))
+def _convert_and_score(voice: Voice, scorer: Scorer, file: Path, out: Path, stopped: Callable[[], bool]) -> Scores:
+    (conversion,) = convert(file, as_=voice.path, out=out, mode="dry", stopped=stopped)
+    return scorer.scores(file, file_source(file), file_source(conversion.output))
 
 
-def _summary(
-    name: str,
+def _summarise(
+    voice_name: str,
     clips: Sequence[Scores],
-    known: SpeakerEmbedding | None,
-    where: str,
+    target: SpeakerEmbedding | None,
+    target_label: str,
     failed: Sequence[tuple[Path, str]],
     missing: Sequence[str],
 ) -> Evaluation:
     means = {}
-    for key in MEANS:
+    for key in AVERAGED:
         values = [value for clip in clips if not math.isnan(value := getattr(clip, key))]
         means[key] = float(np.mean(values)) if values else math.nan
     n_words = sum(clip.words for clip in clips)
-    nearer = tuple(clip.source for clip in clips if clip.nearer_to_source)
+    n_word_errors = sum(clip.word_errors for clip in clips)
+    nearer_to_source = tuple(clip.source for clip in clips if clip.nearer_to_source)
     return Evaluation(
-        name,
-        tuple(clips),
-        means,
-        sum(clip.word_errors for clip in clips) / n_words if n_words else math.nan,
-        where if known is not None else "",
-        known.own if known is not None else math.nan,
-        nearer,
-        verdict(name, means["to_target"], means["to_source"], len(nearer), len(clips)),
-        tuple(failed),
-        tuple(missing),
+        voice=voice_name,
+        clips=tuple(clips),
+        means=means,
+        word_error_rate=n_word_errors / n_words if n_words else math.nan,
+        target=target_label if target is not None else "",
+        target_own=target.own if target is not None else math.nan,
+        nearer_to_source=nearer_to_source,
+        verdict=verdict(voice_name, means["to_target"], means["to_source"], len(nearer_to_source), len(clips)),
+        failed=tuple(failed),
+        missing=tuple(missing),
     )

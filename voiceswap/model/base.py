@@ -1,4 +1,4 @@
-"""The base that all voices share: content encoder, base decoder, vocoder; the shipped one lies in the package."""
+"""The base that all voices share: content encoder, base decoder and vocoder; the package ships one."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ from voiceswap.storage.folder import Expected, Folder, open_folder, write_folder
 BASE_KIND = "base"
 BASE_MAX_BYTES = 80_000_000
 SHIPPED = weights.path("base")
-# Which network each of its parts is.
+# The network that each part of a base is.
 NETWORKS = {"encoder": "encoder", "decoder": "decoder", "vocoder": "hifigan"}
 VOCODERS = ("best", "fast")
 # The sounds that the content falls into, to tell which of them someone says (HuBERT's units; Hsu et al., 2021).
-UNITS, N_UNITS = "units", 100
+UNITS = "units"
+N_UNITS = 100
 
 
 class Base:
@@ -51,10 +52,10 @@ class Base:
         self._folder = folder
         self.config = Config.from_json(folder.document("config"), str(folder.path / "config.json"))
         self.card: dict[str, Any] = folder.document("card")
-        sums = {part: folder.sum_of(f"{part}.safetensors") for part in NETWORKS}
-        self.id = hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()[:12]
-        self.encoder_id = sums["encoder"][:12]
-        self._building = RLock()
+        sha256_by_part = {part: folder.sum_of(f"{part}.safetensors") for part in NETWORKS}
+        self.id = hashlib.sha256(json.dumps(sha256_by_part, sort_keys=True).encode()).hexdigest()[:12]
+        self.encoder_id = sha256_by_part["encoder"][:12]
+        self._build_lock = RLock()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Base) and self._folder == other._folder
@@ -65,36 +66,35 @@ class Base:
     @property
     def encoder(self) -> ContentEncoder:
         """The content encoder."""
-        # Of two threads that ask at once, one builds it and the other waits: Python 3.12 has no lock for that any more.
-        with self._building:
+        # Of two threads that ask at once, one builds and the other waits: since Python 3.12 cached_property has no lock.
+        with self._build_lock:
             return self._encoder
 
     @cached_property
     def _encoder(self) -> ContentEncoder:
-        f, size = self.config.features, self.config.encoder
+        window_frames = 2 * self.config.encoder.window_vectors
         network = open_network(
             "encoder",
             self.config,
             quick_dtype(),
             read=partial(self._folder.arrays, "encoder"),
-            shapes=[(1, 2 * size.window_vectors, f.content_n_mels)],
+            shapes=[(1, window_frames, self.config.features.content_n_mels)],
         )
         return ContentEncoder(network, self.config)
 
     @cached_property
     def vocoder(self) -> HifiGan:
         """The vocoder, "best"."""
-        return self._vocoder("float32")
+        return self._build_vocoder("float32")
 
     @cached_property
     def fast_vocoder(self) -> Vocoder:
-        """The vocoder in bfloat16, "fast"; where the processor has no units for that, in its low-rank form.
+        """The vocoder, "fast": in bfloat16 where the processor has units for that (AMX), otherwise its low-rank form.
 
-        In bfloat16, too, where that is quicker nevertheless. A base without a low-rank form has none that is quicker
-        elsewhere.
+        A base without a low-rank form has the whole vocoder instead, in bfloat16 where that is quicker.
         """
         low_rank = None if has_amx() else self.low_rank_vocoder(quick_dtype())
-        return low_rank or (self._vocoder("bfloat16") if is_bfloat16_quick() else self.vocoder)
+        return low_rank or (self._build_vocoder("bfloat16") if is_bfloat16_quick() else self.vocoder)
 
     def low_rank_vocoder(self, dtype: str = "float32") -> Vocoder | None:
         """The vocoder with its inner convolutions through fewer channels, built anew; None in older bases."""
@@ -103,19 +103,20 @@ class Base:
         ranks = check_ranks(self.card.get(SLIM), self.config)
 
         def read(expected: Expected) -> Arrays:
-            # The whole one's inner convolutions lie in the same file; it is not built only to learn their shapes.
+            # The file of the whole vocoder has inner convolutions, too: their shapes follow from the settings.
             inner = inner_convolutions(self.config)
-            whole = {k: v for k, v in expected.items() if k.split("/")[0] not in inner}
+            in_file = {name: spec for name, spec in expected.items() if name.split("/")[0] not in inner}
             for name, (channels, width, _) in inner.items():
-                whole |= {f"{name}/kernel": ((width, channels, channels), HALF), f"{name}/bias": ((channels,), HALF)}
-            stored = self._folder.arrays(SLIM, expected_low_rank(self.config, ranks))
-            return self._folder.arrays("vocoder", whole) | unpack_low_rank(stored)
+                in_file[f"{name}/kernel"] = ((width, channels, channels), HALF)
+                in_file[f"{name}/bias"] = ((channels,), HALF)
+            low_rank = self._folder.arrays(SLIM, expected_low_rank(self.config, ranks))
+            return self._folder.arrays("vocoder", in_file) | unpack_low_rank(low_rank)
 
-        return self._vocoder(dtype, ranks, read)
+        return self._build_vocoder(dtype, ranks, read)
 
     def get_vocoder(self, name: str) -> Vocoder:
         """The vocoder "best" or "fast"."""
-        with self._building:
+        with self._build_lock:
             return self.fast_vocoder if name == "fast" else self.vocoder
 
     @cached_property
@@ -129,7 +130,7 @@ class Base:
         """The half-precision weights of "encoder", "decoder" or "vocoder"."""
         return self._folder.arrays(part, expected_weights(NETWORKS[part], self.config))
 
-    def _vocoder(self, dtype: str, ranks: Ranks | None = None, read: Read | None = None) -> HifiGan:
+    def _build_vocoder(self, dtype: str, ranks: Ranks | None = None, read: Read | None = None) -> HifiGan:
         network = open_network(
             "hifigan",
             self.config,
@@ -159,12 +160,12 @@ def load_base(path: Path | None = None) -> Base:
     Raises:
         ModelError: It is missing, damaged, or not a base.
     """
-    return _shared(Base(open_folder(path or SHIPPED, kind=BASE_KIND, max_bytes=BASE_MAX_BYTES)))
+    return _share(Base(open_folder(path or SHIPPED, kind=BASE_KIND, max_bytes=BASE_MAX_BYTES)))
 
 
-# All voices share their base: whoever opens it again gets the one whose networks are built.
+# Bases that are equal share one object, so that its networks are built once for all voices.
 @lru_cache(maxsize=1)
-def _shared(base: Base) -> Base:
+def _share(base: Base) -> Base:
     return base
 
 

@@ -1,4 +1,4 @@
-"""The content encoder: what is said, and as little as possible of who says it.
+"""The content encoder: what is said, with as little as possible of who says it.
 
 Whisper's encoder (Radford et al., 2022; MIT), followed by a linear map to its principal components.
 """
@@ -13,8 +13,8 @@ from voiceswap.config import Config
 from voiceswap.model.runtime import Graph
 from voiceswap.signal.features import normalise_encoder_mel
 
-# log10 of power of the silence that fills a window up.
-SILENCE = -10.0
+# The silence that fills a window up, as log10 of power.
+SILENCE_LOG10 = -10.0
 GAP_FRAMES = 20
 
 
@@ -44,8 +44,8 @@ class ContentEncoder:
             Shape (n_frames // 2, content_dim), float32.
         """
         n_missing = self._window_frames - len(mel)
-        full = np.pad(mel, ((0, n_missing), (0, 0)), constant_values=SILENCE)
-        content = self.network(normalise_encoder_mel(full)[None])[0]
+        padded = np.pad(mel, ((0, n_missing), (0, 0)), constant_values=SILENCE_LOG10)
+        content = self.network(normalise_encoder_mel(padded)[None])[0]
         return np.asarray(content[: len(mel) // 2])
 
     def encode_pieces(self, mels: Iterable[np.ndarray]) -> list[np.ndarray]:
@@ -58,17 +58,18 @@ class ContentEncoder:
             For each piece shape (n_frames // 2, content_dim), float32.
         """
         contents: list[np.ndarray] = []
-        pack: list[np.ndarray] = []
+        batch: list[np.ndarray] = []
         for mel in mels:
-            if pack and sum(len(m) + GAP_FRAMES + 1 for m in pack) + len(mel) > self._window_frames:
-                contents += self._pack(pack)
-                pack = []
-            pack.append(mel)
-        return contents + (self._pack(pack) if pack else [])
+            packed_frames = sum(len(other) + GAP_FRAMES + 1 for other in batch)
+            if batch and packed_frames + len(mel) > self._window_frames:
+                contents += self._encode_batch(batch)
+                batch = []
+            batch.append(mel)
+        return contents + (self._encode_batch(batch) if batch else [])
 
-    def _pack(self, mels: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def _encode_batch(self, mels: Sequence[np.ndarray]) -> list[np.ndarray]:
         # Each piece begins on an even frame, so that its first vector is its own.
-        padded = [np.pad(m, ((0, GAP_FRAMES + len(m) % 2), (0, 0)), constant_values=SILENCE) for m in mels]
-        starts = np.cumsum([0] + [len(m) // 2 for m in padded])
+        padded = [np.pad(mel, ((0, GAP_FRAMES + len(mel) % 2), (0, 0)), constant_values=SILENCE_LOG10) for mel in mels]
+        starts = np.cumsum([0] + [len(mel) // 2 for mel in padded])
         content = self.encode_window(np.concatenate(padded)[: self._window_frames])
-        return [content[start : start + len(m) // 2] for start, m in zip(starts, mels, strict=False)]
+        return [content[start : start + len(mel) // 2] for start, mel in zip(starts, mels, strict=False)]

@@ -8,8 +8,8 @@ mix is the accompaniment: `mix - vocals`, so that both always add up to the mix.
     mask           ... from k .......................................... fading ... from k + 1
 
 Windows lie on a grid that begins with the recording, so the result does not depend on how the recording is cut into
-blocks. Where two windows overlap, the mask of one fades into that of the other over `fade`, and what a window says of
-its own edges is not heard at all; it is masks that are mixed, not waveforms, so that nothing cancels.
+blocks. Where two windows overlap, the mask of one fades into that of the other over `fade`, and the masks at a window's
+own edges are not used. Masks are mixed, not waveforms, so that nothing cancels.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ KIND = "separator"
 WEIGHTS = "vocals"
 MAX_BYTES = 30_000_000
 SHIPPED = weights.path("separator")
-# Smaller kernels keep single precision: rounding them moves the mask most, and they weigh little (docs/separation.md).
-HALF_FROM_VALUES = 300_000
+# Smaller kernels stay in single precision: rounding them changes the mask most, and saves little (docs/separation.md).
+MIN_HALF_VALUES = 300_000
 
 SAMPLE_RATE_HZ = 44_100
 FRAME_SAMPLES = 4096
@@ -51,16 +51,15 @@ INPUT_SHAPE = (None, WINDOW_FRAMES, N_BINS, 2)
 # What the first frame of a window lacks of its neighbours before it.
 LEAD_SAMPLES = FRAME_SAMPLES - HOP_SAMPLES
 WINDOW_SAMPLES = (WINDOW_FRAMES - 1) * HOP_SAMPLES + FRAME_SAMPLES
-# The network errs otherwise with each loudness and each key: a window is shown to it at these levels, raised by so many
-# semitones, and the mean of its answers counts (docs/separation.md).
+# The network errs differently at each loudness and in each key: it sees a window at these levels, transposed up by so
+# many semitones, and the mean of its masks counts (docs/separation.md).
 LEVELS_DB = (-21.0, -12.0)
-RAISED_SEMITONES = (0, 3, 5)
-# Whether there is a voice at all, and how loud, is told as well by the first level, raised by the second key alone.
+TRANSPOSITIONS_SEMITONES = (0, 3, 5)
+# The first level and the second key alone are enough to tell whether there is a voice at all, and how loud.
 ROUGH_LEVELS_DB = LEVELS_DB[:1]
-ROUGH_SEMITONES = RAISED_SEMITONES[1:2]
+ROUGH_TRANSPOSITIONS_SEMITONES = TRANSPOSITIONS_SEMITONES[1:2]
 # The power to which that mean is raised: below 1, less of the voice is lost for a little more accompaniment in it.
-BOLDNESS = 0.8
-
+MASK_EXPONENT = 0.8
 
 HANN = np.hanning(FRAME_SAMPLES + 1)[:-1].astype(np.float32)
 # What squared windows, a hop apart, add up to.
@@ -70,7 +69,7 @@ OVERLAP_SUM = np.float32(1.5)
 def stored_types(expected: Expected) -> Expected:
     """Names, shapes and safetensors types of the shipped weights: the smaller ones in single precision."""
     return {
-        name: (shape, HALF if np.prod(shape) >= HALF_FROM_VALUES else "F32") for name, (shape, _) in expected.items()
+        name: (shape, HALF if np.prod(shape) >= MIN_HALF_VALUES else "F32") for name, (shape, _) in expected.items()
     }
 
 
@@ -102,25 +101,25 @@ class Separator:
         tail = np.zeros((LEAD_SAMPLES, 1), np.float32)
         n_skipped = LEAD_SAMPLES
         with (
-            closing(prefetch((_to_spectra(window), n_due) for window, n_due in _cut_windows(blocks))) as seen,
-            closing(prefetch(self._mask_windows(seen, level_db, roughly))) as shared,
+            closing(prefetch((_to_spectra(window), n_final) for window, n_final in _cut_windows(blocks))) as windows,
+            closing(prefetch(self._mask_windows(windows, level_db, roughly))) as masked,
         ):
-            for spectra, share, n_due in shared:
-                summed = _overlap_add(spectra * _extend(share))
-                summed[:LEAD_SAMPLES] += tail
-                tail = summed[CORE_SAMPLES:]
-                yield summed[n_skipped:n_due]
+            for spectra, mask, n_final in masked:
+                samples = _overlap_add(spectra * _extend_mask(mask))
+                samples[:LEAD_SAMPLES] += tail
+                tail = samples[CORE_SAMPLES:]
+                yield samples[n_skipped:n_final]
                 n_skipped = 0
 
     def _mask_windows(
-        self, seen: Iterator[tuple[Array, int]], level_db: float, roughly: bool
+        self, windows: Iterator[tuple[Array, int]], level_db: float, roughly: bool
     ) -> Iterator[tuple[Array, Array, int]]:
-        """The core of each window's spectra, and the voice's share in it; both windows' where two overlap."""
-        before: Array | None = None
-        for spectra, n_due in seen:
-            share = _crossfade(before, self.find_share(np.abs(spectra[:, :N_BINS]), level_db, roughly=roughly))
-            before = share[CORE_FRAMES:]
-            yield spectra[:CORE_FRAMES], share[:CORE_FRAMES], n_due
+        """The core of each window's spectra, and the mask for it, blended where two windows overlap."""
+        overlap: Array | None = None
+        for spectra, n_final in windows:
+            mask = _crossfade(overlap, self.find_share(np.abs(spectra[:, :N_BINS]), level_db, roughly=roughly))
+            overlap = mask[CORE_FRAMES:]
+            yield spectra[:CORE_FRAMES], mask[:CORE_FRAMES], n_final
 
     def find_share(self, magnitudes: Array, level_db: float, *, roughly: bool = False) -> Array:
         """The voice's share in each bin.
@@ -133,27 +132,30 @@ class Separator:
         Returns:
             The same shape, or with one channel for all if there are not two, 0 to 1.
         """
-        stereo = magnitudes.shape[-1] == 2
-        if not stereo:
+        is_stereo = magnitudes.shape[-1] == 2
+        if not is_stereo:
             mean = np.sqrt(np.mean(np.square(magnitudes), axis=-1, keepdims=True))
             magnitudes = np.repeat(mean, 2, axis=-1)
-        levels_db, raised = (ROUGH_LEVELS_DB, ROUGH_SEMITONES) if roughly else (LEVELS_DB, RAISED_SEMITONES)
-        levelled = np.stack([magnitudes * np.float32(10 ** ((shown_db - level_db) / 20)) for shown_db in levels_db])
-        summed = np.zeros_like(magnitudes)
-        n_answers = np.zeros((N_BINS, 1), np.float32)
-        ratios = [2 ** (semitones / 12) for semitones in raised]
-        shown = prefetch(_stretch(levelled, 1 / ratio) for ratio in ratios)
-        answers = prefetch(np.mean(self.network(each), axis=0) for each in shown)
-        for ratio, answer in zip(ratios, answers, strict=True):
-            # What lies higher than this was raised out of its sight.
-            n_seen = int((N_BINS - 1) / ratio) + 1
-            summed[:, :n_seen] += _stretch(answer, ratio)[:, :n_seen]
-            n_answers[:n_seen] += 1
-        # What no key has shown is as the bins below it.
-        n_shown = int(n_answers.astype(bool).sum())
-        summed[:, n_shown:] = summed[:, n_shown - TOP_BINS : n_shown].mean(axis=1, keepdims=True)
-        share = (summed / np.maximum(n_answers, 1)) ** np.float32(BOLDNESS)
-        return np.asarray(share if stereo else np.mean(share, axis=-1, keepdims=True))
+        input_levels_db = ROUGH_LEVELS_DB if roughly else LEVELS_DB
+        transpositions_semitones = ROUGH_TRANSPOSITIONS_SEMITONES if roughly else TRANSPOSITIONS_SEMITONES
+        levelled = np.stack(
+            [magnitudes * np.float32(10 ** ((input_db - level_db) / 20)) for input_db in input_levels_db]
+        )
+        mask_sum = np.zeros_like(magnitudes)
+        n_masks = np.zeros((N_BINS, 1), np.float32)
+        ratios = [2 ** (semitones / 12) for semitones in transpositions_semitones]
+        inputs = prefetch(_stretch(levelled, 1 / ratio) for ratio in ratios)
+        masks = prefetch(np.mean(self.network(batch), axis=0) for batch in inputs)
+        for ratio, mask in zip(ratios, masks, strict=True):
+            # Higher bins were transposed beyond the last bin that the network sees.
+            n_visible = int((N_BINS - 1) / ratio) + 1
+            mask_sum[:, :n_visible] += _stretch(mask, ratio)[:, :n_visible]
+            n_masks[:n_visible] += 1
+        # Bins that were visible in no key get the mean of those just below.
+        n_masked = int(n_masks.astype(bool).sum())
+        mask_sum[:, n_masked:] = mask_sum[:, n_masked - TOP_BINS : n_masked].mean(axis=1, keepdims=True)
+        share = (mask_sum / np.maximum(n_masks, 1)) ** np.float32(MASK_EXPONENT)
+        return np.asarray(share if is_stereo else np.mean(share, axis=-1, keepdims=True))
 
 
 def load_separator(path: Path | None = None) -> Separator:
@@ -182,24 +184,27 @@ def load_separator(path: Path | None = None) -> Separator:
 def _cut_windows(blocks: Iterator[Array]) -> Iterator[tuple[Array, int]]:
     """Windows of `WINDOW_SAMPLES`, `CORE_SAMPLES` apart, the first `LEAD_SAMPLES` before the recording.
 
-    With each comes how many of its samples, from its start, nothing later adds to; zeros lie around the recording.
+    With each comes how many of its first samples are final, as no later window adds to them. Zeros lie around the
+    recording.
     """
     first = next(blocks, None)
     if first is None:
         return
-    held, n_held = [np.zeros((LEAD_SAMPLES, first.shape[1]), np.float32), first], LEAD_SAMPLES + len(first)
+    pending = [np.zeros((LEAD_SAMPLES, first.shape[1]), np.float32), first]
+    n_pending = LEAD_SAMPLES + len(first)
     for block in blocks:
-        held.append(block)
-        n_held += len(block)
-        while n_held >= WINDOW_SAMPLES:
-            joined = np.concatenate(held)
-            yield joined[:WINDOW_SAMPLES], CORE_SAMPLES
-            held, n_held = [joined[CORE_SAMPLES:]], n_held - CORE_SAMPLES
-    joined = np.concatenate(held)
-    while len(joined):
-        missing = max(0, WINDOW_SAMPLES - len(joined))
-        yield np.pad(joined[:WINDOW_SAMPLES], ((0, missing), (0, 0))), min(CORE_SAMPLES, len(joined))
-        joined = joined[CORE_SAMPLES:]
+        pending.append(block)
+        n_pending += len(block)
+        while n_pending >= WINDOW_SAMPLES:
+            samples = np.concatenate(pending)
+            yield samples[:WINDOW_SAMPLES], CORE_SAMPLES
+            pending = [samples[CORE_SAMPLES:]]
+            n_pending -= CORE_SAMPLES
+    samples = np.concatenate(pending)
+    while len(samples):
+        n_missing = max(0, WINDOW_SAMPLES - len(samples))
+        yield np.pad(samples[:WINDOW_SAMPLES], ((0, n_missing), (0, 0))), min(CORE_SAMPLES, len(samples))
+        samples = samples[CORE_SAMPLES:]
 
 
 def _to_spectra(window: Array) -> Array:
@@ -209,13 +214,13 @@ def _to_spectra(window: Array) -> Array:
 
 
 def _stretch(values: Array, ratio: float) -> Array:
-    """(..., N_BINS, 2) read at `ratio` times each bin's place, in a straight line between bins."""
+    """(..., N_BINS, 2) read at `ratio` times each bin's position, interpolated linearly between bins."""
     if ratio == 1:
         return values
-    place = np.minimum(np.arange(N_BINS) * ratio, N_BINS - 1)
-    low = np.minimum(place.astype(int), N_BINS - 2)
-    above = (place - low).astype(np.float32)[:, None]
-    return np.asarray(values[..., low, :] * (1 - above) + values[..., low + 1, :] * above)
+    position = np.minimum(np.arange(N_BINS) * ratio, N_BINS - 1)
+    lower = np.minimum(position.astype(int), N_BINS - 2)
+    upper_weight = (position - lower).astype(np.float32)[:, None]
+    return np.asarray(values[..., lower, :] * (1 - upper_weight) + values[..., lower + 1, :] * upper_weight)
 
 
 def _overlap_add(spectra: Array) -> Array:
@@ -223,21 +228,23 @@ def _overlap_add(spectra: Array) -> Array:
     frames = np.asarray(scipy.fft.irfft(spectra.transpose(0, 2, 1), FRAME_SAMPLES, axis=-1)) * (HANN / OVERLAP_SUM)
     n_frames, n_channels, _ = frames.shape
     summed = np.zeros((n_frames + LEAD_SAMPLES // HOP_SAMPLES, HOP_SAMPLES, n_channels), np.float32)
-    for i, part in enumerate(np.split(frames, FRAME_SAMPLES // HOP_SAMPLES, axis=-1)):
-        summed[i : i + n_frames] += part.transpose(0, 2, 1)
+    for i, hop in enumerate(np.split(frames, FRAME_SAMPLES // HOP_SAMPLES, axis=-1)):
+        summed[i : i + n_frames] += hop.transpose(0, 2, 1)
     return summed.reshape(-1, n_channels)
 
 
-def _crossfade(before: Array | None, share: Array) -> Array:
-    """A window's share, its beginning faded in from the end of the window before."""
-    if before is None:
-        return share
-    faded_frames = OVERLAP_FRAMES - 2 * EDGE_FRAMES
-    new = np.clip((np.arange(OVERLAP_FRAMES, dtype=np.float32) + 0.5 - EDGE_FRAMES) / faded_frames, 0, 1)[:, None, None]
-    return np.concatenate([before * (1 - new) + share[:OVERLAP_FRAMES] * new, share[OVERLAP_FRAMES:]])
+def _crossfade(overlap: Array | None, mask: Array) -> Array:
+    """A window's mask, its beginning faded in from the end of the previous window's."""
+    if overlap is None:
+        return mask
+    fade_frames = OVERLAP_FRAMES - 2 * EDGE_FRAMES
+    fade_in = np.clip((np.arange(OVERLAP_FRAMES, dtype=np.float32) + 0.5 - EDGE_FRAMES) / fade_frames, 0, 1)
+    fade_in = fade_in[:, None, None]
+    return np.concatenate([overlap * (1 - fade_in) + mask[:OVERLAP_FRAMES] * fade_in, mask[OVERLAP_FRAMES:]])
 
 
-def _extend(share: Array) -> Array:
-    """The share for all bins of the transform."""
+def _extend_mask(mask: Array) -> Array:
+    """The mask for all bins of the transform: above the network's, the mean of its highest."""
     n_above = FRAME_SAMPLES // 2 + 1 - N_BINS
-    return np.concatenate([share, np.repeat(share[:, -TOP_BINS:].mean(axis=1, keepdims=True), n_above, axis=1)], axis=1)
+    above = np.repeat(mask[:, -TOP_BINS:].mean(axis=1, keepdims=True), n_above, axis=1)
+    return np.concatenate([mask, above], axis=1)

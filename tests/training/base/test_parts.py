@@ -9,6 +9,7 @@ import pytest
 
 from conftest import run_pretrain, save
 from voiceswap.errors import UsageError
+from voiceswap.jobs import pretrain
 from voiceswap.model.base import load_base
 from voiceswap.signal import synthetic
 from voiceswap.training.base import parts
@@ -36,7 +37,7 @@ def test_a_new_part_is_one_row(people, home, monkeypatch):
 
     row = Part("ears", make, lambda config, card: expected, made_from="encoder")
     monkeypatch.setattr(parts, "PARTS", (*parts.PARTS, row))
-    monkeypatch.setattr("voiceswap.jobs.pretrain.PARTS", tuple(part.name for part in parts.PARTS))
+    monkeypatch.setattr(pretrain, "PARTS", tuple(part.name for part in parts.PARTS))
     result, _ = run_pretrain(people, home / "work", parts=[part.name for part in parts.PARTS], seed=7)
     assert seen == [["anna", "bert"]] and result.parts[-1] == "ears" and result.card["ears"]["n"] == 2
     assert "ears.safetensors" in json.loads((result.path / "manifest.json").read_text())["files"]
