@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 import voiceswap
-from conftest import TINY, save
+from conftest import TINY, save, stopped_at
 from voiceswap.errors import ModelError, VoiceswapError, WriteError
 from voiceswap.events import Note
 from voiceswap.model import base
@@ -241,13 +241,8 @@ def test_r29_weights_that_are_not_finite_are_never_saved(group, recordings, use_
 # R31
 
 
-def stopped_after(n):
-    asked = iter(range(1000))
-    return lambda: next(asked) >= n
-
-
 def test_r31_what_differs_on_resume_is_named_field_by_field(recordings, use_tiny, home, tmp_path, monkeypatch):
-    voiceswap.train(recordings, stopped=stopped_after(3))
+    voiceswap.train(recordings, **stopped_at("training", 4))
     with pytest.raises(ModelError, match=r"differs in seed \(then 0, now 7\)$") as caught:
         voiceswap.train(recordings, seed=7)
     assert "`fresh`" in caught.value.hint
