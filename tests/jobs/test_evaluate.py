@@ -83,7 +83,7 @@ def test_a_voice_from_before_still_gets_its_other_figures(voice, sources, no_mos
     rewrite_card(voice, {key: value for key, value in voice.card.items() if key != "speaker"})
     evaluation = voiceswap.evaluate("speakerA", source=sources / "boris0.wav")
     assert math.isnan(evaluation.means["to_target"]) and not math.isnan(evaluation.means["to_source"])
-    assert "not known" in evaluation.verdict and any("--target" in line for line in evaluation.missing)
+    assert "not known" in evaluation.verdict and any("give `target`" in line for line in evaluation.missing)
 
 
 class Whisper:
