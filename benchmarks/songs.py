@@ -23,8 +23,7 @@ from voiceswap.audio.resample import resample
 from voiceswap.conversion.voice import load
 from voiceswap.model.speaker import SAMPLE_RATE_HZ as SPEAKER_RATE_HZ
 from voiceswap.model.speaker import mean_embedding
-from voiceswap.scoring import embedding as identity
-from voiceswap.scoring.embedding import embed_recordings
+from voiceswap.scoring.embedding import embed_recordings, speaker_encoder
 from voiceswap.signal import loudness
 
 STEMS = ("vocals", "accompaniment")
@@ -97,7 +96,7 @@ def absent(vocals, rate_hz):
 
 
 def who(samples, rate_hz):
-    return mean_embedding(identity.speaker_encoder().embed_pieces(mono(samples, rate_hz, SPEAKER_RATE_HZ)))
+    return mean_embedding(speaker_encoder().embed_pieces(mono(samples, rate_hz, SPEAKER_RATE_HZ)))
 
 
 @lru_cache

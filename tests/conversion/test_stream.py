@@ -16,7 +16,7 @@ from voiceswap.conversion import engine, stream, windows
 from voiceswap.conversion.analysis import analyse
 from voiceswap.conversion.engine import Settings
 from voiceswap.conversion.stream import channel_gains, convert_stream, soft_clip
-from voiceswap.model.vocoders import hifigan as vocoder
+from voiceswap.model.vocoders import hifigan
 from voiceswap.signal import features, loudness, synthetic
 from voiceswap.signal.formants import shift_formants
 
@@ -107,7 +107,7 @@ def test_who_stops_listening_waits_for_a_block_not_for_a_window(voice, monkeypat
         return say(mel)
 
     monkeypatch.setattr(sound, "network", slowly)
-    monkeypatch.setattr(vocoder, "BLOCK_FRAMES", 64)
+    monkeypatch.setattr(hifigan, "BLOCK_FRAMES", 64)
     grid = windows.Grid.of(voice.config)
     n_of_first = round((grid.core_frames + 2 * grid.vocoded_frames) / 64)
     made = convert_stream(source, found, voice.engine, Settings())

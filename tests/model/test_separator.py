@@ -162,11 +162,11 @@ def test_each_answer_counts_where_it_saw():
 
     magnitudes = np.ones((separator.WINDOW_FRAMES, N_BINS, 2), np.float32)
     share = separator.Separator(network).find_share(magnitudes, LEVEL_DB)
-    said = share[0, :, 0] ** (1 / separator.MASK_EXPONENT)
+    mean_mask = share[0, :, 0] ** (1 / separator.MASK_EXPONENT)
     n = len(separator.TRANSPOSITIONS_SEMITONES)
     steps = sorted(N_BINS // 2 / 2 ** (s / 12) for s in separator.TRANSPOSITIONS_SEMITONES)
     for i, (low, high) in enumerate(zip([0, *steps], [*steps, N_BINS], strict=True)):
-        assert said[int(low) + 2 : int(high) - 2] == pytest.approx(i / n, abs=1e-5)
+        assert mean_mask[int(low) + 2 : int(high) - 2] == pytest.approx(i / n, abs=1e-5)
     # One look goes up to the highest bin as well.
     (semitones,) = separator.ROUGH_TRANSPOSITIONS_SEMITONES
     rough, step = (

@@ -66,8 +66,7 @@ class Base:
     @property
     def encoder(self) -> ContentEncoder:
         """The content encoder."""
-        # Of two threads that ask at once, one builds and the other waits: since Python 3.12 cached_property has no
-        # lock.
+        # Of two threads that ask at once, one builds, the other waits: cached_property has no lock since Python 3.12.
         with self._build_lock:
             return self._encoder
 

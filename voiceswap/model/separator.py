@@ -138,9 +138,8 @@ class Separator:
             magnitudes = np.repeat(mean, 2, axis=-1)
         input_levels_db = ROUGH_LEVELS_DB if roughly else LEVELS_DB
         transpositions_semitones = ROUGH_TRANSPOSITIONS_SEMITONES if roughly else TRANSPOSITIONS_SEMITONES
-        levelled = np.stack(
-            [magnitudes * np.float32(10 ** ((input_db - level_db) / 20)) for input_db in input_levels_db]
-        )
+        gains = [np.float32(10 ** ((input_db - level_db) / 20)) for input_db in input_levels_db]
+        levelled = np.stack([magnitudes * gain for gain in gains])
         mask_sum = np.zeros_like(magnitudes)
         n_masks = np.zeros((N_BINS, 1), np.float32)
         ratios = [2 ** (semitones / 12) for semitones in transpositions_semitones]

@@ -10,7 +10,7 @@ from scipy.ndimage import minimum_filter1d
 from conftest import TINY
 from voiceswap.model.networks import hifigan as hifigan_network
 from voiceswap.model.runtime import Graph
-from voiceswap.model.vocoders import hifigan as vocoder
+from voiceswap.model.vocoders import hifigan
 from voiceswap.signal.spectral_correction import correct_mel
 
 RANDOM = np.random.default_rng(0)
@@ -18,20 +18,20 @@ RANDOM = np.random.default_rng(0)
 
 def test_vocoder_in_blocks_is_vocoder_in_one_piece():
     keras.utils.set_random_seed(2)
-    sound = vocoder.HifiGan(Graph(hifigan_network.build(TINY)), TINY)
-    for n in (1, 100, vocoder.BLOCK_FRAMES + 50, 2 * vocoder.BLOCK_FRAMES + 7, 3 * vocoder.BLOCK_FRAMES - 1):
+    sound = hifigan.HifiGan(Graph(hifigan_network.build(TINY)), TINY)
+    for n in (1, 100, hifigan.BLOCK_FRAMES + 50, 2 * hifigan.BLOCK_FRAMES + 7, 3 * hifigan.BLOCK_FRAMES - 1):
         mel = (RANDOM.normal(size=(n, 80)) - 5).astype(np.float32)
         inner = slice(40, -40)
         whole = correct_mel(sound.network(mel[None])[0], mel, TINY.features).reshape(n, -1)
-        made = sound(mel).reshape(n, -1)
-        np.testing.assert_allclose(made[inner], whole[inner], atol=1e-6)
+        samples = sound(mel).reshape(n, -1)
+        np.testing.assert_allclose(samples[inner], whole[inner], atol=1e-6)
     assert len(sound(mel[:0])) == 0
     assert sound.network._run.experimental_get_tracing_count() == 1
 
 
 def counting():
     """A vocoder that gives silence, and the frames its network is asked for."""
-    sound, blocks = vocoder.HifiGan(Graph(hifigan_network.build(TINY)), TINY), []
+    sound, blocks = hifigan.HifiGan(Graph(hifigan_network.build(TINY)), TINY), []
 
     def say(mel):
         blocks.append(mel.shape[1])
@@ -47,22 +47,22 @@ def test_a_short_recording_does_not_pay_for_a_long_one(n):
     assert len(sound(np.zeros((n, 80), np.float32))) == n * TINY.features.hop_samples
     context = 2 * TINY.vocoder.context_frames
     own = [frames - context for frames in blocks]
-    assert len(set(own)) == 1 and own[0] <= 1.5 * vocoder.BLOCK_FRAMES
-    assert n <= sum(own) < n + len(own) * vocoder.BLOCK_STEP
+    assert len(set(own)) == 1 and own[0] <= 1.5 * hifigan.BLOCK_FRAMES
+    assert n <= sum(own) < n + len(own) * hifigan.BLOCK_STEP
 
 
 def test_only_what_is_wanted_is_made_and_the_same_as_ever():
     keras.utils.set_random_seed(2)
     network = hifigan_network.build(TINY)
     mel = (RANDOM.normal(size=(1000, 80)) - 5).astype(np.float32)
-    whole = vocoder.HifiGan(Graph(network), TINY)(mel).reshape(1000, -1)
+    whole = hifigan.HifiGan(Graph(network), TINY)(mel).reshape(1000, -1)
     wanted = np.zeros(1000, bool)
     wanted[40:61] = wanted[500:] = True
-    made = vocoder.HifiGan(Graph(network), TINY)(mel, wanted).reshape(1000, -1)
+    samples = hifigan.HifiGan(Graph(network), TINY)(mel, wanted).reshape(1000, -1)
     # Only the frames that reach into what was left out differ.
     inner = minimum_filter1d(wanted, 9)
-    np.testing.assert_allclose(made[inner], whole[inner], atol=1e-6)
-    assert whole.any(axis=1).all() and not made[:36].any() and not made[65:496].any()
+    np.testing.assert_allclose(samples[inner], whole[inner], atol=1e-6)
+    assert whole.any(axis=1).all() and not samples[:36].any() and not samples[65:496].any()
     silent, blocks = counting()
     assert not silent(mel, np.zeros(1000, bool)).any() and not blocks
 
@@ -70,11 +70,11 @@ def test_only_what_is_wanted_is_made_and_the_same_as_ever():
 @given(wanted=st.lists(st.booleans(), max_size=60), gap=st.integers(0, 8))
 def test_pieces_hold_what_is_wanted_and_leave_out_the_gaps(wanted, gap):
     wanted = np.array(wanted, bool)
-    held = np.zeros(len(wanted), bool)
-    for start, stop in vocoder.find_pieces(wanted, gap):
-        assert start < stop and not held[max(0, start - gap) : stop].any()
+    covered = np.zeros(len(wanted), bool)
+    for start, stop in hifigan.find_pieces(wanted, gap):
+        assert start < stop and not covered[max(0, start - gap) : stop].any()
         assert wanted[start] and wanted[stop - 1]
-        held[start:stop] = True
-    assert held[wanted].all()
-    inside = "".join("x" if w else "." for w, h in zip(wanted, held, strict=True) if h)
+        covered[start:stop] = True
+    assert covered[wanted].all()
+    inside = "".join("x" if w else "." for w, h in zip(wanted, covered, strict=True) if h)
     assert "." * (gap + 1) not in inside

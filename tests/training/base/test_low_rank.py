@@ -10,7 +10,7 @@ from conftest import TINY
 from voiceswap.config import Config
 from voiceswap.model.networks import hifigan as hifigan_network
 from voiceswap.model.vocoders.hifigan import inner_convolutions
-from voiceswap.model.vocoders.low_rank import Side, _choices, choose_ranks, decompose, to_side
+from voiceswap.model.vocoders.low_rank import Side, _list_options, choose_ranks, decompose, to_side
 from voiceswap.model.weights import load_arrays, to_arrays
 from voiceswap.training.base.low_rank import measure_sides
 
@@ -89,7 +89,7 @@ def test_less_time_loses_more():
         return Side(nothing, np.sort(RANDOM.exponential(size=channels) ** 4)[::-1], nothing, nothing)
 
     found = {name: (side(channels), side(channels)) for name, (channels, *_) in sizes.items()}
-    choices = {name: _choices(*found[name], *sizes[name]) for name in sizes}
+    choices = {name: _list_options(*found[name], *sizes[name]) for name in sizes}
     dearest, before = sum(cost[0] for _, _, cost in choices.values()), -1.0
     for share in (1.0, 0.7, 0.4, 0.2):
         ranks = choose_ranks(found, config, share)

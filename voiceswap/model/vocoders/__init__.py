@@ -9,7 +9,7 @@ from voiceswap.arrays import Array
 
 
 class Vocoder(Protocol):
-    """What a mel becomes samples by; all of them are used alike."""
+    """Turns a mel into samples."""
 
     @property
     def context_frames(self) -> int:

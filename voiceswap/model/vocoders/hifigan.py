@@ -1,8 +1,8 @@
-"""The vocoder: HiFi-GAN's generator (Kong et al., 2020; MIT), mel in, samples out, brought nearer to that mel.
+"""The vocoder: HiFi-GAN's generator (Kong et al., 2020; MIT), mel in, samples out, corrected towards that mel.
 
-Nearly all of its time goes into convolutions, which processors with units for bfloat16 (AMX) do several times as
-quickly in that. Elsewhere a slimmer form of it saves most of the arithmetic, where AVX-512 knows bfloat16 in that as
-well. What either costs is in docs/measurements.md.
+Nearly all of its time goes into convolutions, which processors with units for bfloat16 (AMX) do several times as fast
+in bfloat16. Elsewhere a low-rank form saves most of the arithmetic, in bfloat16 where AVX-512 supports it. What either
+costs is in docs/measurements.md.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from voiceswap.signal.features import SILENT_MEL, find_runs
 from voiceswap.signal.spectral_correction import correct_mel
 
 # About three seconds: longer is hardly faster and takes more memory (docs/measurements.md). Blocks of one recording are
-# equally long, or a short one would pay for frames that it does not have; their lengths are multiples of a step: few
-# of them differ.
+# equally long, so that the last one is not mostly padding; lengths are multiples of a step, so that few of them differ.
 BLOCK_FRAMES = 256
 BLOCK_STEP = 32
 
@@ -59,33 +58,35 @@ class HifiGan:
             Shape (n_frames * hop_samples,), float32, about [-1, 1], at `mel_rate_hz`; zeros where longer pieces are
             not wanted.
         """
-        n_frames, context, hop = len(mel), self.context_frames, self._features.hop_samples
+        n_frames = len(mel)
+        context = self.context_frames
+        hop = self._features.hop_samples
         samples = np.zeros(n_frames * hop, np.float32)
         # Blocks may reach beyond the end by less than a step each.
-        after = context + (n_frames // BLOCK_FRAMES + 1) * BLOCK_STEP
-        padded = np.pad(mel.astype(np.float32), ((context, after), (0, 0)), constant_values=SILENT_MEL)
+        n_padding = context + (n_frames // BLOCK_FRAMES + 1) * BLOCK_STEP
+        padded = np.pad(mel.astype(np.float32), ((context, n_padding), (0, 0)), constant_values=SILENT_MEL)
         for start, stop in find_pieces(np.ones(n_frames, bool) if wanted is None else wanted, 2 * context):
             n_blocks = max(1, round((stop - start) / BLOCK_FRAMES))
-            size = -(-(stop - start) // (n_blocks * BLOCK_STEP)) * BLOCK_STEP
-            for first in range(start, stop, size):
+            block_frames = -(-(stop - start) // (n_blocks * BLOCK_STEP)) * BLOCK_STEP
+            for first in range(start, stop, block_frames):
                 if stopped is not None and stopped():
                     return samples
-                made = self.network(padded[None, first : first + size + 2 * context])[0]
-                own = slice(first * hop, min(first + size, stop) * hop)
-                # The network may have left the context out itself.
-                made = made[(len(made) - size * hop) // 2 :]
-                samples[own] = made[: own.stop - own.start]
+                output = self.network(padded[None, first : first + block_frames + 2 * context])[0]
+                own = slice(first * hop, min(first + block_frames, stop) * hop)
+                # The network may already have cut off the context.
+                output = output[(len(output) - block_frames * hop) // 2 :]
+                samples[own] = output[: own.stop - own.start]
         return correct_mel(samples, mel, self._features)
 
 
 def find_pieces(wanted: np.ndarray, gap: int) -> list[tuple[int, int]]:
     """Ranges [start, stop) that hold all of `wanted`, (n,) bool, and no more than `gap` others in a row."""
-    held: list[tuple[int, int]] = []
+    pieces: list[tuple[int, int]] = []
     for start, stop in find_runs(wanted):
-        if held and start - held[-1][1] <= gap:
-            start = held.pop()[0]
-        held.append((start, stop))
-    return held
+        if pieces and start - pieces[-1][1] <= gap:
+            start = pieces.pop()[0]
+        pieces.append((start, stop))
+    return pieces
 
 
 # How many channels go into and out of the kernel of each inner convolution.
@@ -98,13 +99,16 @@ def branch_name(stage: int, width: int) -> str:
 
 
 def inner_convolutions(config: Config) -> dict[str, tuple[int, int, int]]:
-    """Of each convolution inside the network's stages, by name: channels, kernel size, and values a mel frame."""
-    size, found = config.vocoder, {}
-    channels, values = size.channels, 1
-    for i, rate in enumerate(size.upsample_rates):
-        channels, values = channels // 2, values * rate
-        for width in size.block_kernels:
-            for j in range(len(size.block_dilations)):
+    """Channels, kernel size and values per mel frame of each convolution inside the network's stages, by name."""
+    vocoder = config.vocoder
+    convolutions = {}
+    channels = vocoder.channels
+    values_per_frame = 1
+    for stage, rate in enumerate(vocoder.upsample_rates):
+        channels = channels // 2
+        values_per_frame = values_per_frame * rate
+        for width in vocoder.block_kernels:
+            for i in range(len(vocoder.block_dilations)):
                 for kind in ("dilated", "plain"):
-                    found[f"{branch_name(i, width)}_{kind}_{j}"] = (channels, width, values)
-    return found
+                    convolutions[f"{branch_name(stage, width)}_{kind}_{i}"] = (channels, width, values_per_frame)
+    return convolutions

@@ -1,4 +1,4 @@
-"""A low-rank vocoder: a large one's inner convolutions through as few channels as the ear allows; ranks and weights."""
+"""The low-rank vocoder: the inner convolutions of the whole one through fewer channels; ranks and weights."""
 
 from __future__ import annotations
 
@@ -14,47 +14,45 @@ from voiceswap.errors import ModelError
 from voiceswap.model.vocoders.hifigan import Ranks, inner_convolutions
 from voiceswap.model.weights import HALF, quantise_int8
 
-# Stored beside weights in eight bits: what one step of them is worth.
-WORTH = ":worth"
+# What the names of scales end with, which are stored beside weights in eight bits.
+SCALE = ":worth"
 BIAS = "/bias"
 
 
 def check_ranks(card: Any, config: Config) -> dict[str, tuple[int, int]]:
     """The ranks in the card of a low-rank vocoder; raises ModelError if they are not those of such a network."""
-    found = card.get("ranks") if isinstance(card, dict) else None
-    sizes = inner_convolutions(config)
-    if not isinstance(found, dict) or found.keys() != sizes.keys():
+    ranks_by_name = card.get("ranks") if isinstance(card, dict) else None
+    convolutions = inner_convolutions(config)
+    if not isinstance(ranks_by_name, dict) or ranks_by_name.keys() != convolutions.keys():
         raise ModelError(f"the base's card has no ranks for its {SLIM}", "install voiceswap anew")
-    for name, (channels, *_) in sizes.items():
-        ranks = found[name]
-        sound = (
-            isinstance(ranks, list) and len(ranks) == 2 and all(type(r) is int and 1 <= r <= channels for r in ranks)
-        )
-        if not sound:
+    for name, (channels, *_) in convolutions.items():
+        ranks = ranks_by_name[name]
+        is_pair = isinstance(ranks, list) and len(ranks) == 2
+        if not is_pair or not all(type(rank) is int and 1 <= rank <= channels for rank in ranks):
             raise ModelError(
                 f"the base's card has ranks {str(ranks)[:40]} for {name}, wanted two of 1 to {channels}",
                 "install voiceswap anew",
             )
-    return {name: (first, last) for name, (first, last) in found.items()}
+    return {name: (first, last) for name, (first, last) in ranks_by_name.items()}
 
 
 def pack_low_rank(arrays: Arrays) -> Arrays:
     """A low-rank vocoder's inner convolutions as they are stored: biases in half precision, all else in eight bits."""
-    found: Arrays = {}
+    packed: Arrays = {}
     for name, array in arrays.items():
         if name.endswith(BIAS):
-            found[name] = array.astype(np.float16)
+            packed[name] = array.astype(np.float16)
         else:
-            found[name], found[name + WORTH] = quantise_int8(array)
-    return found
+            packed[name], packed[name + SCALE] = quantise_int8(array)
+    return packed
 
 
 def unpack_low_rank(stored: Arrays) -> Arrays:
     """What `pack_low_rank` stored, float32."""
     return {
-        name: array.astype(np.float32) * stored[name + WORTH] if name + WORTH in stored else array
+        name: array.astype(np.float32) * stored[name + SCALE] if name + SCALE in stored else array
         for name, array in stored.items()
-        if not name.endswith(WORTH)
+        if not name.endswith(SCALE)
     }
 
 
@@ -64,18 +62,20 @@ def expected_low_rank(config: Config, ranks: Ranks) -> dict[str, tuple[tuple[int
     for name, (channels, width, _) in inner_convolutions(config).items():
         first, last = ranks[name]
         shapes = {"first": (channels, first), "kernel": (width, first, last), "last": (last, channels)}
-        missing = {"first": first == channels, "last": last == channels}
+        is_left_out = {"first": first == channels, "last": last == channels}
         for part, shape in shapes.items():
-            if not missing.get(part):
+            if not is_left_out.get(part):
                 expected[f"{name}/{part}"] = (shape, "I8")
-                expected[f"{name}/{part}{WORTH}"] = (shape[-1:], "F32")
+                expected[f"{name}/{part}{SCALE}"] = (shape[-1:], "F32")
         expected[f"{name}{BIAS}"] = ((channels,), HALF)
     return expected
 
 
 # Reading a value for a kernel's tap, and writing one, take as long as so many multiply-adds (two cores with AVX2).
-READ, WRITE = 13, 3
-MOST_STEP = 16
+READ_COST = 13
+WRITE_COST = 3
+# Ranks are tried at most so many channels apart.
+MAX_RANK_STEP = 16
 
 
 @dataclass(frozen=True)
@@ -99,53 +99,65 @@ Sides = Mapping[str, tuple[Side, Side]]
 
 
 def to_side(mean: Array, products: Array, felt: Array) -> Side:
-    sizes, axes = np.linalg.eigh(felt)
-    roots = np.sqrt(np.maximum(sizes, max(sizes.max() * 1e-6, 1e-30)))
-    root, inverse = (axes * roots) @ axes.T, (axes / roots) @ axes.T
+    eigenvalues, axes = np.linalg.eigh(felt)
+    roots = np.sqrt(np.maximum(eigenvalues, max(eigenvalues.max() * 1e-6, 1e-30)))
+    root = (axes * roots) @ axes.T
+    inverse = (axes / roots) @ axes.T
     heard, directions = np.linalg.eigh(root @ (products - np.outer(mean, mean)) @ root)
-    heard, directions = heard[::-1], directions[:, ::-1]
+    # eigh sorts ascending; the most heard direction comes first.
+    heard = heard[::-1]
+    directions = directions[:, ::-1]
     heard = np.maximum(heard, max(heard.max() * 1e-9, 1e-30))
     deviations = np.sqrt(heard)
     return Side(mean, heard, root @ directions / deviations, (inverse @ directions * deviations).T)
 
 
-def choose_ranks(found: Sides, config: Config, share: float) -> dict[str, tuple[int, int]]:
-    """Through how many channels each convolution is to go, so that what is heard of it is least.
+def choose_ranks(sides: Sides, config: Config, share: float) -> dict[str, tuple[int, int]]:
+    """Choose through how many channels each convolution goes, so that the loss is heard least.
 
     Args:
-        found: What `sides` gave.
+        sides: What `measure_sides` gave.
         config: The vocoder's settings.
         share: Of the time that the convolutions take, 0 to 1; the ranks returned take no more, where they can.
 
     Returns:
         Channels before and after the kernel, by the convolution's name.
     """
-    sizes = inner_convolutions(config)
-    choices = {name: _choices(*found[name], *sizes[name]) for name in sizes}
-    budget = share * sum(cost[0] for _, _, cost in choices.values())
-    cheap, dear = -60.0, 60.0
+    convolutions = inner_convolutions(config)
+    options = {name: _list_options(*sides[name], *convolutions[name]) for name in convolutions}
+    budget = share * sum(costs[0] for _, _, costs in options.values())
+    # A bisection for the lowest price of time, by its logarithm, at which the choices stay within the budget.
+    low_log_price = -60.0
+    high_log_price = 60.0
     for _ in range(60):
-        price = np.exp((cheap + dear) / 2)
-        picked = {name: int(np.argmin(lost + price * cost)) for name, (_, lost, cost) in choices.items()}
-        if sum(choices[name][2][i] for name, i in picked.items()) > budget:
-            cheap = (cheap + dear) / 2
+        log_price = (low_log_price + high_log_price) / 2
+        chosen = _choose_options(options, np.exp(log_price))
+        if sum(options[name][2][i] for name, i in chosen.items()) > budget:
+            low_log_price = log_price
         else:
-            dear = (cheap + dear) / 2
-    picked = {name: int(np.argmin(lost + np.exp(dear) * cost)) for name, (_, lost, cost) in choices.items()}
-    return {name: choices[name][0][i] for name, i in picked.items()}
+            high_log_price = log_price
+    chosen = _choose_options(options, np.exp(high_log_price))
+    return {name: options[name][0][i] for name, i in chosen.items()}
 
 
-def _choices(
-    before: Side, after: Side, channels: int, width: int, values: int
-) -> tuple[list[tuple[int, int]], Array, Array]:
-    """Pairs of ranks, all channels first, what each would lose, and what it costs."""
-    step = max(1, min(MOST_STEP, channels // 4))
-    some = list(range(step, channels + 1, step))
-    pairs = [(channels, channels), *((first, last) for first in some for last in some)]
-    lost = [values * (before.heard[first:].sum() + after.heard[last:].sum()) for first, last in pairs]
+# Pairs of ranks, what each would lose, and what it costs.
+_Options = tuple[list[tuple[int, int]], Array, Array]
+
+
+def _choose_options(options: Mapping[str, _Options], price: float) -> dict[str, int]:
+    """The index of the best pair of ranks for each convolution, where time has this price."""
+    return {name: int(np.argmin(losses + price * costs)) for name, (_, losses, costs) in options.items()}
+
+
+def _list_options(before: Side, after: Side, channels: int, width: int, values_per_frame: int) -> _Options:
+    """All pairs of ranks to choose from; the first keeps all channels."""
+    step = max(1, min(MAX_RANK_STEP, channels // 4))
+    ranks = list(range(step, channels + 1, step))
+    pairs = [(channels, channels), *((first, last) for first in ranks for last in ranks)]
+    losses = [values_per_frame * (before.heard[first:].sum() + after.heard[last:].sum()) for first, last in pairs]
 
     def cost(taps: int, n_in: int, n_out: int) -> int:
-        return values * taps * (n_in * n_out + READ * n_in + WRITE * n_out)
+        return values_per_frame * taps * (n_in * n_out + READ_COST * n_in + WRITE_COST * n_out)
 
     costs = [
         cost(width, first, last)
@@ -153,39 +165,41 @@ def _choices(
         + (cost(1, last, channels) if last < channels else 0)
         for first, last in pairs
     ]
-    return pairs, np.array(lost), np.array(costs, float)
+    return pairs, np.array(losses), np.array(costs, float)
 
 
-def decompose(arrays: Arrays, found: Sides, chosen: Ranks) -> Arrays:
+def decompose(arrays: Arrays, sides: Sides, ranks: Ranks) -> Arrays:
     """Weights of the inner convolutions through fewer channels.
 
     Args:
         arrays: The vocoder's weights.
-        found: What `sides` gave.
-        chosen: What `choose_ranks` gave.
+        sides: What `measure_sides` gave.
+        ranks: What `choose_ranks` gave.
 
     Returns:
         By name as `vocoder.build` names them with these ranks, float64.
     """
-    made: Arrays = {}
-    for name, (first, last) in chosen.items():
+    decomposed: Arrays = {}
+    for name, (first, last) in ranks.items():
         kernel, bias = (arrays[f"{name}/{part}"].astype(np.float64) for part in ("kernel", "bias"))
-        before, after = found[name]
+        before, after = sides[name]
         channels = kernel.shape[1]
         if first < channels:
-            onto, back = before.onto[:, :first], before.back[:first]
-            made[f"{name}/first"] = onto
-            # What is left out stays at its mean.
+            onto = before.onto[:, :first]
+            back = before.back[:first]
+            decomposed[f"{name}/first"] = onto
+            # What is left out is replaced by its mean.
             bias = bias + np.einsum("c,kco->o", before.mean - before.mean @ onto @ back, kernel)
             kernel = np.einsum("rc,kco->kro", back, kernel)
         if last < channels:
-            onto, back = after.onto[:, :last], after.back[:last]
-            made[f"{name}/last"] = back
+            onto = after.onto[:, :last]
+            back = after.back[:last]
+            decomposed[f"{name}/last"] = back
             bias = after.mean + (bias - after.mean) @ onto @ back
             kernel = kernel @ onto
-        made |= {f"{name}/kernel": kernel, f"{name}/bias": bias}
-    return made
+        decomposed |= {f"{name}/kernel": kernel, f"{name}/bias": bias}
+    return decomposed
 
 
-# The slimmer form of the vocoder: its inner convolutions, in eight bits.
+# The part of a base that is the low-rank vocoder: its inner convolutions, in eight bits.
 SLIM = "slim_vocoder"
