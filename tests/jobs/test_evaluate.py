@@ -143,7 +143,8 @@ def test_the_plain_sentence(to_target, to_source, n_nearer, begins):
 
 
 def test_the_commands(mother, voice, sources):
-    before = "from voiceswap.scoring import external\nexternal.load_dnsmos = lambda: None\n"
+    before = "import sys, voiceswap.jobs.convert, voiceswap.jobs.evaluate\nfor name in ('evaluate', 'convert'):\n"
+    before += "    sys.modules['voiceswap.jobs.' + name].load_dnsmos = lambda: None\n"
     command = mother.run("evaluate", "speakerA", "--source", sources, "--json", before=before)
     assert command.wait() == 0, command.err()
     answer = json.loads(command.out())
