@@ -7,6 +7,6 @@ from voiceswap.model import base
 
 @pytest.fixture(autouse=True)
 def opened_anew():
-    base._shared.cache_clear()
+    base._share.cache_clear()
     yield
-    base._shared.cache_clear()
+    base._share.cache_clear()

@@ -12,7 +12,7 @@ from scipy.linalg import solve_toeplitz
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import decimate, stft
 
-from voiceswap.signal import synthetic
+from voiceswap.signal import phonemes
 from voiceswap.signal.synthetic import ANNA, BORIS, CLARA, Note, Speaker, Utterance, song, speech
 
 Floats = NDArray[np.float64]
@@ -96,9 +96,9 @@ def test_phrases_are_parted_by_quiet_pauses() -> None:
 
 def test_speech_uses_every_sound() -> None:
     said = speech(ANNA, 60.0, sample_rate_hz=8000).syllables
-    assert {synthetic._SOUNDS.match(word).group() for word in said} >= set(synthetic._CONSONANTS)  # type: ignore[union-attr]
-    assert len(synthetic._CONSONANTS) >= 12
-    assert len(synthetic._VOWELS) >= 8
+    assert {phonemes.SOUNDS.match(word).group() for word in said} >= set(phonemes.CONSONANTS)  # type: ignore[union-attr]
+    assert len(phonemes.CONSONANTS) >= 12
+    assert len(phonemes.VOWELS) >= 8
 
 
 @pytest.mark.parametrize("vowel", ["aa", "eh", "ah", "ae"])
@@ -106,7 +106,7 @@ def test_formants_are_where_the_table_says_and_scale_with_the_tract(vowel: str) 
     low, high = (Speaker("one", 100.0, tract=tract) for tract in (1.0, 1.17))
     notes: list[Note] = [(43, 0.8, vowel)]
     low_hz, high_hz = vowel_formants_hz(song(low, notes)), vowel_formants_hz(song(high, notes))
-    np.testing.assert_allclose(low_hz, synthetic._VOWELS[vowel][:3], rtol=0.08)
+    np.testing.assert_allclose(low_hz, phonemes.VOWELS[vowel][:3], rtol=0.08)
     np.testing.assert_allclose(high_hz / low_hz, 1.17, rtol=0.08)
 
 

@@ -222,9 +222,9 @@ def test_metrics_that_are_damaged_or_repeated(tmp_path):
     ]
     text = "\n".join(map(json.dumps, lines)) + '\n{"step": 7, "los\n\x00\n'
     (tmp_path / loop.METRICS).write_text(text)
-    found = report._metrics(tmp_path)
+    found = report._read_metrics(tmp_path)
     assert [(x["step"], x["loss"]) for x in found] == [(2, 1.0), (4, 3.0)]
-    assert report._metrics(tmp_path / "gone") == []
+    assert report._read_metrics(tmp_path / "gone") == []
 
 
 def test_the_command(filmed, home, monkeypatch, capsys):

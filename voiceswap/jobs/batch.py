@@ -13,8 +13,7 @@ from voiceswap.audio.write import output_suffix
 from voiceswap.conversion.options import ConvertOptions
 from voiceswap.errors import ModelError, StoppedError
 from voiceswap.events import Note, OnEvent, Progress
-from voiceswap.jobs.executors import local as workers
-from voiceswap.jobs.executors.local import run_tasks
+from voiceswap.jobs.executors.local import Json, run_tasks
 from voiceswap.scoring.scores import Scores
 from voiceswap.signal.f0 import F0Range
 from voiceswap.storage.outputs import Input, Place
@@ -77,7 +76,7 @@ def find_inputs(inputs: Sequence[Path], voice_name: str) -> list[Input]:
     return recordings
 
 
-def to_answer(conversion: Conversion) -> workers.Json:
+def to_answer(conversion: Conversion) -> Json:
     """A conversion as plain JSON values, without what the one who asked knows: source and output."""
     fields = asdict(conversion) | {"sidecar": conversion.sidecar.name if conversion.sidecar else None}
     return {key: value for key, value in fields.items() if key not in ("source", "output")}
@@ -133,7 +132,7 @@ class Batch:
             raise StoppedError(f"stopped; {len(self.places) - len(results)} recordings were not converted")
         return [results[i] for i in range(len(self.places))]
 
-    def _read_answer(self, place: Place, answer: workers.Json, on_event: OnEvent) -> Conversion:
+    def _read_answer(self, place: Place, answer: Json, on_event: OnEvent) -> Conversion:
         if "fatal" in answer:
             raise ModelError(answer["fatal"], answer["hint"])
         for text in answer.pop("warnings", ()):

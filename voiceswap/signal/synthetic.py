@@ -9,7 +9,6 @@ same times: parallel recordings.
 from __future__ import annotations
 
 import math
-import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,74 +19,40 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter, resample_poly, sosfilt
 
 from voiceswap.arrays import db_to_gain, db_to_power
+from voiceswap.signal.phonemes import CODAS, CONSONANTS, SHORT_VOWELS, SOUNDS, STEPS, VOWELS, Consonant
 
 Floats = NDArray[np.float64]
 Note = tuple[float, float, str]
 Random = np.random.Generator
 
 FRAME_S = 0.005
-_RATE_HZ = 48000  # where the voice is made: far above its formants, so that pulses do not fold back into them
-_HOP = round(_RATE_HZ * FRAME_S)
-_PEAK, _ROOM_DB, _VIBRATO_HZ, _VIBRATO_CENTS = 0.5, -60.0, 5.5, 40.0
+_RATE_HZ = 48000  # of the synthesis: far above the formants, so that pulses do not alias into them
+_HOP_SAMPLES = round(_RATE_HZ * FRAME_S)
+_PEAK = 0.5
+_ROOM_DB = -60.0
+_VIBRATO_HZ = 5.5
+_VIBRATO_CENTS = 40.0
+_FORMANT_WIDTHS_HZ = np.array([70.0, 90.0, 140.0, 200.0, 280.0])
 # Above F5 these keep the slope of a real tract; a cascade that stops at F5 sounds like a telephone.
-_HIGH_HZ, _HIGH_WIDTH_HZ = np.array([5500.0, 6500.0, 7600.0]), np.array([400.0, 500.0, 700.0])
-_WIDTH_HZ = np.array([70.0, 90.0, 140.0, 200.0, 280.0])
+_HIGH_FORMANTS_HZ = np.array([5500.0, 6500.0, 7600.0])
+_HIGH_WIDTHS_HZ = np.array([400.0, 500.0, 700.0])
 
-# F1-F4 of 45 men (Hillenbrand et al., JASA 97, 1995); F5 is that of a tube of 17.5 cm.
-_VOWELS: dict[str, tuple[float, ...]] = {name: (*formants_hz, 4500) for name, *formants_hz in (
-    ("iy", 342, 2322, 3000, 3657), ("ih", 427, 2034, 2684, 3618), ("ey", 476, 2089, 2691, 3649),
-    ("eh", 580, 1799, 2605, 3677), ("ae", 588, 1952, 2601, 3624), ("aa", 768, 1333, 2522, 3687),
-    ("ao", 652, 997, 2538, 3486), ("ow", 497, 910, 2459, 3384), ("uh", 469, 1122, 2434, 3400),
-    ("uw", 378, 997, 2343, 3357), ("ah", 623, 1200, 2550, 3557), ("er", 474, 1379, 1710, 3334),
-)}  # fmt: skip
-
-
-class _Consonant(NamedTuple):
-    """How a consonant is made; F1-F3 after Klatt (1980), `hiss` against the level of the vowels."""
-
-    kind: str
-    formants_hz: tuple[float, float, float]
-    hiss_hz: float = 0.0
-    hiss_width_hz: float = 0.0
-    hiss_db: float = 0.0
-
-
-_CONSONANTS = {
-    "p": _Consonant("stop", (400, 1100, 2150), 1000, 1800, -14),
-    "t": _Consonant("stop", (400, 1600, 2600), 4300, 3000, -7),
-    "k": _Consonant("stop", (300, 1990, 2850), 1900, 800, -7),
-    "b": _Consonant("voiced stop", (200, 1100, 2150), 900, 1800, -18),
-    "d": _Consonant("voiced stop", (200, 1600, 2600), 4000, 3000, -14),
-    "g": _Consonant("voiced stop", (200, 1990, 2850), 1900, 800, -13),
-    "f": _Consonant("fricative", (340, 1100, 2080), 6500, 6000, -22),
-    "th": _Consonant("fricative", (320, 1290, 2540), 6000, 5000, -23),
-    "s": _Consonant("fricative", (320, 1390, 2530), 6300, 2000, -13),
-    "sh": _Consonant("fricative", (300, 1840, 2750), 3100, 1200, -10),
-    "v": _Consonant("voiced fricative", (220, 1100, 2080), 6500, 6000, -28),
-    "z": _Consonant("voiced fricative", (240, 1390, 2530), 6300, 2000, -17),
-    "ch": _Consonant("affricate", (350, 1800, 2820), 3300, 1400, -9),
-    "jh": _Consonant("voiced affricate", (260, 1800, 2820), 3100, 1400, -14),
-    "m": _Consonant("nasal", (300, 1270, 2130)), "n": _Consonant("nasal", (300, 1340, 2470)),
-    "l": _Consonant("liquid", (310, 1050, 2880)), "r": _Consonant("liquid", (310, 1060, 1380)),
-    "w": _Consonant("liquid", (290, 610, 2150)), "y": _Consonant("liquid", (260, 2070, 3020)),
-    "h": _Consonant("breath", (500, 1500, 2500)),
-}  # fmt: skip
-# What a consonant does in turn: (duration in s, voice, breath, nasal, whether it hisses).
-_STEPS: dict[str, tuple[tuple[float, float, float, float, int], ...]] = {
-    "stop": ((0.07, 0, 0, 0, 0), (0.015, 0, 0, 0, 1), (0.035, 0, 0.7, 0, 0)),
-    "voiced stop": ((0.06, 0.2, 0, 0, 0), (0.01, 0.3, 0, 0, 1)), "fricative": ((0.11, 0, 0, 0, 1),),
-    "voiced fricative": ((0.075, 0.35, 0, 0, 1),), "affricate": ((0.05, 0, 0, 0, 0), (0.075, 0, 0, 0, 1)),
-    "voiced affricate": ((0.045, 0.2, 0, 0, 0), (0.05, 0.25, 0, 0, 1)),
-    "nasal": ((0.075, 0.6, 0, 1, 0),), "liquid": ((0.07, 0.65, 0, 0, 0),), "breath": ((0.065, 0, 1, 0, 0),),
-}  # fmt: skip
 _MELODY: tuple[Note, ...] = (
-    (0, 0.5, "la"), (2, 0.5, "ra"), (4, 0.75, "mi"), (5, 0.25, "na"), (7, 1.0, "lo"), (0, 0.25, ""),
-    (9, 0.5, "sa"), (7, 0.5, "fu"), (5, 0.5, "mo"), (4, 0.75, "de"), (2, 0.5, "va"), (4, 0.5, "li"),
-    (-1, 0.5, "ni"), (0, 1.5, "no"),
-)  # fmt: skip
-_CODAS = ("n", "m", "l", "r", "s", "t", "k", "d")
-_SHORT_VOWELS = {"a": "aa", "e": "ey", "i": "iy", "o": "ow", "u": "uw"}
-_SOUNDS = re.compile("|".join(sorted([*_VOWELS, *_CONSONANTS, *_SHORT_VOWELS], key=len, reverse=True)))
+    (0, 0.5, "la"),
+    (2, 0.5, "ra"),
+    (4, 0.75, "mi"),
+    (5, 0.25, "na"),
+    (7, 1.0, "lo"),
+    (0, 0.25, ""),
+    (9, 0.5, "sa"),
+    (7, 0.5, "fu"),
+    (5, 0.5, "mo"),
+    (4, 0.75, "de"),
+    (2, 0.5, "va"),
+    (4, 0.5, "li"),
+    (-1, 0.5, "ni"),
+    (0, 1.5, "no"),
+)
 
 
 @dataclass(frozen=True)
@@ -141,7 +106,7 @@ class _Segment(NamedTuple):
     voice: float = 0.0
     breath: float = 0.0
     nasal: float = 0.0
-    hiss: _Consonant | None = None
+    hiss: Consonant | None = None
 
 
 class _Phrase(NamedTuple):
@@ -175,15 +140,18 @@ def speech(speaker: Speaker, duration_s: float, *, sample_rate_hz: int = 22050, 
     """
     if not 0.1 <= duration_s < math.inf:
         raise ValueError(f"duration_s is {duration_s}; at least 0.1 is wanted")
-    words, deck, phrases = np.random.default_rng(seed), list[str](), list[_Phrase]()
-    first, end = 0, round(duration_s / FRAME_S)
-    while first < end:
-        left_s = (end - first) * FRAME_S
+    random = np.random.default_rng(seed)
+    onsets: list[str] = []
+    phrases: list[_Phrase] = []
+    first_frame = 0
+    n_frames = round(duration_s / FRAME_S)
+    while first_frame < n_frames:
+        left_s = (n_frames - first_frame) * FRAME_S
         # A phrase either takes all that is left or leaves room for a pause and a phrase of 2 s.
-        phrase_s = left_s if left_s <= 5.0 else words.uniform(2.0, min(5.0, left_s - 2.6))
-        phrases.append(_phrase(words, deck, first, phrase_s, speaker.pitch_hz))
-        first += len(phrases[-1].f0_hz) + round(words.uniform(0.3, 0.6) / FRAME_S)
-    return _perform(speaker, duration_s, sample_rate_hz, seed, phrases)
+        phrase_s = left_s if left_s <= 5.0 else random.uniform(2.0, min(5.0, left_s - 2.6))
+        phrases.append(_make_phrase(random, onsets, first_frame, phrase_s, speaker.pitch_hz))
+        first_frame += len(phrases[-1].f0_hz) + round(random.uniform(0.3, 0.6) / FRAME_S)
+    return _render_utterance(speaker, duration_s, sample_rate_hz, seed, phrases)
 
 
 def song(
@@ -206,196 +174,212 @@ def song(
     """
     if notes is None:
         tonic = round(69 + 12 * math.log2(speaker.pitch_hz / 440)) + 2
-        notes = [(tonic + step, length_s, syllable) for step, length_s, syllable in _MELODY]
+        notes = [(tonic + step, duration_s, syllable) for step, duration_s, syllable in _MELODY]
     notes = [(0, 0.2, ""), *notes, (0, 0.2, "")]
     sung = [note for note in notes if note[2]]
     if not sung:
         raise ValueError("notes holds no note to sing")
-    segments, onsets, pitches, pitch = list[_Segment](), list[int](), list[float](), sung[0][0]
+    segments: list[_Segment] = []
+    first_frames: list[int] = []
+    pitches: list[float] = []
+    pitch = sung[0][0]
     for midi, duration_s, syllable in notes:
         if not (0.05 <= duration_s < math.inf and (not syllable or 24 <= midi <= 96)):
             raise ValueError(f"{(midi, duration_s, syllable)} is no note: MIDI 24 to 96, at least 0.05 s")
         # The voice stays on its pitch in a rest, where nobody hears it, and glides from there.
         pitch = midi if syllable else pitch
-        onsets.append(int(_frame_counts(segments).sum()))
+        first_frames.append(int(_count_frames(segments).sum()))
         pitches.append(pitch)
-        segments += _stretch_syllable(syllable, duration_s) if syllable else [_Segment(duration_s, _VOWELS["ah"])]
-    frames = np.arange(_frame_counts(segments).sum())
-    note_of = np.searchsorted(onsets, frames, side="right") - 1
-    into_note_s = (frames - np.array(onsets)[note_of]) * FRAME_S
-    depth = _VIBRATO_CENTS / 100 * _smooth(np.clip((into_note_s - 0.2) / 0.25, 0.0, 1.0), 0.05)
-    semitones = _smooth(np.array(pitches)[note_of], 0.1)
-    semitones += depth * np.sin(2 * np.pi * _VIBRATO_HZ * frames * FRAME_S)
+        segments += _stretch_syllable(syllable, duration_s) if syllable else [_Segment(duration_s, VOWELS["ah"])]
+    frames = np.arange(_count_frames(segments).sum())
+    note_index = np.searchsorted(first_frames, frames, side="right") - 1
+    into_note_s = (frames - np.array(first_frames)[note_index]) * FRAME_S
+    depth_semitones = _VIBRATO_CENTS / 100 * _smooth(np.clip((into_note_s - 0.2) / 0.25, 0.0, 1.0), 0.05)
+    semitones = _smooth(np.array(pitches)[note_index], 0.1)
+    semitones += depth_semitones * np.sin(2 * np.pi * _VIBRATO_HZ * frames * FRAME_S)
     phrase = _Phrase(0, [note[2] for note in sung], segments, 440.0 * 2.0 ** ((semitones - 69) / 12))
-    return _perform(speaker, len(frames) * FRAME_S, sample_rate_hz, seed, [phrase])
+    return _render_utterance(speaker, len(frames) * FRAME_S, sample_rate_hz, seed, [phrase])
 
 
-def _syllable(text: str, vowel_s: float) -> list[_Segment]:
+def _make_syllable(text: str, vowel_s: float) -> list[_Segment]:
     """Targets of a syllable whose vowel lasts `vowel_s`."""
-    names = [_SHORT_VOWELS.get(name, name) for name in _SOUNDS.findall(text)]
-    vowels = [i for i, name in enumerate(names) if name in _VOWELS]
-    if "".join(_SOUNDS.findall(text)) != text or len(vowels) != 1:
+    names = [SHORT_VOWELS.get(name, name) for name in SOUNDS.findall(text)]
+    vowels = [i for i, name in enumerate(names) if name in VOWELS]
+    if "".join(SOUNDS.findall(text)) != text or len(vowels) != 1:
         raise ValueError(f"{text!r} is no syllable: one vowel and known consonants are wanted, as in 'shan'")
-    at, vowel_hz = vowels[0], _VOWELS[names[vowels[0]]]
-    before = [segment for name in names[:at] for segment in _consonant(_CONSONANTS[name], vowel_hz)]
-    after = [segment for name in names[at + 1 :] for segment in _consonant(_CONSONANTS[name], vowel_hz)]
-    return [*before, _Segment(vowel_s, vowel_hz, voice=1.0), *after]
+    (vowel,) = vowels
+    vowel_hz = VOWELS[names[vowel]]
+    onset = [segment for name in names[:vowel] for segment in _make_consonant(CONSONANTS[name], vowel_hz)]
+    coda = [segment for name in names[vowel + 1 :] for segment in _make_consonant(CONSONANTS[name], vowel_hz)]
+    return [*onset, _Segment(vowel_s, vowel_hz, voice=1.0), *coda]
 
 
-def _consonant(sound: _Consonant, vowel_hz: tuple[float, ...]) -> list[_Segment]:
+def _make_consonant(consonant: Consonant, vowel_hz: tuple[float, ...]) -> list[_Segment]:
     """A consonant as silence, hiss, breath and voice in turn, aiming at the vowel beside it."""
-    f1_hz, *others_hz = (*sound.formants_hz, 3500, 4500)
+    f1_hz, *others_hz = (*consonant.formants_hz, 3500, 4500)
     # The tongue anticipates the vowel, F1 (how open the mouth is) does not.
-    place = (f1_hz, *(0.75 * own + 0.25 * near for own, near in zip(others_hz, vowel_hz[1:], strict=True)))
+    target_hz = (f1_hz, *(0.75 * own + 0.25 * near for own, near in zip(others_hz, vowel_hz[1:], strict=True)))
     return [
-        _Segment(step_s, vowel_hz if breath else place, voice, breath, nasal, sound if hisses else None)
-        for step_s, voice, breath, nasal, hisses in _STEPS[sound.kind]
+        _Segment(step_s, vowel_hz if breath else target_hz, voice, breath, nasal, consonant if hisses else None)
+        for step_s, voice, breath, nasal, hisses in STEPS[consonant.kind]
     ]
 
 
 def _stretch_syllable(syllable: str, duration_s: float) -> list[_Segment]:
     """Targets of a syllable held for a whole note: consonants take 40 % of it at most, the vowel the rest."""
-    spoken_s = sum(segment.duration_s for segment in _syllable(syllable, 0.0))
+    spoken_s = sum(segment.duration_s for segment in _make_syllable(syllable, 0.0))
     squeeze = min(1.0, 0.4 * duration_s / spoken_s) if spoken_s else 1.0
-    segments = _syllable(syllable, (duration_s - spoken_s * squeeze) / squeeze)
+    segments = _make_syllable(syllable, (duration_s - spoken_s * squeeze) / squeeze)
     return [segment._replace(duration_s=segment.duration_s * squeeze) for segment in segments]
 
 
-def _phrase(words: Random, deck: list[str], first: int, phrase_s: float, pitch_hz: float) -> _Phrase:
+def _make_phrase(random: Random, onsets: list[str], first_frame: int, phrase_s: float, pitch_hz: float) -> _Phrase:
     """Made-up syllables that fill a phrase, on a pitch that falls, with accents."""
-    spoken, accents = list[str](), list[tuple[float, float]]()
+    syllables: list[str] = []
+    accents: list[tuple[float, float]] = []
     silent_s = total_s = 0.06
-    segments = [_Segment(silent_s, _VOWELS["ah"])]
+    segments = [_Segment(silent_s, VOWELS["ah"])]
     while True:
-        if not deck:  # every consonant has its turn before one comes again
-            deck += words.permutation(["", *_CONSONANTS]).tolist()
-        vowel, coda = words.choice(list(_VOWELS)), words.choice(_CODAS) if words.random() < 0.3 else ""
-        text, accented = f"{deck.pop()}{vowel}{coda}", words.random() < 0.4
-        syllable = _syllable(text, words.uniform(0.09, 0.14) * (1.4 if accented else 1.0))
+        if not onsets:  # every consonant has its turn before one comes again
+            onsets += random.permutation(["", *CONSONANTS]).tolist()
+        vowel = random.choice(list(VOWELS))
+        coda = random.choice(CODAS) if random.random() < 0.3 else ""
+        text = f"{onsets.pop()}{vowel}{coda}"
+        accented = random.random() < 0.4
+        syllable = _make_syllable(text, random.uniform(0.09, 0.14) * (1.4 if accented else 1.0))
         syllable_s = sum(segment.duration_s for segment in syllable)
-        if spoken and total_s + syllable_s + silent_s > phrase_s:
+        if syllables and total_s + syllable_s + silent_s > phrase_s:
             break
         if accented:
-            accents.append((total_s + 0.6 * syllable_s, words.uniform(1.5, 4.0)))
-        spoken.append(text)
+            accents.append((total_s + 0.6 * syllable_s, random.uniform(1.5, 4.0)))
+        syllables.append(text)
         segments += syllable
         total_s += syllable_s
     segments.append(_Segment(silent_s, segments[-1].formants_hz))
     stretch = phrase_s / (total_s + silent_s)
     segments = [segment._replace(duration_s=stretch * segment.duration_s) for segment in segments]
-    at_s = np.arange(_frame_counts(segments).sum()) * FRAME_S
-    semitones = 1.5 - 4.5 * at_s / phrase_s + 0.15 * np.sin(2 * np.pi * (2.3 * at_s + words.random()))
-    for accent_s, height in accents:
-        semitones += height * np.exp(-0.5 * ((at_s - stretch * accent_s) / 0.09) ** 2)
+    at_s = np.arange(_count_frames(segments).sum()) * FRAME_S
+    semitones = 1.5 - 4.5 * at_s / phrase_s + 0.15 * np.sin(2 * np.pi * (2.3 * at_s + random.random()))
+    for accent_s, accent_semitones in accents:
+        semitones += accent_semitones * np.exp(-0.5 * ((at_s - stretch * accent_s) / 0.09) ** 2)
     # Lower than this, voices begin to creak, which F0 trackers do not follow.
-    return _Phrase(first, spoken, segments, pitch_hz * 2.0 ** (np.maximum(semitones, -4.0) / 12))
+    return _Phrase(first_frame, syllables, segments, pitch_hz * 2.0 ** (np.maximum(semitones, -4.0) / 12))
 
 
-def _perform(who: Speaker, duration_s: float, rate_hz: int, seed: int, phrases: list[_Phrase]) -> Utterance:
-    """Renders phrases one by one, for a phrase takes much memory, and adds the noise of the room."""
+def _render_utterance(
+    speaker: Speaker, duration_s: float, rate_hz: int, seed: int, phrases: list[_Phrase]
+) -> Utterance:
+    """Renders phrases one by one, to save memory, and adds the noise of the room."""
     if not 8000 <= rate_hz <= 192000:
         raise ValueError(f"sample_rate_hz is {rate_hz}; 8000 to 192000 is wanted")
-    noise = np.random.default_rng([seed, zlib.crc32(who.name.encode())])
+    noise = np.random.default_rng([seed, zlib.crc32(speaker.name.encode())])
     samples = np.zeros(round(duration_s * rate_hz), np.float32)
     f0_hz = np.zeros(int(1000 * len(samples) / rate_hz / 5) + 1, np.float32)  # as WORLD counts frames
-    common = math.gcd(_RATE_HZ, rate_hz)
+    divisor_hz = math.gcd(_RATE_HZ, rate_hz)
     for phrase in phrases:
-        sound, voiced = _voice(who, phrase, noise)
-        sound = resample_poly(sound, rate_hz // common, _RATE_HZ // common)
-        there = samples[round(phrase.first_frame * FRAME_S * rate_hz) :][: len(sound)]
-        there += sound[: len(there)].astype(np.float32)
-        truth = f0_hz[phrase.first_frame :][: len(voiced)]
-        truth[:] = np.where(voiced, phrase.f0_hz, 0.0)[: len(truth)]
+        sound, voiced = _render_phrase(speaker, phrase, noise)
+        sound = resample_poly(sound, rate_hz // divisor_hz, _RATE_HZ // divisor_hz)
+        phrase_samples = samples[round(phrase.first_frame * FRAME_S * rate_hz) :][: len(sound)]
+        phrase_samples += sound[: len(phrase_samples)].astype(np.float32)
+        phrase_f0_hz = f0_hz[phrase.first_frame :][: len(voiced)]
+        phrase_f0_hz[:] = np.where(voiced, phrase.f0_hz, 0.0)[: len(phrase_f0_hz)]
     samples *= np.float32(_PEAK / np.abs(samples).max())
     samples += np.float32(db_to_gain(_ROOM_DB)) * noise.standard_normal(len(samples), np.float32)
-    return Utterance(samples, rate_hz, f0_hz, tuple(said for phrase in phrases for said in phrase.syllables))
+    syllables = tuple(syllable for phrase in phrases for syllable in phrase.syllables)
+    return Utterance(samples, rate_hz, f0_hz, syllables)
 
 
-def _voice(speaker: Speaker, phrase: _Phrase, noise: Random) -> tuple[Floats, NDArray[np.bool_]]:
+def _render_phrase(speaker: Speaker, phrase: _Phrase, noise: Random) -> tuple[Floats, NDArray[np.bool_]]:
     """Sound of a phrase at 48 kHz, its vowels at an rms of 1, and whether each frame is voiced."""
-    segments, f0_hz, n_frames = phrase.segments, phrase.f0_hz, len(phrase.f0_hz)
-    counts = _frame_counts(segments)
+    segments = phrase.segments
+    f0_hz = phrase.f0_hz
+    n_frames = len(f0_hz)
+    counts = _count_frames(segments)
     targets = np.array([(s.voice, s.breath, s.nasal, *s.formants_hz) for s in segments])
     tracks = np.repeat(targets, counts, axis=0).T
-    voice, breath, nasal = _smooth(tracks[0], 0.03), _smooth(tracks[1], 0.02), _smooth(tracks[2], 0.03)
+    voice = _smooth(tracks[0], 0.03)
+    breath = _smooth(tracks[1], 0.02)
+    nasal = _smooth(tracks[2], 0.03)
     formants = [_smooth(track, 0.075) * speaker.tract for track in tracks[3:]]
     formants[0] = np.maximum(formants[0], 1.05 * f0_hz)  # as singers do; an F1 under F0 sounds dull
-    widths = [np.full(n_frames, width) for width in _WIDTH_HZ * speaker.tract]
+    widths = [np.full(n_frames, width) for width in _FORMANT_WIDTHS_HZ * speaker.tract]
     widths[0] = widths[0] * (1 + 2 * np.clip(breath - voice, 0, 1))  # an open glottis damps F1
-    frames, at = np.arange(n_frames), np.arange(n_frames * _HOP) / _HOP
-    pulses, opened = _glottis(speaker, np.interp(at, frames, f0_hz), noise)
-    voice_now = np.interp(at, frames, voice)
-    airflow = speaker.breath * voice_now * (0.3 + 0.7 * opened) + 0.12 * np.interp(at, frames, breath)
-    source = pulses * voice_now + airflow * noise.standard_normal(len(pulses))
+    frames = np.arange(n_frames)
+    positions = np.arange(n_frames * _HOP_SAMPLES) / _HOP_SAMPLES  # of samples, in frames
+    pulses, opening = _make_pulses(speaker, np.interp(positions, frames, f0_hz), noise)
+    voice_gain = np.interp(positions, frames, voice)
+    airflow = speaker.breath * voice_gain * (0.3 + 0.7 * opening) + 0.12 * np.interp(positions, frames, breath)
+    source = pulses * voice_gain + airflow * noise.standard_normal(len(pulses))
 
     # The nose is a pole that its zero cancels in oral sounds (Klatt's FNP and FNZ).
-    zero = _resonator(speaker.tract * (270 + 180 * nasal), np.full(n_frames, 100.0))
-    pole = _resonator(np.full(n_frames, 270 * speaker.tract), np.full(n_frames, 100.0))
+    zero = _design_resonators(speaker.tract * (270 + 180 * nasal), np.full(n_frames, 100.0))
+    pole = _design_resonators(np.full(n_frames, 270 * speaker.tract), np.full(n_frames, 100.0))
     nose = np.hstack([zero[:, 3:] * (pole[:, :1] / zero[:, :1]), pole[:, 3:]])
-    cascade = np.stack([nose, *map(_resonator, formants, widths)], axis=1)  # (n_frames, 6, 6)
-    sound, state = np.empty_like(source), np.zeros((6, 2))
+    cascade = np.stack([nose, *map(_design_resonators, formants, widths)], axis=1)  # (n_frames, 6, 6)
+    sound = np.empty_like(source)
+    state = np.zeros((6, 2))
     for frame, sections in enumerate(cascade):
-        span = slice(frame * _HOP, (frame + 1) * _HOP)
+        span = slice(frame * _HOP_SAMPLES, (frame + 1) * _HOP_SAMPLES)
         sound[span], state = sosfilt(sections, source[span], zi=state)
-    sound = sosfilt(_resonator(_HIGH_HZ * speaker.tract, _HIGH_WIDTH_HZ), sound)
-    sound /= np.sqrt(np.mean(sound[np.repeat(voice > 0.7 * voice.max(), _HOP)] ** 2))
+    sound = sosfilt(_design_resonators(_HIGH_FORMANTS_HZ * speaker.tract, _HIGH_WIDTHS_HZ), sound)
+    sound /= np.sqrt(np.mean(sound[np.repeat(voice > 0.7 * voice.max(), _HOP_SAMPLES)] ** 2))
 
     for segment, start, count in zip(segments, np.cumsum(counts) - counts, counts, strict=True):
         if segment.hiss and count:
-            span = slice(start * _HOP, (start + count) * _HOP)
-            sound[span] += _hiss(segment.hiss, count * _HOP, speaker.tract, noise)
+            span = slice(start * _HOP_SAMPLES, (start + count) * _HOP_SAMPLES)
+            sound[span] += _make_hiss(segment.hiss, count * _HOP_SAMPLES, speaker.tract, noise)
     return sound, voice > 0.1
 
 
-def _glottis(speaker: Speaker, f0_hz: Floats, noise: Random) -> tuple[Floats, Floats]:
+def _make_pulses(speaker: Speaker, f0_hz: Floats, noise: Random) -> tuple[Floats, Floats]:
     """Derivative of the glottal flow with an rms near 1, and how open the glottis is (0 to 1), at 48 kHz."""
     phase = np.cumsum(f0_hz) / _RATE_HZ
     cycles = np.arange(int(phase[-1]) + 3)
-    # Jitter of 0.5 % and shimmer of 0.2 dB: what healthy voices have, and a machine has not.
+    # Jitter of 0.5 % and shimmer of 0.2 dB, as in healthy voices.
     phase += 0.5 + np.interp(phase, cycles, 0.0035 * noise.standard_normal(len(cycles)))
     cycle = phase.astype(int)
-    along = np.minimum((phase - cycle) / speaker.open_quotient, 1.0)
-    # Rosenberg's polynomial as in KLGLOTT88: rises slowly, closes at once. The difference of the flow, not
-    # its derivative, is sampled: it averages over a sample, and the corner at closure folds back less.
-    opened = 6.75 * along**2 * (1 - along)
-    flow = opened * (1 + 0.025 * noise.standard_normal(len(cycles)))[cycle]
+    open_phase = np.minimum((phase - cycle) / speaker.open_quotient, 1.0)
+    # Rosenberg's polynomial as in KLGLOTT88: rises slowly, closes at once. Differences of the flow alias less
+    # than samples of its derivative, as they average over a sample.
+    opening = 6.75 * open_phase**2 * (1 - open_phase)
+    flow = opening * (1 + 0.025 * noise.standard_normal(len(cycles)))[cycle]
     scale = _RATE_HZ / speaker.pitch_hz * math.sqrt(speaker.open_quotient) / 2.46  # makes the rms 1
     power = db_to_power(-speaker.tilt_db)
     # The pole of a one-pole low-pass that leaves `power` at 3 kHz.
-    middle = 1 - power * math.cos(2 * math.pi * 3000 / _RATE_HZ)
-    pole = (middle - math.sqrt(middle**2 - (1 - power) ** 2)) / (1 - power) if power < 1 else 0.0
+    cosine_term = 1 - power * math.cos(2 * math.pi * 3000 / _RATE_HZ)
+    pole = (cosine_term - math.sqrt(cosine_term**2 - (1 - power) ** 2)) / (1 - power) if power < 1 else 0.0
     pulses: Floats = lfilter([scale * (1 - pole)], [1.0, -pole], np.diff(flow, prepend=flow[0]))
-    return pulses, opened
+    return pulses, opening
 
 
-def _resonator(centre_hz: Floats, width_hz: Floats) -> Floats:
+def _design_resonators(centre_hz: Floats, width_hz: Floats) -> Floats:
     """Second-order sections (n, 6) of resonances with a gain of 1 at 0 Hz."""
     radius = np.exp(-np.pi * width_hz / _RATE_HZ)
     a1, a2 = -2 * radius * np.cos(2 * np.pi * centre_hz / _RATE_HZ), radius**2
     return np.stack([1 + a1 + a2, 0 * a1, 0 * a1, 1 + 0 * a1, a1, a2], axis=-1)
 
 
-def _hiss(sound: _Consonant, n_samples: int, tract: float, noise: Random) -> Floats:
+def _make_hiss(consonant: Consonant, n_samples: int, tract: float, noise: Random) -> Floats:
     """Noise of a narrow passage: two equal band-passes; a burst starts at once, a fricative swells."""
-    band = _resonator(np.array([sound.hiss_hz * tract]), np.array([sound.hiss_width_hz * tract]))
+    band = _design_resonators(np.array([consonant.hiss_hz * tract]), np.array([consonant.hiss_width_hz * tract]))
     band[:, :3] = (1, 0, -1)
     hiss: Floats = sosfilt(np.repeat(band, 2, axis=0), noise.standard_normal(n_samples))
-    hiss *= db_to_gain(sound.hiss_db) / np.sqrt(np.mean(hiss**2))
-    swell, fade = (0.03, 0.03) if n_samples > 0.03 * _RATE_HZ else (0.001, 0.01)
+    hiss *= db_to_gain(consonant.hiss_db) / np.sqrt(np.mean(hiss**2))
+    attack_s, release_s = (0.03, 0.03) if n_samples > 0.03 * _RATE_HZ else (0.001, 0.01)
     at_s = np.arange(n_samples) / _RATE_HZ
-    hiss *= np.clip(np.minimum(at_s / swell, at_s[::-1] / fade), 0.0, 1.0)
+    hiss *= np.clip(np.minimum(at_s / attack_s, at_s[::-1] / release_s), 0.0, 1.0)
     return hiss
 
 
-def _frame_counts(segments: Sequence[_Segment]) -> NDArray[np.int_]:
+def _count_frames(segments: Sequence[_Segment]) -> NDArray[np.int_]:
     """How many frames each segment takes; rounding does not add up."""
     ends = np.cumsum([segment.duration_s for segment in segments]) / FRAME_S
     return np.diff(np.round(ends).astype(int), prepend=0)
 
 
-def _smooth(values: Floats, over_s: float) -> Floats:
-    """Moves from target to target within about `over_s`, as the tongue does."""
-    half = round(over_s / FRAME_S / 2) + 1
+def _smooth(values: Floats, duration_s: float) -> Floats:
+    """Moves from target to target within about `duration_s`, as the tongue does."""
+    half = round(duration_s / FRAME_S / 2) + 1
     window = np.hanning(2 * half + 1)
     smoothed: Floats = np.convolve(np.pad(values, half, mode="edge"), window / window.sum(), mode="valid")
     return smoothed
