@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from voiceswap.errors import UsageError
 from voiceswap.model.base import VOCODERS
+from voiceswap.options import check_options
 from voiceswap.signal.f0 import F0_METHODS
 
 MODES = ("auto", "dry", "song")
@@ -185,11 +185,7 @@ class ConvertOptions:
         Raises:
             UsageError: An unknown option, none that names a voice, or a value that no conversion can have.
         """
-        if not isinstance(values, Mapping):
-            raise UsageError(f"the options of a conversion are {str(values)[:40]!r}", "wanted an object")
-        known = [field.name for field in fields(cls)]
-        if unknown := sorted(str(name) for name in values if name not in known):
-            raise UsageError(f"unknown option: {', '.join(unknown)}", f"wanted some of {', '.join(known)}")
+        values = check_options(values, cls, "a conversion")
         if "as_" not in values:
             raise UsageError("no voice is named", "wanted `as_`: a voice's name, or the path of its folder")
         return cls(**values)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceswap.errors import UsageError
+from voiceswap.options import check_options
 
 MAX_MINUTES = 10_000
 MAX_SEED = 2**32 - 1
@@ -92,11 +93,7 @@ class TrainOptions:
         Raises:
             UsageError: An unknown option, or a value that no training can have.
         """
-        if not isinstance(values, Mapping):
-            raise UsageError(f"the options of a training are {str(values)[:40]!r}", "wanted an object")
-        known = [field.name for field in fields(cls)]
-        if unknown := sorted(str(name) for name in values if name not in known):
-            raise UsageError(f"unknown option: {', '.join(unknown)}", f"wanted some of {', '.join(known)}")
+        values = check_options(values, cls, "a training")
         return cls(**{**values, "consent": _consent_from_json(values.get("consent"))})
 
 
