@@ -14,7 +14,7 @@ import voiceswap
 from voiceswap.conversion.options import ConvertOptions
 from voiceswap.errors import OPTION, UsageError
 from voiceswap.shell import cli
-from voiceswap.shell.options import FLAGS, word_options
+from voiceswap.shell.options import find_flags, word_options
 from voiceswap.storage import paths
 from voiceswap.training.options import TrainOptions
 
@@ -160,6 +160,8 @@ def test_what_is_not_asked_for_is_left_to_the_job(asked):
 
 
 # The three faces of one option: the dataclass, Python, the command line.
+
+FLAGS = find_flags()
 
 
 def flags_of(command):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import typer.core
+import typer.main
 
 from voiceswap.errors import OPTION
 
@@ -14,53 +17,34 @@ Voices = Annotated[
     Path | None, typer.Option("--voices", help="The voices folder; else VOICESWAP_VOICES, else the user's.")
 ]
 
-# The command line's word for each option by its name in Python and JSON, values that have a flag of their own included.
-FLAGS = {
-    "as_": "--as",
-    "backing": "--backing",
-    "backing_gain_db": "--backing-gain",
-    "c2pa": "--c2pa",
-    "consent": "--consent",
+# A command's parameter has the name that its option has in Python and JSON, and its flag. Besides: names of other jobs,
+# values that have a flag of their own, and where messages prefer the short form.
+OTHER_FLAGS = {
     "credits": "--credits",
-    "f0": "--f0",
-    "f0_method": "--f0-method",
-    "f0_out": "--f0-out",
-    "force": "--force",
-    "formant_semitones": "--formant",
-    "fresh": "--fresh",
-    "jobs": "--jobs",
-    "keep_stages": "--keep-stages",
-    "language": "--language",
-    "leave_out": "--leave-out",
-    "licence": "--licence",
-    "mark": "--mark",
     "mark=False": "--no-mark",
-    "minutes": "--minutes",
     "mode=dry": "--dry",
     "mode=song": "--song",
-    "more": "--more",
     "out": "-o",
     "parts": "--part",
-    "pitch_semitones": "--pitch",
-    "protect": "--protect",
-    "recogniser": "--recogniser",
-    "score": "--score",
-    "seed": "--seed",
-    "sidecar": "--sidecar",
-    "skip_existing": "--skip-existing",
-    "source": "--source",
-    "start": "--start",
-    "stems": "--stems",
-    "strict": "--strict",
-    "target": "--target",
-    "tensorboard": "--tensorboard",
-    "timelapse": "--timelapse",
-    "vocal_gain_db": "--vocal-gain",
-    "vocoder": "--vocoder",
-    "voices": "--voices",
 }
+
+
+# Parameters that no job has by these names.
+OF_THE_SHELL = frozenset({"as_json", "credits_file", "dry", "part", "report", "song"})
+
+
+@cache
+def find_flags() -> dict[str, str]:
+    """The command line's flag of each option, by its name in Python and JSON."""
+    from voiceswap.shell.cli import app
+
+    group = typer.main.get_command(app)
+    commands = group.commands.values() if isinstance(group, typer.core.TyperGroup) else ()
+    parameters = [parameter for command in commands for parameter in command.params]
+    flags = {each.name: each.opts[0] for each in parameters if each.name and each.opts[0].startswith("-")}
+    return {name: flag for name, flag in flags.items() if name not in OF_THE_SHELL} | OTHER_FLAGS
 
 
 def word_options(text: str) -> str:
     """A message as the command line words it: "give `force` to replace it" says --force."""
-    return OPTION.sub(lambda match: FLAGS.get(match[1], match[0]), text)
+    return OPTION.sub(lambda match: find_flags().get(match[1], match[0]), text) if "`" in text else text
