@@ -17,7 +17,6 @@ import voiceswap
 from conftest import save
 from voiceswap.conversion import voice as voices
 from voiceswap.errors import AudioError, ModelError, StoppedError, UsageError
-from voiceswap.jobs import converting
 from voiceswap.model.base import Base
 from voiceswap.signal import synthetic
 from voiceswap.signal.loudness import remove_dc
@@ -163,28 +162,6 @@ def test_outputs_are_never_overwritten_by_mistake(voice, home):
     for shape in (0, (0, 2)):
         with pytest.raises(AudioError, match="0 ms long"):
             voice.convert(np.zeros(shape, np.float32), 22050)
-
-
-@pytest.fixture
-def at_home(voice, home, monkeypatch):
-    """Recordings, a melody and a backing in the current folder; nothing may be heard of them."""
-    for name in ("song.wav", "vocals.wav", "backing.wav"):
-        save(home / name, np.zeros(4410))
-    for name in ("m.csv", "f0.csv"):
-        (home / name).write_text("time_s,f0_hz\n0.0,220\n")
-    monkeypatch.chdir(home)
-    monkeypatch.setattr(converting, "open_song", None)
-    return home
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_no_result_takes_the_place_of_another_recording(at_home, jobs):
-    save(at_home / "song.speakerA.wav", np.zeros(4410))
-    songs = sorted(at_home.glob("*.wav"))
-    before = {path: path.read_bytes() for path in songs}
-    with pytest.raises(UsageError, match=r"song\.speakerA\.wav is an input itself, and what song\.wav would become"):
-        voiceswap.convert(*(path.name for path in songs), as_="speakerA", force=True, jobs=jobs)
-    assert {path: path.read_bytes() for path in sorted(at_home.glob("*.wav"))} == before
 
 
 @pytest.mark.parametrize("code", [errno.ENAMETOOLONG, errno.EACCES])

@@ -88,3 +88,13 @@ def test_what_could_not_be_written_is_told_before_anything_is_heard(source, opti
         voiceswap.convert(source, as_="speakerA", **{"force": says != "m.csv exists"} | options)
     assert says in caught.value.message and "\n" not in caught.value.message and caught.value.hint
     assert {path: path.read_bytes() for path in at_home.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_no_result_takes_the_place_of_another_recording(at_home, jobs):
+    save(at_home / "song.speakerA.wav", np.zeros(4410))
+    songs = sorted(at_home.glob("*.wav"))
+    before = {path: path.read_bytes() for path in songs}
+    with pytest.raises(UsageError, match=r"song\.speakerA\.wav is an input itself, and what song\.wav would become"):
+        voiceswap.convert(*(path.name for path in songs), as_="speakerA", force=True, jobs=jobs)
+    assert {path: path.read_bytes() for path in sorted(at_home.glob("*.wav"))} == before

@@ -177,7 +177,7 @@ def decompose(arrays: Arrays, sides: Sides, ranks: Ranks) -> Arrays:
         ranks: What `choose_ranks` gave.
 
     Returns:
-        By name as `vocoder.build` names them with these ranks, float64.
+        By name as `networks.hifigan` names them with these ranks, float64.
     """
     decomposed: Arrays = {}
     for name, (first, last) in ranks.items():
