@@ -96,16 +96,23 @@ TINY = Config(
 )
 
 
+def keras_network(part, config=TINY):
+    """A part of a base as training has it, with fresh weights."""
+    from importlib import import_module
+
+    return import_module(f"voiceswap.model.networks.{'hifigan' if part == 'vocoder' else part}").build(config)
+
+
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory):
     """A base of tiny networks with random weights."""
     import keras
 
-    from voiceswap.model import base, runtime
+    from voiceswap.model import base
 
     keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("tiny") / "base"
-    arrays = {part: to_arrays(runtime.build(network, TINY)) for part, network in base.NETWORKS.items()}
+    arrays = {part: to_arrays(keras_network(part)) for part in base.PARTS}
     base.write_base(path, TINY, {"note": "random weights"}, arrays, {})
     return path
 

@@ -4,7 +4,8 @@
     voiceswap.train("speakerA", "speakerB")
     voiceswap.convert("song.wav", as_="speakerB")
 
-Names are imported when they are first used: `import voiceswap` itself loads neither TensorFlow nor librosa.
+Names are imported when they are first used: `import voiceswap` itself loads nothing heavy, and only training loads
+TensorFlow.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from voiceswap.version import __version__
 
 if TYPE_CHECKING:
+    from voiceswap.compute import set_device as set_device
+    from voiceswap.compute import set_threads as set_threads
     from voiceswap.config import Config as Config
     from voiceswap.conversion.voice import Voice as Voice
     from voiceswap.conversion.voice import load as load
@@ -35,6 +38,8 @@ __all__ = [
     "evaluate",
     "load",
     "report",
+    "set_device",
+    "set_threads",
     "train",
 ]
 
@@ -47,6 +52,8 @@ _HOMES = {
     "evaluate": "jobs.evaluate",
     "load": "conversion.voice",
     "report": "web.report",
+    "set_device": "compute",
+    "set_threads": "compute",
     "train": "jobs.train",
 }
 

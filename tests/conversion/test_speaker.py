@@ -3,17 +3,16 @@
 import numpy as np
 import pytest
 
-from conftest import TINY
+from conftest import TINY, keras_network
 from voiceswap.conversion.speaker import Speaker, open_speaker
 from voiceswap.errors import ModelError
-from voiceswap.model import runtime
 from voiceswap.model.decoder import N_SCALARS, SPEAKERS
 from voiceswap.model.weights import to_arrays
 
 
 @pytest.fixture(scope="module")
 def arrays():
-    return to_arrays(runtime.build("decoder", TINY))
+    return to_arrays(keras_network("decoder"))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from voiceswap.signal import f0 as pitch
 def test_the_shipped_base_works_here(home):
     checks = doctor.examine(home / "voices")
     assert [c.name for c in checks if not c.ok] == []
-    assert {"python", "tensorflow", "devices", "voices folder", "cache folder", "weights", "conversion"} <= {
+    assert {"python", "onnxruntime", "tensorflow", "runtime", "voices folder", "cache folder", "weights", "conversion"} <= {
         c.name for c in checks
     }
 
@@ -32,7 +32,7 @@ def test_networks_that_make_nonsense_are_found(home, use_tiny):
     assert not last.ok and last.name == "conversion"
 
 
-@pytest.mark.parametrize("missing", ["pkg_resources", "tensorflow", "numpy", "soundfile"])
+@pytest.mark.parametrize("missing", ["pkg_resources", "onnxruntime", "numpy", "soundfile"])
 def test_a_package_that_cannot_be_imported_is_told_after_what_is_installed(missing, home):
     code = f"import sys; sys.modules[{missing!r}] = None; sys.argv[0] = 'voiceswap'\n"
     code += "from voiceswap.shell.cli import main; main()"
@@ -42,12 +42,12 @@ def test_a_package_that_cannot_be_imported_is_told_after_what_is_installed(missi
     assert lines[0].startswith("ok  python") and any("setuptools" in line for line in lines)
     bad = next(i for i, line in enumerate(lines) if line.startswith("BAD imports: ") and missing in line)
     assert lines[bad + 1] == f"    {doctor.ANEW}"
-    assert any(line.startswith("BAD devices: ") for line in lines) == (missing in ("tensorflow", "numpy"))
+    assert any(line.startswith("BAD runtime: ") for line in lines) == (missing in ("onnxruntime", "numpy"))
 
 
 def test_a_tracker_that_cannot_be_imported_is_named(home, use_tiny, monkeypatch):
     monkeypatch.setitem(sys.modules, "swift_f0", None)
-    pitch._load_tracker.cache_clear()
+    monkeypatch.setattr(pitch, "_trackers", {})
     last = doctor.examine(home / "voices")[-1]
     assert not last.ok and last.name == "melody" and "swift_f0" in last.found and last.advice
 

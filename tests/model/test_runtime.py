@@ -1,78 +1,156 @@
-"""Networks run in one place: arrays in, arrays out, what Keras says, for any length, built once."""
+"""Networks run in one place: arrays in, arrays out, weights by name, alone and in many threads, before and after forks."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
 
 import numpy as np
 import pytest
 
-from conftest import TINY
-from voiceswap.errors import ModelError
+from conftest import TINY, keras_network
+from voiceswap import compute
+from voiceswap.errors import ModelError, UsageError
 from voiceswap.model import runtime
-from voiceswap.model.base import NETWORKS
+from voiceswap.model.base import PARTS, expected_part
 from voiceswap.model.weights import expected_arrays, to_arrays
 
-N_SCALARS = 3
+MEL = np.random.default_rng(0).normal(-5, 1, (1, 12, TINY.features.n_mels)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def decoder():
-    return runtime.build("decoder", TINY)
+def arrays():
+    return to_arrays(keras_network("vocoder"), "float32")
 
 
-def inputs(n_frames, batch=1):
-    random = np.random.default_rng(n_frames)
-    content = random.normal(size=(batch, n_frames, TINY.encoder.content_dim))
-    conditions = random.normal(size=(batch, n_frames, N_SCALARS + TINY.features.n_mels))
-    return content.astype(np.float32), conditions.astype(np.float32), np.zeros(batch, np.int32)
+@pytest.fixture
+def network(arrays):
+    return runtime.open_network("hifigan", TINY, read=lambda expected: arrays)
 
 
-def test_a_graph_gives_what_keras_gives_for_any_length_and_is_built_once(decoder):
-    graph = runtime.Graph(decoder)
-    graph.prepare()
-    for n_frames, batch in ((5, 1), (40, 1), (40, 3)):
-        arrays = inputs(n_frames, batch)
-        made = graph(*arrays)
-        assert type(made) is np.ndarray and made.dtype == np.float32
-        np.testing.assert_array_equal(made, decoder.predict_on_batch(list(arrays)))
-    assert graph._run.experimental_get_tracing_count() == 1
+@pytest.fixture(autouse=True)
+def as_ever():
+    yield
+    compute.set_device(None)
+    compute.set_threads(None)
 
 
-def test_shapes_may_be_held_to_one(decoder):
-    shapes = [(1, 8, each.shape[-1]) for each in decoder.inputs[:2]]
-    graph = runtime.Graph(decoder, [*shapes, (1,)])
-    assert graph(*inputs(8)).shape == (1, 8, TINY.features.n_mels)
-    with pytest.raises((TypeError, ValueError)):
-        graph(*inputs(9))
-
-
-def test_inputs_of_other_types_are_brought_to_the_networks(decoder):
-    graph = runtime.Graph(decoder)
-    content, conditions, speaker = inputs(6)
-    wanted = graph(content, conditions, speaker)
-    given = graph(content.astype(np.float64), conditions.astype(np.float64), speaker.astype(np.int64))
-    np.testing.assert_array_equal(given, wanted)
-    with pytest.raises(ValueError):
-        graph(content, conditions)
-
-
-def test_weights_are_asked_for_by_name_shape_and_type(decoder):
-    arrays, asked = to_arrays(decoder), []
+def test_weights_are_asked_for_by_name_shape_and_type_when_they_are_needed(arrays):
+    asked = []
 
     def read(expected):
         asked.append(expected)
         return arrays
 
-    graph = runtime.open_network("decoder", TINY, read=read)
-    assert asked == [expected_arrays(decoder)] == [runtime.expected_weights("decoder", TINY)]
-    for name, array in to_arrays(graph.model).items():
-        np.testing.assert_array_equal(array, arrays[name])
+    network = runtime.open_network("hifigan", TINY, read=read)
+    assert not asked
+    network.prepare()
+    network.prepare()
+    assert asked == [expected_arrays(keras_network("vocoder"))]
+    assert network(MEL).shape == (1, 12 * TINY.features.hop_samples) and len(asked) == 1
 
+
+def test_what_is_wrong_with_weights_is_told():
     def refuse(expected):
         raise ModelError("the weights are damaged")
 
     with pytest.raises(ModelError, match="damaged"):
-        runtime.open_network("decoder", TINY, read=refuse)
+        runtime.open_network("hifigan", TINY, read=refuse).prepare()
 
 
-@pytest.mark.parametrize("kind", sorted(NETWORKS.values()))
-def test_each_network_of_a_base_can_be_built(kind):
-    expected = runtime.expected_weights(kind, TINY)
-    assert expected and all(dtype == "F16" for _, dtype in expected.values())
+def test_inputs_of_other_types_and_layouts_are_brought_to_the_networks(network):
+    wanted = network(MEL)
+    np.testing.assert_array_equal(network(MEL.astype(np.float64)), wanted)
+    np.testing.assert_array_equal(network(np.asfortranarray(MEL)), wanted)
+    with pytest.raises(ValueError):
+        network(MEL, MEL)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_parts_weights_are_those_of_its_keras_model(part):
+    assert expected_part(part, TINY) == expected_arrays(keras_network(part))
+
+
+def test_eight_threads_share_a_network_and_none_is_left(network):
+    wanted = network(MEL)
+    answers = []
+    before = threading.active_count()
+    threads = [threading.Thread(target=lambda: answers.extend(network(MEL) for _ in range(5))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 40 and all(np.array_equal(answer, wanted) for answer in answers)
+    assert threading.active_count() == before
+
+
+def test_of_threads_that_come_at_once_one_opens(arrays):
+    read = []
+    network = runtime.open_network("hifigan", TINY, read=lambda expected: read.append(1) or arrays)
+    threads = [threading.Thread(target=network.prepare) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert read == [1]
+
+
+def test_another_number_of_threads_opens_anew_and_says_the_same(arrays):
+    read = []
+    network = runtime.open_network("hifigan", TINY, read=lambda expected: read.append(1) or arrays)
+    wanted = network(MEL)
+    compute.set_threads(1)
+    np.testing.assert_allclose(network(MEL), wanted, atol=1e-6)
+    assert len(read) == 2
+
+
+def test_a_device_that_is_not_there_is_told(network, monkeypatch):
+    assert runtime.choose_providers("cpu") == ["CPUExecutionProvider"]
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    assert runtime.choose_providers("auto") == ["CPUExecutionProvider"]
+    compute.set_device("cuda")
+    with pytest.raises(UsageError, match="CUDA"):
+        network(MEL)
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["TensorrtExecutionProvider", *both])
+    assert runtime.choose_providers("auto") == runtime.choose_providers("cuda") == both
+    assert runtime.choose_providers("cpu") == ["CPUExecutionProvider"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_runs_what_its_parent_has_run(tmp_path):
+    """With the parent's threads at work, too; the child ends as Python ends, which ends what it holds."""
+    script = textwrap.dedent("""
+        import os, sys, threading
+        import numpy as np
+        from conftest import TINY
+        from voiceswap.model import runtime
+        from voiceswap.signal.f0 import estimate_f0
+
+        random = np.random.default_rng(0)
+        graph = runtime.build_graph("hifigan", TINY)
+        arrays = {w.stored: random.normal(0, 0.1, w.shape) for w in graph.weights.values()}
+        network = runtime.open_network("hifigan", TINY, read=lambda expected: arrays)
+        mel = random.normal(-5, 1, (1, 200, 80)).astype(np.float32)
+        tone = np.sin(2 * np.pi * 150 * np.arange(22050) / 22050).astype(np.float32)
+        wanted, f0 = network(mel), estimate_f0(tone, TINY.features)
+        assert f0.any()
+        at_work = threading.Thread(target=lambda: [network(mel) for _ in range(50)])
+        at_work.start()
+        child = os.fork()
+        if child == 0:
+            assert np.array_equal(network(mel), wanted)
+            assert np.array_equal(estimate_f0(tone, TINY.features), f0)
+            sys.exit(7)
+        at_work.join()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        assert np.array_equal(network(mel), wanted)
+    """)
+    path = os.pathsep.join(p for p in sys.path if p)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": path}, timeout=120, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr.decode()

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import TINY
-from voiceswap.model import base, runtime
+from conftest import keras_network
+from voiceswap.model import base
 from voiceswap.model.weights import expected_arrays, load_arrays, quantise_int8, to_arrays
 
 
-@pytest.mark.parametrize("part", base.NETWORKS)
+@pytest.mark.parametrize("part", base.PARTS)
 def test_weights_go_there_and_back(part):
     keras.utils.set_random_seed(1)
-    first, second = runtime.build(base.NETWORKS[part], TINY), runtime.build(base.NETWORKS[part], TINY)
+    first, second = keras_network(part), keras_network(part)
     arrays = to_arrays(first, "float32")
     assert {k: a.shape for k, a in arrays.items()} == {k: shape for k, (shape, _) in expected_arrays(first).items()}
     load_arrays(second, arrays)

@@ -28,7 +28,7 @@ def test_what_was_written_before_a_failure_is_shown(capfd):
         assert capfd.readouterr().err == "no such library\n"
 
 
-# A voice that is there as far as its name goes, so that each command comes to load TensorFlow.
+# A voice that is there as far as its name goes, so that each command comes as far as it can.
 COMMANDS = (
     ["check", "nothere"],
     ["train", "nothere"],

@@ -5,12 +5,12 @@ import os
 import numpy as np
 import pytest
 
-from conftest import TINY, save
+from conftest import TINY, keras_network, save
 from voiceswap.errors import AudioError, WriteError
 from voiceswap.events import ignore_events
 from voiceswap.model import encoder
-from voiceswap.model.networks import encoder as encoder_network
-from voiceswap.model.runtime import Graph
+from voiceswap.model.runtime import open_network
+from voiceswap.model.weights import to_arrays
 from voiceswap.signal import synthetic
 from voiceswap.training import dataset
 from voiceswap.training.dataset import encode_clips, perturb_copies, prepare_speech
@@ -19,7 +19,8 @@ RANDOM = np.random.default_rng(0)
 
 
 def test_pieces_heard_backwards_come_in_their_order_but_lie_elsewhere():
-    listener = encoder.ContentEncoder(Graph(encoder_network.build(TINY)), TINY)
+    arrays = to_arrays(keras_network("encoder"))
+    listener = encoder.ContentEncoder(open_network("encoder", TINY, read=lambda expected: arrays), TINY)
     mels = [RANDOM.normal(-3, 1, (n, 80)).astype(np.float32) for n in (120, 200, 300)]
     forwards, backwards = (encode_clips(listener, mels, backwards=way) for way in (False, True))
     assert [len(c) for c in forwards] == [len(c) for c in backwards] == [60, 100, 150]

@@ -166,7 +166,7 @@ class Engine:
             decoded: What `decode` gave.
             controls: Of the same window.
             settings: How the source is carried over.
-            stopped: Asked before each block of about three seconds; True leaves zeros from there on.
+            stopped: Asked before each block of a second or two; True leaves zeros from there on.
 
         Returns:
             Shape (n_core,), float32, at `mel_rate_hz` and at the source's own level.

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
+from voiceswap import compute
 from voiceswap.arrays import Array
 from voiceswap.audio.read import BLOCK_SAMPLES, AudioInfo, probe, read_blocks
 from voiceswap.audio.resample import Resampler
@@ -119,6 +120,7 @@ def open_song(mix: Source, options: ConvertOptions, on_event: OnEvent) -> Iterat
             yield Song(mix, None)
             return
         accompaniment_db = _measure_accompaniment(mix, levels, _load_separator_once())
+        compute.return_freed_memory()
         accompanied = accompaniment_db > ACCOMPANIED_DB
         result = "accompaniment found" if accompanied else "no accompaniment found"
         action = "the singing is separated" if accompanied else "all of it is converted"

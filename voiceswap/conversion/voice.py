@@ -21,7 +21,7 @@ from voiceswap.conversion.stream import convert_stream
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.model import decoder
 from voiceswap.model.base import Base, load_base
-from voiceswap.model.runtime import expected_weights
+from voiceswap.model.weights import to_half
 from voiceswap.provenance.consent import consent_line
 from voiceswap.provenance.watermark import Watermarker
 from voiceswap.signal.f0 import F0Range, find_transposition, is_singing
@@ -93,7 +93,7 @@ class Voice:
 
     def arrays(self) -> Arrays:
         """Its weights as they are stored; raises ModelError if they are not those of its decoder."""
-        return self.read(expected_weights("decoder", self.config))
+        return self.read(decoder.expected_decoder(self.config))
 
     def read(self, expected: Expected) -> Arrays:
         """Its weights, if they have these names, shapes and types; raises ModelError if not."""
@@ -251,13 +251,9 @@ def rewrite_card(voice: Voice, card: dict[str, Any]) -> Voice:
 def write_voice(path: Path, config: Config, card: dict[str, Any], arrays: Arrays) -> None:
     """Write a voice whole, in half precision, in place of a former one; raises WriteError."""
     documents = {"config": config.to_json(), "card": card}
-    write_folder(path, kind=VOICE_KIND, documents=documents, arrays={"weights": _to_half(arrays)})
+    write_folder(path, kind=VOICE_KIND, documents=documents, arrays={"weights": to_half(arrays)})
 
 
 def weights_sha256(arrays: Arrays) -> str:
     """The `id` that a voice of these weights has."""
-    return hashlib.sha256(pack(_to_half(arrays))).hexdigest()
-
-
-def _to_half(arrays: Arrays) -> Arrays:
-    return {k: v.astype(np.float16) for k, v in arrays.items()}
+    return hashlib.sha256(pack(to_half(arrays))).hexdigest()

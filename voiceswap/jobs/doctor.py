@@ -15,10 +15,23 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-from voiceswap.errors import VoiceswapError
+from voiceswap import compute
+from voiceswap.errors import UsageError, VoiceswapError
 from voiceswap.storage import paths
+from voiceswap.text import count
 
-PACKAGES = ("tensorflow", "keras", "numpy", "librosa", "soundfile", "soxr", "pyworld", "swift-f0", "safetensors")
+PACKAGES = (
+    "onnxruntime",
+    "tensorflow",
+    "keras",
+    "numpy",
+    "librosa",
+    "soundfile",
+    "soxr",
+    "pyworld",
+    "swift-f0",
+    "safetensors",
+)
 MIN_PYTHON = (3, 11)
 BEYOND_PYTHON = (3, 14)
 MIN_FREE_BYTES = 500_000_000
@@ -64,7 +77,7 @@ def examine(voices: Path | None = None) -> list[Check]:
         _check_folder("voices folder", paths.voices_folder(voices), "VOICESWAP_VOICES"),
         _check_folder("cache folder", paths.cache_folder(), "VOICESWAP_CACHE"),
     ]
-    return [_check_python(), *_check_packages(), _check_devices(), *folders, *_check_stages()]
+    return [_check_python(), *_check_packages(), _check_runtime(), *folders, *_check_stages()]
 
 
 def _check_python() -> Check:
@@ -107,13 +120,17 @@ def _parse_release(text: str) -> tuple[int, ...]:
     return tuple(map(int, match[0].split("."))) if match is not None else ()
 
 
-def _check_devices() -> Check:
+def _check_runtime() -> Check:
+    """What runs networks: onnxruntime, where, with how many threads."""
     try:
-        import tensorflow as tf
+        from voiceswap.model.runtime import choose_providers
+
+        provider = choose_providers(compute.get_device())[0].removesuffix("ExecutionProvider")
+        return Check("runtime", True, f"onnxruntime, {provider}, {count(compute.get_threads(), 'thread')}")
+    except UsageError as error:
+        return Check("runtime", False, error.message, error.hint)
     except ImportError as error:
-        return Check("devices", False, str(error)[:200], "reinstall tensorflow")
-    devices = [device.name.removeprefix("/physical_device:") for device in tf.config.list_physical_devices()]
-    return Check("devices", bool(devices), ", ".join(devices), "" if devices else "reinstall tensorflow")
+        return Check("runtime", False, str(error)[:200], "pip install onnxruntime")
 
 
 def _check_folder(name: str, folder: Path, variable: str) -> Check:
@@ -133,7 +150,6 @@ def _check_stages() -> list[Check]:
     try:
         # Not at the top: where a package is missing these fail, and the checks before have to name it first.
         import numpy as np
-        import tensorflow  # noqa: F401 - otherwise imported only with the first network
 
         from voiceswap.audio.resample import resample
         from voiceswap.audio.source import array_source

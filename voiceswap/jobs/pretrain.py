@@ -10,6 +10,7 @@ from typing import Any
 from voiceswap.errors import UsageError
 from voiceswap.events import OnEvent, ignore_events
 from voiceswap.model import base
+from voiceswap.model.networks import plain_settings
 from voiceswap.storage import atomic
 from voiceswap.training.base import parts as base_parts
 from voiceswap.training.base.context import Context, Start
@@ -92,7 +93,9 @@ def pretrain(
         weights = Start(Path(start) if start is not None else base.SHIPPED, content_dim)
         context = Context(weights, speakers, work, minutes, steps, seed, on_event, stopped)
         for part in base_parts.PARTS:
-            if part.name in parts and not make_part(part, context):
+            with plain_settings():
+                is_made = part.name not in parts or make_part(part, context)
+            if not is_made:
                 return Pretrained(None, find_standing_parts(work, on_event), {})
         standing = find_standing_parts(work, on_event)
         if standing != PARTS:

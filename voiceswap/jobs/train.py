@@ -13,6 +13,7 @@ from voiceswap.errors import UsageError
 from voiceswap.events import Note, OnEvent, ignore_events
 from voiceswap.jobs import check
 from voiceswap.model.base import load_base
+from voiceswap.model.networks import plain_settings
 from voiceswap.provenance.consent import consents_by_voice
 from voiceswap.storage import atomic, paths
 from voiceswap.training.options import Consent, TrainOptions
@@ -142,7 +143,8 @@ def train(
         with atomic.locked(place.run_folder.parent / f".{place.name}.lock", f"the voice {place.name}"):
             for swept in (folder, place.run_folder, place.run_folder / TIMELAPSE):
                 atomic.sweep(swept)
-            card, status = VoiceTraining(place, places[(i + 1) % len(places)], session).run()
+            with plain_settings():
+                card, status = VoiceTraining(place, places[(i + 1) % len(places)], session).run()
         results.append(VoiceResult(place.name, place.path, status, **{key: card[key] for key in FROM_CARD}))
         if results[-1].status == "stopped":
             break

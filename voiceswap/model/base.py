@@ -15,8 +15,8 @@ import numpy as np
 from voiceswap import weights
 from voiceswap.arrays import Arrays
 from voiceswap.config import Config
+from voiceswap.model.decoder import expected_decoder
 from voiceswap.model.encoder import ContentEncoder
-from voiceswap.model.processor import has_amx, is_bfloat16_quick, quick_dtype
 from voiceswap.model.runtime import Read, expected_weights, open_network
 from voiceswap.model.vocoders import Vocoder
 from voiceswap.model.vocoders.hifigan import HifiGan, Ranks, inner_convolutions
@@ -27,8 +27,7 @@ from voiceswap.storage.folder import Expected, Folder, open_folder, write_folder
 BASE_KIND = "base"
 BASE_MAX_BYTES = 80_000_000
 SHIPPED = weights.path("base")
-# The network that each part of a base is.
-NETWORKS = {"encoder": "encoder", "decoder": "decoder", "vocoder": "hifigan"}
+PARTS = ("encoder", "decoder", "vocoder")
 VOCODERS = ("best", "fast")
 # The sounds that the content falls into, to tell which of them someone says (HuBERT's units; Hsu et al., 2021).
 UNITS = "units"
@@ -52,7 +51,7 @@ class Base:
         self._folder = folder
         self.config = Config.from_json(folder.document("config"), str(folder.path / "config.json"))
         self.card: dict[str, Any] = folder.document("card")
-        sha256_by_part = {part: folder.sum_of(f"{part}.safetensors") for part in NETWORKS}
+        sha256_by_part = {part: folder.sum_of(f"{part}.safetensors") for part in PARTS}
         self.id = hashlib.sha256(json.dumps(sha256_by_part, sort_keys=True).encode()).hexdigest()[:12]
         self.encoder_id = sha256_by_part["encoder"][:12]
         self._build_lock = RLock()
@@ -72,34 +71,19 @@ class Base:
 
     @cached_property
     def _encoder(self) -> ContentEncoder:
-        window_frames = 2 * self.config.encoder.window_vectors
-        network = open_network(
-            "encoder",
-            self.config,
-            quick_dtype(),
-            read=partial(self._folder.arrays, "encoder"),
-            shapes=[(1, window_frames, self.config.features.content_n_mels)],
-        )
+        network = open_network("encoder", self.config, read=partial(self._folder.arrays, "encoder"))
         return ContentEncoder(network, self.config)
 
     @cached_property
     def vocoder(self) -> HifiGan:
         """The vocoder, "best"."""
-        return self._build_vocoder("float32")
+        return self._build_vocoder()
 
     @cached_property
     def fast_vocoder(self) -> Vocoder:
-        """The vocoder, "fast": in bfloat16 where the processor has units for that (AMX), otherwise its low-rank form.
-
-        A base without a low-rank form has the whole vocoder instead, in bfloat16 where that is quicker.
-        """
-        low_rank = None if has_amx() else self.low_rank_vocoder(quick_dtype())
-        return low_rank or (self._build_vocoder("bfloat16") if is_bfloat16_quick() else self.vocoder)
-
-    def low_rank_vocoder(self, dtype: str = "float32") -> Vocoder | None:
-        """The vocoder with its inner convolutions through fewer channels, built anew; None in older bases."""
+        """The vocoder, "fast": its inner convolutions through fewer channels; the whole one in older bases."""
         if f"{SLIM}.safetensors" not in self._folder.manifest["files"]:
-            return None
+            return self.vocoder
         ranks = check_ranks(self.card.get(SLIM), self.config)
 
         def read(expected: Expected) -> Arrays:
@@ -112,7 +96,7 @@ class Base:
             low_rank = self._folder.arrays(SLIM, expected_low_rank(self.config, ranks))
             return self._folder.arrays("vocoder", in_file) | unpack_low_rank(low_rank)
 
-        return self._build_vocoder(dtype, ranks, read)
+        return self._build_vocoder(ranks, read)
 
     def get_vocoder(self, name: str) -> Vocoder:
         """The vocoder "best" or "fast"."""
@@ -128,19 +112,18 @@ class Base:
 
     def arrays(self, part: str) -> Arrays:
         """The half-precision weights of "encoder", "decoder" or "vocoder"."""
-        return self._folder.arrays(part, expected_weights(NETWORKS[part], self.config))
+        return self._folder.arrays(part, expected_part(part, self.config))
 
-    def _build_vocoder(self, dtype: str, ranks: Ranks | None = None, read: Read | None = None) -> HifiGan:
-        network = open_network(
-            "hifigan",
-            self.config,
-            dtype,
-            ranks,
-            read=read or partial(self._folder.arrays, "vocoder"),
-            shapes=[(1, None, self.config.features.n_mels)],
-            context_only=True,
-        )
-        return HifiGan(network, self.config)
+    def _build_vocoder(self, ranks: Ranks | None = None, read: Read | None = None) -> HifiGan:
+        read = read or partial(self._folder.arrays, "vocoder")
+        return HifiGan(open_network("hifigan", self.config, ranks, read=read, context_only=True), self.config)
+
+
+def expected_part(part: str, config: Config) -> Expected:
+    """Names, shapes and safetensors types of the weights of "encoder", "decoder" or "vocoder"."""
+    if part == "decoder":
+        return expected_decoder(config)
+    return expected_weights("hifigan" if part == "vocoder" else part, config)
 
 
 def expected_units(config: Config) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -160,7 +143,7 @@ def load_base(path: Path | None = None) -> Base:
     Raises:
         ModelError: It is missing, damaged, or not a base.
     """
-    return _share(Base(open_folder(path or SHIPPED, kind=BASE_KIND, max_bytes=BASE_MAX_BYTES)))
+    return _share(Base(open_folder(path or SHIPPED, kind=BASE_KIND, max_bytes=BASE_MAX_BYTES, hold=False)))
 
 
 # Bases that are equal share one object, so that its networks are built once for all voices.

@@ -6,13 +6,16 @@ import numpy as np
 
 from voiceswap.arrays import Array, Arrays
 from voiceswap.config import Config
-from voiceswap.model.runtime import Graph, Read, open_network
+from voiceswap.model.runtime import Network, Read, expected_weights, open_network
 from voiceswap.model.weights import HALF
 from voiceswap.storage.folder import Expected
 
 SPEAKERS = "speakers/embeddings"
 # Voicing, log F0, energy; beside them the harmonic comb, one number a band.
 N_SCALARS = 3
+# A log-mel lies about -5 +- 2: the last layer works on a unit scale.
+MEL_SCALE = 2.0
+MEL_CENTRE = -5.0
 
 
 def single_speaker(config: Config) -> Config:
@@ -26,7 +29,13 @@ def start_of_voice(base_arrays: Arrays) -> Arrays:
     return {**base_arrays, SPEAKERS: mean.astype(base_arrays[SPEAKERS].dtype)}
 
 
-def open_decoder(config: Config, read: Read) -> tuple[Graph, Array]:
+def expected_decoder(config: Config) -> Expected:
+    """Names, shapes and safetensors types of a decoder's weights, its speakers' vectors among them."""
+    size = config.decoder
+    return {**expected_weights("decoder", config), SPEAKERS: ((size.n_speakers, size.speaker_dim), HALF)}
+
+
+def open_decoder(config: Config, read: Read) -> tuple[Network, Array]:
     """A decoder that is given the speaker's vector, and the vectors of those that it has learnt.
 
     Args:
@@ -40,18 +49,13 @@ def open_decoder(config: Config, read: Read) -> tuple[Graph, Array]:
     Raises:
         ModelError: The weights are not those of such a decoder.
     """
-    size = config.decoder
-    vectors: list[Array] = []
+    vectors: dict[str, Array] = {}
 
-    def read_both(expected: Expected) -> Arrays:
-        arrays = dict(read({**expected, SPEAKERS: ((size.n_speakers, size.speaker_dim), HALF)}))
-        vectors.append(arrays.pop(SPEAKERS).astype(np.float32))
+    def read_both(_expected: Expected) -> Arrays:
+        arrays = dict(read(expected_decoder(config)))
+        vectors[SPEAKERS] = arrays.pop(SPEAKERS).astype(np.float32)
         return arrays
 
-    shapes = [
-        (1, None, config.encoder.content_dim),
-        (1, None, N_SCALARS + config.features.n_mels),
-        (1, size.speaker_dim),
-    ]
-    network = open_network("decoder", config, read=read_both, shapes=shapes, by_vector=True)
-    return network, vectors[0]
+    network = open_network("decoder", config, read=read_both)
+    network.prepare()
+    return network, vectors[SPEAKERS]

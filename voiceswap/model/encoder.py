@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from voiceswap.config import Config
-from voiceswap.model.runtime import Graph
+from voiceswap.model.runtime import Network
 from voiceswap.signal.features import normalise_encoder_mel
 
 # The silence that fills a window up, as log10 of power.
@@ -18,20 +18,29 @@ SILENCE_LOG10 = -10.0
 GAP_FRAMES = 20
 
 
+def position_code(n_positions: int, width: int) -> np.ndarray:
+    """Whisper's fixed position code, `(n_positions, width)` float32."""
+    rates = np.exp(-np.log(10000) / (width // 2 - 1) * np.arange(width // 2))
+    angles = np.arange(n_positions)[:, None] * rates
+    code = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+    # Rounded to half precision as in the file that the weights came from: the answers differ by .25 otherwise.
+    return code.astype(np.float16).astype(np.float32)
+
+
 class ContentEncoder:
     """Content of encoder mels. The network sees windows of one length only: what is missing is silence.
 
     Args:
-        network: Of `networks.encoder`.
+        network: Of `graphs.encoder`.
         config: The settings it was built with.
     """
 
-    def __init__(self, network: Graph, config: Config) -> None:
+    def __init__(self, network: Network, config: Config) -> None:
         self.network = network
         self._window_frames = 2 * config.encoder.window_vectors
 
     def prepare(self) -> None:
-        """Build what the first window needs, which takes a second; nothing the second time."""
+        """Build what the first window needs, which takes tenths of a second; nothing the second time."""
         self.network.prepare()
 
     def encode_window(self, mel: np.ndarray) -> np.ndarray:

@@ -24,8 +24,7 @@ import scipy.fft
 from voiceswap import weights
 from voiceswap.arrays import Array
 from voiceswap.audio.prefetch import prefetch
-from voiceswap.model.processor import quick_dtype
-from voiceswap.model.runtime import Graph, open_network
+from voiceswap.model.runtime import Network, open_network
 from voiceswap.model.weights import HALF
 from voiceswap.storage.folder import Expected, open_folder
 
@@ -46,8 +45,11 @@ OVERLAP_FRAMES = 128
 EDGE_FRAMES = 16
 CORE_FRAMES = WINDOW_FRAMES - OVERLAP_FRAMES
 CORE_SAMPLES = CORE_FRAMES * HOP_SAMPLES
-# One or more windows at a time.
-INPUT_SHAPE = (None, WINDOW_FRAMES, N_BINS, 2)
+# The network sees the bins below 11 kHz; those above are masked as the topmost 2 kHz of these are on average.
+DOWN_CHANNELS = (16, 32, 64, 128, 256, 512)
+UP_CHANNELS = (256, 128, 64, 32, 16, 1)
+KERNEL = 5
+SLOPE = 0.2
 # What the first frame of a window lacks of its neighbours before it.
 LEAD_SAMPLES = FRAME_SAMPLES - HOP_SAMPLES
 WINDOW_SAMPLES = (WINDOW_FRAMES - 1) * HOP_SAMPLES + FRAME_SAMPLES
@@ -77,10 +79,10 @@ class Separator:
     """The singing in recordings at 44.1 kHz of any length, in flat memory.
 
     Args:
-        network: Of `networks.separator`, for inputs of `INPUT_SHAPE`.
+        network: Of `graphs.separator`.
     """
 
-    def __init__(self, network: Graph) -> None:
+    def __init__(self, network: Network) -> None:
         self.network = network
 
     def separate_vocals(self, blocks: Iterator[Array], level_db: float, *, roughly: bool = False) -> Iterator[Array]:
@@ -169,15 +171,8 @@ def load_separator(path: Path | None = None) -> Separator:
     Raises:
         ModelError: It is missing, damaged, or no separator.
     """
-    folder = open_folder(path or SHIPPED, kind=KIND, max_bytes=MAX_BYTES)
-    return Separator(
-        open_network(
-            "separator",
-            quick_dtype(),
-            read=lambda expected: folder.arrays(WEIGHTS, stored_types(expected)),
-            shapes=[INPUT_SHAPE],
-        )
-    )
+    folder = open_folder(path or SHIPPED, kind=KIND, max_bytes=MAX_BYTES, hold=False)
+    return Separator(open_network("separator", read=lambda expected: folder.arrays(WEIGHTS, stored_types(expected))))
 
 
 def _cut_windows(blocks: Iterator[Array]) -> Iterator[tuple[Array, int]]:

@@ -15,7 +15,7 @@ from scipy.ndimage import maximum_filter1d
 
 from voiceswap import weights
 from voiceswap.arrays import Array
-from voiceswap.model.runtime import Graph, open_network
+from voiceswap.model.runtime import Network, open_network
 from voiceswap.signal import loudness
 from voiceswap.signal.features import mel_filters, stft_magnitudes
 from voiceswap.signal.loudness import remove_dc
@@ -49,14 +49,14 @@ class SpeakerEncoder:
     """Embeddings of speakers: the same person's recordings point the same way.
 
     Args:
-        network: Of `networks.speaker`.
+        network: Of `graphs.speaker`.
         name: Names these very weights: only vectors of one encoder can be compared.
 
     Attributes:
         name: As given.
     """
 
-    def __init__(self, network: Graph, name: str) -> None:
+    def __init__(self, network: Network, name: str) -> None:
         self.network = network
         self.name = name
 
@@ -129,6 +129,6 @@ def load_speaker_encoder(path: Path | None = None) -> SpeakerEncoder:
     Raises:
         ModelError: It is missing, damaged, or no speaker encoder.
     """
-    folder = open_folder(path or SHIPPED, kind=KIND, max_bytes=MAX_BYTES)
+    folder = open_folder(path or SHIPPED, kind=KIND, max_bytes=MAX_BYTES, hold=False)
     network = open_network("speaker", read=partial(folder.arrays, WEIGHTS))
     return SpeakerEncoder(network, folder.sum_of(f"{WEIGHTS}.safetensors")[:12])

@@ -25,6 +25,11 @@ def expected_arrays(model: Any, dtype: str = HALF) -> Expected:
     return {v.path: (tuple(v.shape), dtype) for v in model.weights}
 
 
+def to_half(arrays: Arrays) -> Arrays:
+    """The same weights in half precision."""
+    return {name: array.astype(np.float16) for name, array in arrays.items()}
+
+
 def to_arrays(model: Any, dtype: str = "float16") -> Arrays:
     """The model's weights by name."""
     return {v.path: np.asarray(v).astype(dtype) for v in model.weights}

@@ -10,11 +10,21 @@ import typer
 import typer.core
 import typer.main
 
+from voiceswap.compute import set_device, set_threads
 from voiceswap.errors import OPTION
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Voices = Annotated[
     Path | None, typer.Option("--voices", help="The voices folder; else VOICESWAP_VOICES, else the user's.")
+]
+
+Device = Annotated[
+    str | None,
+    typer.Option("--device", callback=lambda device: set_device(device), help="auto, cpu or cuda; auto if not given."),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", callback=lambda n: set_threads(n), help="Threads to use; all cores if not given."),
 ]
 
 # A command's parameter has the name that its option has in Python and JSON, and its flag. Besides: names of other jobs,

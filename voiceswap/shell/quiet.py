@@ -6,14 +6,8 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from voiceswap.events import Event, OnEvent
-
-Result = TypeVar("Result")
 
 # Who sets it wants to see them.
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -37,28 +31,6 @@ def load_tensorflow() -> None:
         tf.config.list_logical_devices()
     # Recordings have lengths: that a network is built for several of them is no news.
     tf.get_logger().setLevel("ERROR")
-
-
-def load_tensorflow_late(job: Callable[..., Result]) -> Callable[..., Result]:
-    """The same job, with TensorFlow loaded only once it tells of something.
-
-    Until then it looks at what it was given: a misspelt name is told before seconds go into loading networks.
-
-    Args:
-        job: It takes `on_event`.
-
-    Returns:
-        What takes the same arguments.
-    """
-
-    def run(*arguments: object, on_event: OnEvent, **options: object) -> Result:
-        def show(event: Event) -> None:
-            load_tensorflow()
-            on_event(event)
-
-        return job(*arguments, on_event=show, **options)
-
-    return run
 
 
 @contextmanager

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
+from voiceswap import compute
 from voiceswap.arrays import Array
 from voiceswap.audio.resample import resample
 from voiceswap.config import FeatureConfig
@@ -54,12 +54,27 @@ class F0Range:
     high_hz: float
 
 
-@lru_cache(maxsize=1)
 def _load_tracker() -> SwiftF0:
-    silence_onnxruntime()
-    from swift_f0 import SwiftF0  # brings onnxruntime: only where F0 is asked for
+    n_threads = compute.get_threads()
+    if n_threads not in _trackers:
+        silence_onnxruntime()
+        from swift_f0 import SwiftF0  # brings onnxruntime: only where F0 is asked for
 
-    return SwiftF0(threads=2, spin=False)
+        _trackers[n_threads] = SwiftF0(threads=n_threads, spin=False)
+    return _trackers[n_threads]
+
+
+# By their number of threads.
+_trackers: dict[int, SwiftF0] = {}
+
+
+def _forget_trackers() -> None:
+    for tracker in _trackers.values():
+        compute.never_end(tracker)
+    _trackers.clear()
+
+
+compute.call_in_child(_forget_trackers)
 
 
 def estimate_f0(samples: Array, config: FeatureConfig, method: str = F0_METHODS[0]) -> Array:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from safetensors.numpy import load
 from scipy.fft import rfft
 from scipy.ndimage import gaussian_filter1d
 
+from voiceswap import weights
 from voiceswap.arrays import Array
 from voiceswap.config import FeatureConfig
 
+# Mel filters as librosa makes them, by `mel_filters_name`; tools/store_mel_filters.py writes the file.
+STORED_FILTERS = weights.path("mel_filters.safetensors")
 # Whisper keeps 80 dB (8 in log10 of power) below the loudest band of a window.
 RANGE_LOG10 = 8.0
 MEL_FLOOR = 1e-5
@@ -36,11 +40,30 @@ def find_runs(where: Array) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=8)
 def mel_filters(sample_rate_hz: int, n_fft: int, n_mels: int, max_hz: float) -> Array:
-    """Slaney's mel filters, `(n_mels, n_fft // 2 + 1)` float32, from 0 Hz to `max_hz`."""
-    from librosa.filters import mel  # its first use costs over a second: only where a mel is made
+    """Slaney's mel filters, `(n_mels, n_fft // 2 + 1)` float32, from 0 Hz to `max_hz`: librosa's.
+
+    Those of the shipped networks are stored: importing librosa takes over a second.
+    """
+    stored = _load_stored_filters().get(mel_filters_name(sample_rate_hz, n_fft, n_mels, max_hz))
+    return make_mel_filters(sample_rate_hz, n_fft, n_mels, max_hz) if stored is None else stored
+
+
+def mel_filters_name(sample_rate_hz: int, n_fft: int, n_mels: int, max_hz: float) -> str:
+    """What these filters are called where they are stored."""
+    return f"{sample_rate_hz} Hz, {n_fft} points, {n_mels} bands to {max_hz:g} Hz"
+
+
+def make_mel_filters(sample_rate_hz: int, n_fft: int, n_mels: int, max_hz: float) -> Array:
+    """What `mel_filters` gives, by librosa."""
+    from librosa.filters import mel
 
     filters = mel(sr=sample_rate_hz, n_fft=n_fft, n_mels=n_mels, fmin=0.0, fmax=max_hz)
     return np.asarray(filters, dtype=np.float32)
+
+
+@lru_cache(maxsize=1)
+def _load_stored_filters() -> dict[str, Array]:
+    return load(STORED_FILTERS.read_bytes())
 
 
 def stft_magnitudes(samples: Array, n_fft: int, hop_samples: int) -> Array:

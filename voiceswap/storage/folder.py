@@ -32,8 +32,10 @@ MAX_JSON_BYTES = 4 << 20
 MAX_JSON_DEPTH = 32
 MAX_HEADER_BYTES = 1 << 20
 TYPE_BYTES = {"BOOL": 1, "U8": 1, "I8": 1, "I16": 2, "F16": 2, "I32": 4, "F32": 4, "I64": 8, "F64": 8}
+ARRAYS = ".safetensors"
 STEP_NAME = re.compile(r"step-(\d{8,})")
 OPEN_TRIES = 100
+REPLACED = "begin again"
 HINT = "it is damaged or not from voiceswap; get it anew, or train it again"
 
 
@@ -86,7 +88,7 @@ class Folder:
     Attributes:
         path: Where it lies.
         manifest: Its manifest.
-        files: What its files hold, by name.
+        files: What its files hold, by name; one that is not held is read again when it is asked for.
     """
 
     path: Path
@@ -141,9 +143,16 @@ class Folder:
         return replace(self, files={other: data for other, data in self.files.items() if other != name})
 
     def _data(self, name: str) -> bytes:
-        if name not in self.files:
-            raise ModelError(f"{self.path} has no {name}", HINT)
-        return self.files[name]
+        if name in self.files:
+            return self.files[name]
+        sha256 = self.sum_of(name)
+        try:
+            data = (self.path / name).read_bytes()
+        except OSError as error:
+            raise ModelError(f"{self.path / name} cannot be read any more", REPLACED) from error
+        if _sha256(data) != sha256:
+            raise ModelError(f"{self.path / name} was replaced while it was in use", REPLACED)
+        return data
 
 
 def _check_header(header: Any, expected: Expected, where: str) -> None:
@@ -161,16 +170,18 @@ def _check_header(header: Any, expected: Expected, where: str) -> None:
             raise ModelError(f"{where}: array {key!r} is {claimed}, wanted {dtype} {list(shape)}", HINT)
 
 
-def open_folder(path: Path, *, kind: str, max_bytes: int) -> Folder:
+def open_folder(path: Path, *, kind: str, max_bytes: int, hold: bool = True) -> Folder:
     """Read a folder and verify every file in it.
 
     Args:
         path: The folder.
         kind: What it must be.
         max_bytes: How much its files may take in all.
+        hold: Whether its arrays stay in memory as they are in the files; if not they are read, and verified, once more
+            when they are asked for.
 
     Returns:
-        The folder, its files in memory.
+        The folder.
 
     Raises:
         ModelError: Something is missing, too large, of another kind or version, a link, unlisted, or altered.
@@ -178,7 +189,7 @@ def open_folder(path: Path, *, kind: str, max_bytes: int) -> Folder:
     for _ in range(OPEN_TRIES):
         before = _identify(path)
         try:
-            return _open_once(path, kind, max_bytes)
+            return _open_once(path, kind, max_bytes, hold)
         except ModelError:
             # If it is another folder by now, then a part was read of one save and a part of the next.
             if before == _identify(path):
@@ -202,7 +213,7 @@ def _identify(path: Path) -> tuple[int, int] | None:
     return state.st_ino, state.st_mtime_ns
 
 
-def _open_once(path: Path, kind: str, max_bytes: int) -> Folder:
+def _open_once(path: Path, kind: str, max_bytes: int, hold: bool) -> Folder:
     present = set(os.listdir(path))
     where = path / MANIFEST
     if MANIFEST not in present:
@@ -227,11 +238,14 @@ def _open_once(path: Path, kind: str, max_bytes: int) -> Folder:
     for name, entry in listed.items():
         if sizes[name] != entry["bytes"]:
             raise ModelError(f"{path / name} has {sizes[name]} bytes, wanted {entry['bytes']}", HINT)
-    files = {name: (path / name).read_bytes() for name in listed}
+    files = {}
     for name, entry in listed.items():
-        sha256, listed_sha256 = _sha256(files[name]), entry["sha256"]
+        data = (path / name).read_bytes()
+        sha256, listed_sha256 = _sha256(data), entry["sha256"]
         if sha256 != listed_sha256:
             raise ModelError(f"{path / name} has sha256 {sha256[:12]}..., wanted {listed_sha256[:12]}...", HINT)
+        if hold or not name.endswith(ARRAYS):
+            files[name] = data
     return Folder(path, manifest, files)
 
 

@@ -6,15 +6,13 @@ import math
 from abc import ABC, abstractmethod
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from voiceswap.arrays import Array, Arrays
 from voiceswap.config import Config, TrainConfig
 from voiceswap.model.networks import decoder as decoder_network
-from voiceswap.model.networks import discriminator
+from voiceswap.model.networks import discriminator, keras
 from voiceswap.model.weights import load_arrays, to_arrays
 from voiceswap.training.batches import Batch
 
@@ -150,13 +148,13 @@ class DecoderLearner(Resumable):
             judged = decoded * weight + mel * (1 - weight)
             real_verdict, *real_activations = discriminator(mel, training=True)
             verdict, *decoded_activations = discriminator(judged, training=True)
-            discriminator_loss = ops.mean((real_verdict - 1) ** 2) + ops.mean(verdict**2)
+            discriminator_loss = keras.ops.mean((real_verdict - 1) ** 2) + keras.ops.mean(verdict**2)
             matching = sum(
-                ops.mean(ops.abs(ours - ops.stop_gradient(theirs)))
+                keras.ops.mean(keras.ops.abs(ours - keras.ops.stop_gradient(theirs)))
                 for ours, theirs in zip(decoded_activations, real_activations, strict=True)
             )
             error = _mean_error(decoded, mel, weight)
-            loss = error + strength * (ops.mean((verdict - 1) ** 2) + FEATURE_MATCHING * matching)
+            loss = error + strength * (keras.ops.mean((verdict - 1) ** 2) + FEATURE_MATCHING * matching)
         variables = self.model.trainable_variables
         discriminator_variables = discriminator.trainable_variables
         gradients = tape.gradient(loss, variables)
@@ -180,7 +178,9 @@ def _measure_detail(mel: Array, weight: Array) -> Array:
 
 
 def _mean_error(decoded: Array, mel: Array, weight: Array) -> Any:
-    return ops.sum(ops.mean(ops.abs(decoded - mel), axis=-1, keepdims=True) * weight) / ops.sum(weight)
+    return keras.ops.sum(keras.ops.mean(keras.ops.abs(decoded - mel), axis=-1, keepdims=True) * weight) / keras.ops.sum(
+        weight
+    )
 
 
 def _check_finite(gradients: Any, error: Any) -> Any:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,16 +24,16 @@ from voiceswap.arrays import Array, Arrays
 from voiceswap.audio.read import AudioInfo, read_mono
 from voiceswap.audio.source import array_source
 from voiceswap.audio.write import Writer
-from voiceswap.config import FeatureConfig
+from voiceswap.config import Config, FeatureConfig
 from voiceswap.conversion.analysis import Analysis, analyse
 from voiceswap.conversion.engine import Engine, Settings
-from voiceswap.conversion.speaker import Speaker
+from voiceswap.conversion.speaker import open_speaker
 from voiceswap.conversion.stream import convert_stream
 from voiceswap.conversion.voice import find_pitch, weights_sha256
 from voiceswap.errors import AudioError, ModelError, UsageError
 from voiceswap.model.base import Base
 from voiceswap.model.encoder import ContentEncoder
-from voiceswap.model.weights import load_arrays
+from voiceswap.model.weights import to_half
 from voiceswap.provenance import record
 from voiceswap.provenance.record import file_sha256, record_tags
 from voiceswap.provenance.watermark import Watermarker
@@ -133,20 +132,18 @@ class Timelapse:
     Args:
         run_folder: Where the training keeps its files.
         base: The base of the voice.
-        model: The decoder that learns.
+        config: The settings of the decoder that learns.
         name: The voice's name.
         f0_range: The voice's range; None for none.
     """
 
-    def __init__(self, run_folder: Path, base: Base, model: Any, name: str, f0_range: F0Range | None) -> None:
+    def __init__(self, run_folder: Path, base: Base, config: Config, name: str, f0_range: F0Range | None) -> None:
         self.folder = run_folder / FOLDER
         self._seconds = 0.0
-        self._base, self._model, self._name, self._range = base, model, name, f0_range
+        self._base, self._config, self._name, self._range = base, config, name, f0_range
         self._said: Array | None = None
         self._analysis: Analysis | None = None
-        # While it learns, the decoder knows its one speaker by an index.
-        speaker = Speaker(self._decode, np.zeros((), np.int32))
-        self._engine = Engine(_Remembering(base.encoder), speaker, base.get_vocoder, base.config)
+        self._encoder = _Remembering(base.encoder)
 
     def resume(self) -> bool:
         """Take up the sentence that is kept; False if there is none that can be read."""
@@ -184,18 +181,17 @@ class Timelapse:
         self._seconds += time.monotonic() - began
         return made
 
-    def rehearse(self) -> None:
+    def rehearse(self, weights: Arrays) -> None:
         """Render a frame as `checked` does, and keep nothing."""
-        self._rendered(0)
+        self._rendered(0, weights)
 
     def finish(self, step: int, weights: Arrays) -> None:
         """Keep the frame of the step that became the voice, if it had been left out; the training is over."""
         if not self._path(step).exists():
-            load_arrays(self._model, weights)
             self._kept(step, weights)
 
     def _kept(self, step: int, weights: Arrays) -> Frame | None:
-        made = self._rendered(step)
+        made = self._rendered(step, weights)
         if made is not None:
             marker = Watermarker(self._base.config.features.mel_rate_hz, 1, int(weights_sha256(weights)[:4], 16))
             marked = np.concatenate([marker.push(made.samples[:, None]), marker.finish()])[:, 0]
@@ -203,8 +199,8 @@ class Timelapse:
             self._thin()
         return made
 
-    def _rendered(self, step: int) -> Frame | None:
-        """What `convert` would give for the sentence, by the weights as they are; None if these make no sound."""
+    def _rendered(self, step: int, weights: Arrays) -> Frame | None:
+        """What `convert` would give for the sentence by these weights; None if they make no sound."""
         sentence = self._said
         if sentence is None:
             return None
@@ -212,18 +208,15 @@ class Timelapse:
         if self._analysis is None:
             self._analysis = analyse(source, self._base.config)
         settings = Settings(find_pitch(self._analysis, self._range, self._base.config) if self._range else 0.0)
+        speaker = open_speaker(self._config, lambda expected: to_half(weights))
+        engine = Engine(self._encoder, speaker, self._base.get_vocoder, self._base.config)
         mels: list[Array] = []
-        converted = convert_stream(
-            source, self._analysis, self._engine, settings, lambda content, mel: mels.append(mel)
-        )
+        converted = convert_stream(source, self._analysis, engine, settings, lambda content, mel: mels.append(mel))
         try:
             samples = np.concatenate(list(converted))[:, 0]
         except ModelError:
             return None
         return Frame(step, samples, np.concatenate(mels) if mels else np.zeros((0, self._base.config.features.n_mels)))
-
-    def _decode(self, content: Array, conditions: Array, speaker: Array) -> Array:
-        return np.asarray(self._model.predict_on_batch([content, conditions, speaker]))
 
     def _record(self, weights: Arrays, marked: bool) -> record.Record:
         return record.Record(

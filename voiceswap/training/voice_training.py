@@ -229,7 +229,7 @@ class VoiceTraining:
         atomic.write_json(self.place.run_folder / agreements.FILE_NAME, prepared.agreement)
         # Before the plan is told: then hardly anything is left to do after the last step.
         embedding = embedding_to_card(embed_recordings(self.place.recordings))
-        timelapse = self._begin_timelapse(learner, prepared.f0_range) if self.options.timelapse else None
+        timelapse = self._begin_timelapse(prepared.f0_range) if self.options.timelapse else None
         with self._watch(timelapse) as watch:
             run = loop.Run(
                 self.name,
@@ -244,7 +244,7 @@ class VoiceTraining:
                 more=prepared.action in (Action.EXTEND, Action.REPEAT),
             )
             if timelapse is not None:
-                run = replace(run, rehearse=timelapse.rehearse)
+                run = replace(run, rehearse=lambda: timelapse.rehearse(learner.weights()))
             outcome = run_training(run, self.on_event, self.stopped)
         return Learnt(outcome, embedding, timelapse)
 
@@ -274,9 +274,9 @@ class VoiceTraining:
 
             yield watch
 
-    def _begin_timelapse(self, learner: DecoderLearner, f0_range: F0Range) -> Timelapse:
+    def _begin_timelapse(self, f0_range: F0Range) -> Timelapse:
         f = self.config.features
-        timelapse = Timelapse(self.place.run_folder, self.base, learner.model, self.name, f0_range)
+        timelapse = Timelapse(self.place.run_folder, self.base, self.config, self.name, f0_range)
         if not timelapse.resume():
             speaker, sentence = self._borrow_sentence() or (
                 self.lender.name,

@@ -1,4 +1,4 @@
-"""The shipped weights, one folder each: base, separator, speaker."""
+"""The shipped weights, one folder each: base, separator, speaker; and a file of mel filters."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from pathlib import Path
 
 
 def path(name: str) -> Path:
-    """The folder of shipped weights of this name."""
+    """The folder, or the file, of this name."""
     return Path(__file__).parent / name

@@ -23,10 +23,8 @@ def test_self_attention_is_that_of_keras(n):
     np.testing.assert_allclose(ours(x), theirs(x, x), atol=1e-4)
 
 
-@pytest.mark.parametrize("in_parts", [True, False])
 @pytest.mark.parametrize("dilation", [1, 3])
-def test_convolution_along_time_is_that_of_keras(dilation, in_parts, monkeypatch):
-    monkeypatch.setattr(layers, "splits_dilated", lambda: in_parts)
+def test_convolution_along_time_is_that_of_keras(dilation):
     x = RANDOM.normal(size=(2, 30, 5)).astype(np.float32)
     oracle = keras.layers.Conv1D(7, 3, padding="same", dilation_rate=dilation, bias_initializer="random_normal")
     wanted = np.asarray(oracle(x))

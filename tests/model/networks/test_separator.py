@@ -29,9 +29,3 @@ def test_an_affine_layer_is_a_batch_norm_at_rest():
     oracle.build(x.shape)
     oracle.set_weights([scale, shift, np.zeros(5), np.ones(5)])
     np.testing.assert_allclose(np.asarray(ours(x)), np.asarray(oracle(x, training=False)), atol=1e-6)
-
-
-def test_half_precision_is_for_all_but_the_shares():
-    network = separator_network.build("bfloat16")
-    assert network.get_layer("down_0").compute_dtype == "bfloat16"
-    assert network.get_layer("share").compute_dtype == network.output.dtype == "float32"

@@ -69,7 +69,7 @@ def test_json_holds_every_recording_and_the_exit_code_is_the_same(made, capsys):
 
 
 def test_mistakes_are_told_before_networks_are_loaded(made, monkeypatch):
-    monkeypatch.setattr("voiceswap.shell.quiet.load_tensorflow", lambda: pytest.fail("networks are loaded"))
+    monkeypatch.setattr("voiceswap.model.runtime.open_session", lambda *given: pytest.fail("networks are loaded"))
     with pytest.raises(UsageError, match="no such file: gone"):
         app(["convert", "gone.wav", "--as", "anna"], standalone_mode=False)
     with pytest.raises(UsageError, match="`mode=song` and `mode=dry` exclude each other"):

@@ -35,13 +35,3 @@ def test_each_check_is_a_line_and_what_is_wrong_is_exit_code_1(checks, code, lin
     assert capsys.readouterr().out.splitlines() == lines
     assert (app(["doctor", "--json"], standalone_mode=False) or 0) == code
     assert [one["ok"] for one in json.loads(capsys.readouterr().out)] == [check.ok for check in checks]
-
-
-def test_it_runs_where_tensorflow_cannot_be_imported(monkeypatch, capsys):
-    def missing():
-        raise ImportError("no tensorflow")
-
-    monkeypatch.setattr("voiceswap.shell.commands.doctor.load_tensorflow", missing)
-    monkeypatch.setattr("voiceswap.jobs.doctor.examine", lambda voices: [GOOD])
-    assert not app(["doctor"], standalone_mode=False)
-    assert capsys.readouterr().out.splitlines() == ["ok  python: 3.11", "everything works"]

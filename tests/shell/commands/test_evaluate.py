@@ -40,8 +40,8 @@ def test_the_scores_are_said(home, monkeypatch, capsys):
 
 
 def test_a_misspelt_voice_is_told_before_networks_are_loaded(home, monkeypatch):
-    where = "voiceswap.shell.commands.evaluate.load_tensorflow"
-    monkeypatch.setattr(where, lambda: pytest.fail("networks are loaded"))
+    where = "voiceswap.model.runtime.open_session"
+    monkeypatch.setattr(where, lambda *given: pytest.fail("networks are loaded"))
     with pytest.raises(VoiceswapError, match="no voice 'nobody'") as refused:
         app(["evaluate", "nobody", "--source", "s"], standalone_mode=False)
     assert refused.value.exit_code == 4

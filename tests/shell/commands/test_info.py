@@ -39,7 +39,7 @@ def test_what_a_recording_says_of_itself(home, capsys):
 
 
 def test_what_is_no_voice_and_no_recording_is_refused_before_networks_are_loaded(home, monkeypatch):
-    monkeypatch.setattr("voiceswap.shell.commands.info.load_tensorflow", lambda: pytest.fail("networks are loaded"))
+    monkeypatch.setattr("voiceswap.model.runtime.open_session", lambda *given: pytest.fail("networks are loaded"))
     with pytest.raises(VoiceswapError, match="no voice 'nobody'") as refused:
         app(["info", "nobody"], standalone_mode=False)
     assert refused.value.exit_code == 4

@@ -21,7 +21,7 @@ def test_the_page_is_named_with_its_size(home, monkeypatch, capsys):
 
 
 def test_a_misspelt_voice_is_told_before_networks_are_loaded(home, monkeypatch):
-    monkeypatch.setattr("voiceswap.shell.commands.report.load_tensorflow", lambda: pytest.fail("networks are loaded"))
+    monkeypatch.setattr("voiceswap.model.runtime.open_session", lambda *given: pytest.fail("networks are loaded"))
     with pytest.raises(VoiceswapError, match="no voice 'nobody'") as refused:
         app(["report", "nobody"], standalone_mode=False)
     assert refused.value.exit_code == 4

@@ -17,6 +17,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
+from voiceswap import compute
+
 Json = dict[str, Any]
 # A worker finds its modules where this process does.
 START = "import sys; sys.path[:] = sys.argv[2:]; from voiceswap.jobs.executors.local import main; main(sys.argv[1])"
@@ -45,8 +47,8 @@ def run_tasks(
         waiting.put(i)
     answers: queue.SimpleQueue[tuple[int, Json]] = queue.SimpleQueue()
     n_workers = min(n_workers, len(tasks))
-    threads = max(1, (os.cpu_count() or 1) // max(1, n_workers))
-    workers = [_Worker(action, shared, threads) for _ in range(n_workers)]
+    n_threads_each = max(1, compute.get_threads() // max(1, n_workers))
+    workers = [_Worker(action, shared, n_threads_each) for _ in range(n_workers)]
     for worker in workers:
         threading.Thread(target=worker.run, args=(tasks, waiting, answers), daemon=True).start()
     n_left = len(tasks)
@@ -66,8 +68,8 @@ class _Worker:
     def __init__(self, action: str, shared: Json, n_threads: int) -> None:
         self._action = action
         self._shared = shared
-        names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-        self._env = os.environ | dict.fromkeys(names, str(n_threads))
+        names = (compute.THREADS_VARIABLE, "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        self._env = os.environ | dict.fromkeys(names, str(n_threads)) | {compute.DEVICE_VARIABLE: compute.get_device()}
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = False
 

@@ -8,11 +8,8 @@ import keras
 from keras import initializers, layers
 
 from voiceswap.config import Config
-from voiceswap.model.decoder import N_SCALARS
+from voiceswap.model.decoder import MEL_CENTRE, MEL_SCALE, N_SCALARS
 from voiceswap.model.networks.layers import Film, gelu
-
-# A log-mel lies about -5 +- 2: the last layer works on a unit scale.
-MEL_SCALE, MEL_CENTRE = 2.0, -5.0
 
 
 def build(config: Config, *, by_vector: bool = False) -> keras.Model:

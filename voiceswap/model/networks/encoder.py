@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from voiceswap.config import Config
 from voiceswap.model.networks.layers import SelfAttention, SinusoidalPosition, gelu
 
 
-def build(config: Config, attention_dtype: str = "float32") -> keras.Model:
+def build(config: Config) -> keras.Model:
     """The network, with fresh weights.
 
     Args:
         config: Sizes are read from its `features` and `encoder` sections.
-        attention_dtype: Of what places ask each other: "float32" or "bfloat16".
 
     Returns:
         A model from a normalised encoder mel `(batch, 2 * window_vectors, content_n_mels)` to content
@@ -28,8 +27,8 @@ def build(config: Config, attention_dtype: str = "float32") -> keras.Model:
     x = gelu(layers.Conv1D(size.width, 3, strides=2, name="conv_2")(x))
     x = SinusoidalPosition(name="position")(x)
     for i in range(size.n_layers):
-        attention = SelfAttention(size.n_heads, size.width, name=f"attention_{i}", dtype=attention_dtype)
-        x = x + ops.cast(attention(_norm(f"attention_norm_{i}")(x)), "float32")
+        attention = SelfAttention(size.n_heads, size.width, name=f"attention_{i}")
+        x = x + attention(_norm(f"attention_norm_{i}")(x))
         y = layers.Dense(4 * size.width, name=f"expand_{i}")(_norm(f"feed_norm_{i}")(x))
         x = x + layers.Dense(size.width, name=f"contract_{i}")(gelu(y))
     content = layers.Dense(size.content_dim, name="content")(_norm("norm")(x))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import tensorflow as tf
 from keras import layers, ops
 
-from voiceswap.model.processor import splits_dilated
+from voiceswap.model.encoder import position_code
 
 # Places that ask at a time in attention: what they ask fits a processor's cache.
 ASKING = 500
@@ -82,8 +80,6 @@ def _by_matrix(x: Any, matrix: Any) -> Any:
 
 def _along_time(x: Any, kernel: Any, dilation: int, training: bool) -> Any:
     """A convolution of `(batch, 1, n, channels)` with `(kernel_size, channels, filters)`, as long as it was."""
-    if dilation > 1 and not training and not splits_dilated():
-        return tf.nn.conv2d(x, ops.expand_dims(kernel, 0), 1, "SAME", dilations=(1, 1, dilation, 1))
     if dilation == 1 or not training:
         return ops.conv(x, ops.expand_dims(kernel, 0), padding="same", dilation_rate=(1, dilation))
     # TensorFlow has no gradient of dilated convolutions on a CPU: every dilation-th value is convolved by itself.
@@ -146,14 +142,10 @@ class SelfAttention(layers.Layer):  # type: ignore[misc]
         self.n_heads, self.width = n_heads, width
         each = width // n_heads
         self.query, self.key, self.value = (
-            layers.EinsumDense(
-                "bnw,whd->bnhd", (None, n_heads, each), bias_axes="hd", name=name, dtype=self.dtype_policy
-            )
+            layers.EinsumDense("bnw,whd->bnhd", (None, n_heads, each), bias_axes="hd", name=name)
             for name in ("query", "key", "value")
         )
-        self.output_map = layers.EinsumDense(
-            "bnhd,hdw->bnw", (None, width), bias_axes="w", name="attention_output", dtype=self.dtype_policy
-        )
+        self.output_map = layers.EinsumDense("bnhd,hdw->bnw", (None, width), bias_axes="w", name="attention_output")
 
     def build(self, x_shape: Any) -> None:
         """Make the four maps."""
@@ -185,12 +177,7 @@ class SinusoidalPosition(layers.Layer):  # type: ignore[misc]
 
     def call(self, x: Any) -> Any:
         """Add the code to `x`."""
-        n_positions, width = x.shape[1:]
-        rates = np.exp(-np.log(10000) / (width // 2 - 1) * np.arange(width // 2))
-        angles = np.arange(n_positions)[:, None] * rates
-        code = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
-        # Rounded to half precision as in the file that the weights came from: the answers differ by .25 otherwise.
-        return x + ops.cast(ops.convert_to_tensor(code.astype(np.float16)), x.dtype)
+        return x + ops.convert_to_tensor(position_code(*x.shape[1:]))
 
 
 class Film(layers.Layer):  # type: ignore[misc]

@@ -7,13 +7,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from voiceswap.model.separator import N_BINS
-
-# The network sees the bins below 11 kHz; those above are masked as the topmost 2 kHz of these are on average.
-DOWN_CHANNELS = (16, 32, 64, 128, 256, 512)
-UP_CHANNELS = (256, 128, 64, 32, 16, 1)
-KERNEL = 5
-SLOPE = 0.2
+from voiceswap.model.separator import DOWN_CHANNELS, KERNEL, N_BINS, SLOPE, UP_CHANNELS
 
 
 class Affine(layers.Layer):  # type: ignore[misc]
@@ -29,28 +23,24 @@ class Affine(layers.Layer):  # type: ignore[misc]
         return x * self.scale + self.shift
 
 
-def build(dtype: str = "float32") -> keras.Model:
+def build() -> keras.Model:
     """The network, with fresh weights.
-
-    Args:
-        dtype: Of its weights and of all that it works out but the shares: "float32" or "bfloat16".
 
     Returns:
         A model from magnitudes `(batch, n_frames, N_BINS, 2)` of a Hann-windowed transform, `n_frames` a multiple of
         64, to the voice's share in each, of the same shape, 0 to 1.
     """
     magnitudes = keras.Input((None, N_BINS, 2), name="magnitudes")
-    x, skips = ops.cast(magnitudes, dtype), []
+    x, skips = magnitudes, []
     for i, channels in enumerate(DOWN_CHANNELS):
         if i:
-            x = ops.leaky_relu(Affine(name=f"down_norm_{i - 1}", dtype=dtype)(x), SLOPE)
-        x = layers.Conv2D(channels, KERNEL, 2, padding="same", name=f"down_{i}", dtype=dtype)(x)
+            x = ops.leaky_relu(Affine(name=f"down_norm_{i - 1}")(x), SLOPE)
+        x = layers.Conv2D(channels, KERNEL, 2, padding="same", name=f"down_{i}")(x)
         skips.append(x)
     for i, channels in enumerate(UP_CHANNELS):
         if i:
             x = ops.concatenate([skips[-1 - i], x], axis=-1)
-        x = ops.relu(layers.Conv2DTranspose(channels, KERNEL, 2, padding="same", name=f"up_{i}", dtype=dtype)(x))
-        x = Affine(name=f"up_norm_{i}", dtype=dtype)(x)
-    x = ops.cast(x, "float32")
+        x = ops.relu(layers.Conv2DTranspose(channels, KERNEL, 2, padding="same", name=f"up_{i}")(x))
+        x = Affine(name=f"up_norm_{i}")(x)
     share = layers.Conv2D(2, 4, dilation_rate=2, padding="same", activation="sigmoid", name="share")(x)
     return keras.Model(magnitudes, share, name="separator")

@@ -17,7 +17,7 @@ class Vocoder(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Build what the first block needs, which takes a second; nothing the second time."""
+        """Build what the first block needs, which takes tenths of a second; nothing the second time."""
         ...
 
     def __call__(self, mel: Array, wanted: Array | None = None, stopped: Callable[[], bool] | None = None) -> Array:
@@ -26,7 +26,7 @@ class Vocoder(Protocol):
         Args:
             mel: Shape (n_frames, n_mels), natural log.
             wanted: Shape (n_frames,), bool: which frames are to be heard; all if not given.
-            stopped: Asked before each block of about three seconds; True leaves zeros from there on.
+            stopped: Asked before each block of a second or two; True leaves zeros from there on.
 
         Returns:
             Shape (n_frames * hop_samples,), float32, about [-1, 1], at `mel_rate_hz`; zeros where longer pieces are

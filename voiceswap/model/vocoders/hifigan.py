@@ -1,8 +1,7 @@
 """The vocoder: HiFi-GAN's generator (Kong et al., 2020; MIT), mel in, samples out, corrected towards that mel.
 
-Nearly all of its time goes into convolutions, which processors with units for bfloat16 (AMX) do several times as fast
-in bfloat16. Elsewhere a low-rank form saves most of the arithmetic, in bfloat16 where AVX-512 supports it. What either
-costs is in docs/measurements.md.
+Nearly all of its time goes into convolutions, most of which a low-rank form saves. What either costs is in
+docs/measurements.md.
 """
 
 from __future__ import annotations
@@ -12,25 +11,28 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from voiceswap.config import Config
-from voiceswap.model.runtime import Graph
+from voiceswap.model.runtime import Network
 from voiceswap.signal.features import SILENT_MEL, find_runs
 from voiceswap.signal.spectral_correction import correct_mel
 
-# About three seconds: longer is hardly faster and takes more memory (docs/measurements.md). Blocks of one recording are
+# A second and a half: longer is no faster and takes more memory (docs/measurements.md). Blocks of one recording are
 # equally long, so that the last one is not mostly padding; lengths are multiples of a step, so that few of them differ.
-BLOCK_FRAMES = 256
+BLOCK_FRAMES = 128
 BLOCK_STEP = 32
+# Of the leaky units, and of the last one.
+SLOPE = 0.1
+LAST_SLOPE = 0.01
 
 
 class HifiGan:
     """Samples from mels of any length, in blocks that overlap by as much as the network sees.
 
     Args:
-        network: Of `networks.hifigan`, whole or low-rank.
+        network: Of `graphs.hifigan`, whole or low-rank.
         config: The settings it was built with.
     """
 
-    def __init__(self, network: Graph, config: Config) -> None:
+    def __init__(self, network: Network, config: Config) -> None:
         self.network = network
         self.config = config
         self._features = config.features
@@ -41,7 +43,7 @@ class HifiGan:
         return self.config.vocoder.context_frames
 
     def prepare(self) -> None:
-        """Build what the first block needs, which takes a second; nothing the second time."""
+        """Build what the first block needs, which takes tenths of a second; nothing the second time."""
         self.network.prepare()
 
     def __call__(
@@ -52,7 +54,7 @@ class HifiGan:
         Args:
             mel: Shape (n_frames, n_mels), natural log.
             wanted: Shape (n_frames,), bool: which frames are to be heard; all if not given.
-            stopped: Asked before each block of about three seconds; True leaves zeros from there on.
+            stopped: Asked before each block of a second or two; True leaves zeros from there on.
 
         Returns:
             Shape (n_frames * hop_samples,), float32, about [-1, 1], at `mel_rate_hz`; zeros where longer pieces are

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voiceswap.shell.console import Shell
-from voiceswap.shell.options import Json
-from voiceswap.shell.quiet import load_tensorflow
+from voiceswap.shell.options import Device, Json, Threads
 from voiceswap.text import left_out, range_text
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 def check(
     folders: Annotated[list[Path], typer.Argument(help="A folder of recordings of each voice.", metavar="FOLDER...")],
+    device: Device = None,
+    threads: Threads = None,
     as_json: Json = False,
 ) -> None:
     """Say whether recordings are fit to train on.
@@ -28,7 +29,6 @@ def check(
     Ends with go, go with care, or no-go (exit code 1), each with the reason and what to do.
     """
     shell = Shell(as_json)
-    load_tensorflow()
     from voiceswap.jobs.check import NO_GO, check_lines
     from voiceswap.jobs.check import check as job
 

@@ -11,13 +11,12 @@ import typer
 from voiceswap.errors import UsageError
 from voiceswap.events import Note
 from voiceswap.shell.console import Shell
-from voiceswap.shell.options import Json, Voices
-from voiceswap.shell.quiet import load_tensorflow_late
+from voiceswap.shell.options import Device, Json, Threads, Voices
 from voiceswap.shell.scores import conversion_lines
 from voiceswap.text import range_text
 
 # Parameters that are no options of the job by that name.
-OWN = frozenset({"inputs", "song", "dry", "report", "as_json"})
+OWN = frozenset({"inputs", "song", "dry", "report", "as_json", "device", "threads"})
 
 
 def convert(
@@ -57,6 +56,8 @@ def convert(
     score: Annotated[bool, typer.Option("--score", help="Score the result.")] = False,
     report: Annotated[bool, typer.Option("--report", hidden=True)] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse damaged recordings.")] = False,
+    device: Device = None,
+    threads: Threads = None,
     voices: Voices = None,
     force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
     skip_existing: Annotated[
@@ -84,8 +85,7 @@ def convert(
     from voiceswap.jobs.convert import convert as job
 
     mode = "song" if song else "dry" if dry else "auto"
-    # Workers load TensorFlow for themselves.
-    results = shell.run(load_tensorflow_late(job) if jobs == 1 else job, *inputs, mode=mode, **options)
+    results = shell.run(job, *inputs, mode=mode, **options)
     for result in results:
         if result.status == "converted":
             shell.say(

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import typer
 
 from voiceswap.shell.console import Shell
-from voiceswap.shell.options import Json, Voices
-from voiceswap.shell.quiet import load_tensorflow
+from voiceswap.shell.options import Device, Json, Threads, Voices
 from voiceswap.text import count
 
 
-def doctor(voices: Voices = None, as_json: Json = False) -> None:
+def doctor(voices: Voices = None, device: Device = None, threads: Threads = None, as_json: Json = False) -> None:
     """Look whether everything works here."""
     shell = Shell(as_json)
-    # What is missing is for the checks to say.
-    with suppress(ImportError):
-        load_tensorflow()
     from voiceswap.jobs.doctor import examine
 
     checks = examine(voices)

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from voiceswap.shell.console import Shell
-from voiceswap.shell.options import Json, Voices
-from voiceswap.shell.quiet import load_tensorflow
+from voiceswap.shell.options import Device, Json, Threads, Voices
 from voiceswap.shell.scores import evaluation_lines
 
 
@@ -24,6 +23,8 @@ def evaluate(
     ] = None,
     language: Annotated[str | None, typer.Option("--language", help="What it hears: en, de ...")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A folder to keep the conversions in.")] = None,
+    device: Device = None,
+    threads: Threads = None,
     voices: Voices = None,
     as_json: Json = False,
 ) -> None:
@@ -33,7 +34,6 @@ def evaluate(
 
     # What is misspelt is told before seconds go into loading networks.
     paths.find_voice(voice, paths.voices_folder(voices))
-    load_tensorflow()
     from voiceswap.jobs.evaluate import evaluate as job
 
     found = shell.run(

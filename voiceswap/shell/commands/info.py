@@ -10,7 +10,6 @@ import typer
 
 from voiceswap.shell.console import Shell
 from voiceswap.shell.options import Json, Voices
-from voiceswap.shell.quiet import load_tensorflow
 from voiceswap.text import count, range_text
 
 
@@ -32,7 +31,6 @@ def info(
         _show_recording(shell, Path(what))
         return
     paths.find_voice(what, paths.voices_folder(voices))
-    load_tensorflow()
     from voiceswap.conversion.voice import load
     from voiceswap.provenance.consent import NONE
     from voiceswap.scoring.embedding import embedding_from_card

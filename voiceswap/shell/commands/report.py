@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from voiceswap.shell.console import Shell
-from voiceswap.shell.options import Json, Voices
-from voiceswap.shell.quiet import load_tensorflow
+from voiceswap.shell.options import Device, Json, Threads, Voices
 
 
 def report(
@@ -21,6 +20,8 @@ def report(
     target: Annotated[
         Path | None, typer.Option("--target", help="Real recordings of the voice's person to compare with.")
     ] = None,
+    device: Device = None,
+    threads: Threads = None,
     voices: Voices = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a page that exists.")] = False,
     as_json: Json = False,
@@ -33,7 +34,6 @@ def report(
     from voiceswap.storage import paths
 
     paths.find_voice(voice, paths.voices_folder(voices))
-    load_tensorflow()
     from voiceswap.web.report import report as job
 
     made = shell.run(job, voice, out=out, source=source, target=target, voices=voices, force=force)

@@ -9,15 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from voiceswap.arrays import Arrays
 from voiceswap.config import Config, DecoderConfig, TrainConfig
 from voiceswap.errors import ModelError, UsageError
 from voiceswap.events import OnEvent, until_stopped
-from voiceswap.model.base import load_base
-from voiceswap.model.runtime import expected_weights
-from voiceswap.model.weights import expected_arrays, load_arrays
+from voiceswap.model.base import expected_part, load_base
 from voiceswap.storage.folder import Folder, open_folder
 from voiceswap.training import loop
 from voiceswap.training.loop import Batches, Learns, run_training
@@ -59,9 +55,9 @@ class Start:
             self.sha256 = earlier_base.id
         else:
             config = Config.from_json(folder.document("config"), str(path))
-            expected = expected_weights("encoder", config)
+            expected = dict(expected_part("encoder", config))
             self.encoder = folder.arrays("encoder", {k: v for k, v in expected.items() if k not in COMPONENTS})
-            self.vocoder = folder.arrays("vocoder", expected_weights("hifigan", config))
+            self.vocoder = folder.arrays("vocoder", expected_part("vocoder", config))
             self.decoder = None
             self.sha256 = hashlib.sha256(json.dumps(folder.manifest["files"], sort_keys=True).encode()).hexdigest()
         size = config.encoder
@@ -105,12 +101,10 @@ class Context:
         """`on_event`, or the one given, for the reading of recordings: raises StoppedError once someone stops it."""
         return until_stopped(self.stopped, on_event or self.on_event, WHOSE)
 
-    def load(self, part: str, model: keras.Model) -> tuple[Arrays, str]:
-        """The weights of a part that is made, put into its network, and their sha256."""
+    def load(self, part: str) -> tuple[Arrays, str]:
+        """The weights of a part that is made, and their sha256."""
         folder = open_part(self.work, part)
-        arrays = folder.arrays("weights", expected_arrays(model))
-        load_arrays(model, arrays)
-        return arrays, folder.sum_of(WEIGHTS)
+        return folder.arrays("weights", expected_part(part, self.config)), folder.sum_of(WEIGHTS)
 
     def train(
         self, part: str, learner: Learns, batches: Batches, held_out: Any, identity: dict[str, object], run_name: str

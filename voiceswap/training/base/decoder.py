@@ -11,9 +11,9 @@ from voiceswap.arrays import Arrays
 from voiceswap.config import Config, TrainConfig
 from voiceswap.errors import UsageError
 from voiceswap.events import Note, Progress, ignore_events
+from voiceswap.model.decoder import expected_decoder
 from voiceswap.model.encoder import ContentEncoder
-from voiceswap.model.networks import encoder as encoder_network
-from voiceswap.model.runtime import Graph, expected_weights
+from voiceswap.model.runtime import open_network
 from voiceswap.storage import paths
 from voiceswap.training.base.context import COMPONENTS, Context, PartWeights, Start, run_card
 from voiceswap.training.batches import CropSampler, make_held_out_batch
@@ -59,10 +59,10 @@ def make_decoder(context: Context) -> PartWeights | None:
     """
     train = BASE_TRAIN if context.steps is None else BASE_TRAIN.model_copy(update={"steps": context.steps})
     config = context.config.model_copy(update={"train": train})
-    encoder_model = encoder_network.build(config)
-    encoder_arrays, encoder_sha256 = context.load("encoder", encoder_model)
+    encoder_arrays, encoder_sha256 = context.load("encoder")
     encoder_id = encoder_sha256[:12]
-    speech = _prepare_speakers(ContentEncoder(Graph(encoder_model), config), encoder_id, config, context)
+    network = open_network("encoder", config, read=lambda expected: encoder_arrays)
+    speech = _prepare_speakers(ContentEncoder(network, config), encoder_id, config, context)
     # Who has few clips is learnt from whole: the score is taken on the others.
     training = [s.training if len(s.clips) >= FEW_CLIPS else s.clips for s in speech.values()]
     held_out = make_held_out_batch([s.held_out if len(s.clips) >= FEW_CLIPS else () for s in speech.values()], config)
@@ -127,7 +127,7 @@ def fit_start(start: Start, encoder_arrays: Arrays, config: Config) -> Arrays | 
     arrays = start.decoder
     if any(not np.array_equal(start.encoder[name], encoder_arrays[name]) for name in COMPONENTS):
         arrays = arrays | map_first_layer(arrays, start.encoder, encoder_arrays)
-    expected = expected_weights("decoder", config)
+    expected = expected_decoder(config)
     fits = arrays.keys() == expected.keys() and all(arrays[k].shape == tuple(expected[k][0]) for k in arrays)
     return arrays if fits else None
 

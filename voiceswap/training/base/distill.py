@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from voiceswap.arrays import Array, Arrays
 from voiceswap.config import Config
 from voiceswap.model.networks import hifigan as hifigan_network
+from voiceswap.model.networks import keras
 from voiceswap.model.vocoders.hifigan import Ranks
 from voiceswap.model.weights import load_arrays
 from voiceswap.training.base.low_rank import bin_weights, loudness_around

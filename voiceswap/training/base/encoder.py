@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import keras
 import numpy as np
 from scipy.cluster.vq import kmeans2
 
@@ -14,9 +13,7 @@ from voiceswap.errors import UsageError
 from voiceswap.events import Note, Progress
 from voiceswap.model.base import N_UNITS, UNITS
 from voiceswap.model.encoder import ContentEncoder
-from voiceswap.model.networks import encoder as encoder_network
-from voiceswap.model.runtime import Graph
-from voiceswap.model.weights import load_arrays, to_arrays
+from voiceswap.model.runtime import Network, open_network
 from voiceswap.signal import features
 from voiceswap.training.base.context import COMPONENTS, Context, PartWeights
 
@@ -43,11 +40,12 @@ def make_encoder(context: Context) -> PartWeights:
         StoppedError: Someone stopped it.
     """
     config = context.config
-    model = encoder_network.build(config)
     weights = {name: array for name, array in context.start.encoder.items() if name not in COMPONENTS}
-    load_arrays(model, to_arrays(model) | weights)
-    without_map = keras.Model(model.input, model.get_layer("norm").output)
-    vectors = _encode_first_recordings("encoder", without_map, context).astype(np.float64)
+    width = config.encoder.width
+    as_heard = config.model_copy(update={"encoder": config.encoder.model_copy(update={"content_dim": width})})
+    no_map = dict(zip(COMPONENTS, (np.eye(width), np.zeros(width)), strict=True))
+    network = open_network("encoder", as_heard, read=lambda expected: weights | no_map)
+    vectors = _encode_first_recordings("encoder", network, context).astype(np.float64)
     kernel, bias, kept_variance = principal_components(vectors, config.encoder.content_dim)
     context.on_event(Note(f"encoder: {config.encoder.content_dim} components keep {kept_variance:.1%} of the variance"))
     components = dict(zip(COMPONENTS, (kernel, bias), strict=True))
@@ -70,9 +68,9 @@ def make_units(context: Context) -> PartWeights:
         ModelError: The encoder is missing.
         StoppedError: Someone stopped it.
     """
-    model = encoder_network.build(context.config)
-    context.load("encoder", model)
-    content = _encode_first_recordings("units", model, context)
+    arrays, _ = context.load("encoder")
+    network = open_network("encoder", context.config, read=lambda expected: arrays)
+    content = _encode_first_recordings("units", network, context)
     every = -(-len(content) // MAX_CLUSTERED_VECTORS)
     centres, _ = kmeans2(content[::every], N_UNITS, minit="++", seed=context.seed)
     return PartWeights(context.config, {UNITS: centres.astype(np.float16)}, {"vectors": len(content)})
@@ -100,10 +98,10 @@ def principal_components(vectors: Array, n_components: int) -> tuple[Array, Arra
     return kernel, -(mean @ kernel), float(variances[:n_components].sum() / variances.sum())
 
 
-def _encode_first_recordings(part: str, network: keras.Model, context: Context) -> Array:
+def _encode_first_recordings(part: str, network: Network, context: Context) -> Array:
     """Vectors (n, width) of the beginning of each speaker's first recording: at least as many as there are units."""
     config = context.config
-    vectors = ContentEncoder(Graph(network), config).encode_pieces(_read_encoder_mels(part, context))
+    vectors = ContentEncoder(network, config).encode_pieces(_read_encoder_mels(part, context))
     if (n_vectors := sum(map(len, vectors))) < N_UNITS:
         heard_s = n_vectors / config.features.content_per_s
         needed_s = N_UNITS / config.features.content_per_s

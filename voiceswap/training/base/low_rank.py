@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from voiceswap.arrays import Array
 from voiceswap.config import Config
 from voiceswap.events import OnEvent, Progress, ignore_events
+from voiceswap.model.networks import keras
 from voiceswap.model.vocoders.hifigan import inner_convolutions
 from voiceswap.model.vocoders.low_rank import SLIM, Side, to_side
 

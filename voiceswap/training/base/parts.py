@@ -16,8 +16,7 @@ from typing import Any
 
 from voiceswap.config import Config, TrainConfig
 from voiceswap.events import Note, OnEvent
-from voiceswap.model.base import UNITS, expected_units, write_base
-from voiceswap.model.runtime import expected_weights
+from voiceswap.model.base import UNITS, expected_part, expected_units, write_base
 from voiceswap.model.vocoders.low_rank import SLIM, check_ranks, expected_low_rank
 from voiceswap.storage.folder import Expected, write_folder
 from voiceswap.training import loop
@@ -51,17 +50,17 @@ class Part:
 
 # In the order in which they are made.
 PARTS = (
-    Part("encoder", make_encoder, lambda config, card: expected_weights("encoder", config)),
+    Part("encoder", make_encoder, lambda config, card: expected_part("encoder", config)),
     Part(UNITS, make_units, lambda config, card: expected_units(config), made_from="encoder"),
     Part(
         "decoder",
         make_decoder,
-        lambda config, card: expected_weights("decoder", config),
+        lambda config, card: expected_part("decoder", config),
         made_from="encoder",
         run=decoder.RUN,
         log="training.jsonl",
     ),
-    Part("vocoder", make_vocoder, lambda config, card: expected_weights("hifigan", config)),
+    Part("vocoder", make_vocoder, lambda config, card: expected_part("vocoder", config)),
     Part(
         SLIM,
         make_low_rank_vocoder,

@@ -8,17 +8,16 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
-from voiceswap.arrays import Array
+from voiceswap.arrays import Array, Arrays
 from voiceswap.audio.read import read_mono
 from voiceswap.config import Config, TrainConfig
 from voiceswap.errors import UsageError
 from voiceswap.events import Progress
 from voiceswap.model.networks import hifigan as hifigan_network
-from voiceswap.model.runtime import Graph
-from voiceswap.model.vocoders.hifigan import HifiGan
+from voiceswap.model.runtime import open_network
+from voiceswap.model.vocoders.hifigan import HifiGan, Ranks
 from voiceswap.model.vocoders.low_rank import SLIM, choose_ranks, decompose, pack_low_rank, unpack_low_rank
 from voiceswap.model.weights import load_arrays
 from voiceswap.signal import features
@@ -62,10 +61,14 @@ def make_vocoder(context: Context) -> PartWeights:
         AudioError: A first recording cannot be read.
         StoppedError: Someone stopped it.
     """
-    model = hifigan_network.build(context.config)
-    load_arrays(model, context.start.vocoder)
-    card = _judge_copies(HifiGan(Graph(model), context.config), "vocoder", context)
-    return PartWeights(context.config, context.start.vocoder, card)
+    arrays = context.start.vocoder
+    card = _judge_copies(_open_vocoder(context.config, arrays), "vocoder", context)
+    return PartWeights(context.config, arrays, card)
+
+
+def _open_vocoder(config: Config, arrays: Arrays, ranks: Ranks | None = None) -> HifiGan:
+    network = open_network("hifigan", config, ranks, read=lambda expected: arrays, context_only=True)
+    return HifiGan(network, config)
 
 
 def make_low_rank_vocoder(context: Context) -> PartWeights | None:
@@ -85,8 +88,9 @@ def make_low_rank_vocoder(context: Context) -> PartWeights | None:
         StoppedError: Someone stopped it while recordings were read.
     """
     config = context.config.model_copy(update={"train": LOW_RANK_TRAIN})
+    arrays, vocoder_sha256 = context.load("vocoder")
     model = hifigan_network.build(config)
-    arrays, vocoder_sha256 = context.load("vocoder", model)
+    load_arrays(model, arrays)
     examples, sources = _make_examples(model, config, context)
     sides = measure_sides(model, examples.mel[::RANKED_EVERY], config, context.seed, context.until_stopped())
     ranks = choose_ranks(sides, config, LOW_RANK_SHARE)
@@ -107,9 +111,9 @@ def make_low_rank_vocoder(context: Context) -> PartWeights | None:
     if not outcome.finished:
         return None
     packed = pack_low_rank(outcome.best)
-    load_arrays(learner.model, arrays | unpack_low_rank(packed))
     scores = {"first": round(outcome.state.first_score, 4), "best": round(outcome.state.best_score, 4)}
-    card = _judge_copies(HifiGan(Graph(learner.model), config), SLIM, context) | {
+    vocoder = _open_vocoder(config, arrays | unpack_low_rank(packed), ranks)
+    card = _judge_copies(vocoder, SLIM, context) | {
         "ranks": ranks,
         "share": LOW_RANK_SHARE,
         "fitted_speakers": len(sources),
@@ -133,7 +137,7 @@ def _judge_copies(vocoder: HifiGan, part: str, context: Context) -> dict[str, An
     return {"copy_l1": round(float(np.mean(errors)), 4), "copied_speakers": len(errors)}
 
 
-def _make_examples(model: keras.Model, config: Config, context: Context) -> tuple[DistillBatch, list[Path]]:
+def _make_examples(model: Any, config: Config, context: Context) -> tuple[DistillBatch, list[Path]]:
     """Mels of all who speak for long enough, what the whole vocoder says to them, and their recordings."""
     on_event = context.until_stopped()
     mels, samples, sources = [], [], []
