@@ -13,9 +13,16 @@ from voiceswap.signal import f0 as pitch
 def test_the_shipped_base_works_here(home):
     checks = doctor.examine(home / "voices")
     assert [c.name for c in checks if not c.ok] == []
-    assert {"python", "onnxruntime", "tensorflow", "runtime", "voices folder", "cache folder", "weights", "conversion"} <= {
-        c.name for c in checks
-    }
+    assert {
+        "python",
+        "onnxruntime",
+        "tensorflow",
+        "runtime",
+        "voices folder",
+        "cache folder",
+        "weights",
+        "conversion",
+    } <= {c.name for c in checks}
 
 
 def test_a_damaged_base_is_found(home, use_tiny):

@@ -26,8 +26,11 @@ def load_tensorflow() -> None:
         return
     os.environ[LOG_LEVEL] = "2"
     with without_lines(ABOUT_ITSELF):
-        import tensorflow as tf
-
+        try:
+            import tensorflow as tf
+        except ImportError:
+            # For who needs it to tell.
+            return
         tf.config.list_logical_devices()
     # Recordings have lengths: that a network is built for several of them is no news.
     tf.get_logger().setLevel("ERROR")

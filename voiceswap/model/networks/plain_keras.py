@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,18 +14,18 @@ VARIABLE = "KERAS_BACKEND"
 
 
 def _import_keras() -> Any:
-    """Keras on TensorFlow, whatever the environment and keras.json say; raises UsageError if it runs on another."""
-    if "keras" not in sys.modules:
-        former = os.environ.get(VARIABLE)
-        os.environ[VARIABLE] = BACKEND
-        try:
-            import keras
-        finally:
-            if former is None:
-                del os.environ[VARIABLE]
-            else:
-                os.environ[VARIABLE] = former
-    keras = sys.modules["keras"]
+    """Keras on TensorFlow, whatever the environment and keras.json say; raises UsageError if it cannot be had."""
+    former = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = BACKEND
+    try:
+        import keras
+    except ImportError as error:
+        raise UsageError(f"training needs TensorFlow and Keras: {error}", "pip install tensorflow keras") from error
+    finally:
+        if former is None:
+            del os.environ[VARIABLE]
+        else:
+            os.environ[VARIABLE] = former
     if keras.config.backend() != BACKEND:
         raise UsageError(
             f"Keras runs on {keras.config.backend()} in this process, voiceswap trains on {BACKEND}",
