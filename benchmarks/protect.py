@@ -1,4 +1,4 @@
-"""How much of a source's own breaths and sibilants shall stay: `--protect` by score (docs/measurements.md).
+"""How much of a source's own breaths and sibilants shall stay: `--protect` by score (docs/lab/breaths.md).
 
     python benchmarks/protect.py DATA VOICES WORK TARGET...
     SCORER_PYTHON benchmarks/score_clips.py EVALKIT WORK    # independent scores and the table

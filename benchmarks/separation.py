@@ -1,4 +1,4 @@
-"""How well, how fast and in how much memory the separator finds the singing (docs/separation.md).
+"""How well, how fast and in how much memory the separator finds the singing (docs/lab/separation.md).
 
     python benchmarks/separation.py DATA [score] [speed] [memory]
 

@@ -1,4 +1,4 @@
-"""What becomes of whole songs: melody, loudness, accompaniment and identity (docs/measurements.md).
+"""What becomes of whole songs: melody, loudness, accompaniment and identity (docs/lab/songs.md).
 
     python benchmarks/songs.py DATA VOICES WORK TARGET... [-- mixes | dry | instrument]...
 

@@ -145,7 +145,7 @@ def options_in(text):
         yield from ((name, word) for word in ["", *words] if not word or word.startswith("-"))
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))], ids=lambda path: path.name)
 def test_every_command_in_the_documents_exists(path):
     import typer
 

@@ -74,7 +74,7 @@ def test_vocoder_answers_as_hifigan(inputs):
     arrays = shipped.arrays("vocoder")
     answer = open_network("hifigan", shipped.config, read=lambda expected: arrays)(inputs[1][None])[0]
     assert answer.std() == pytest.approx(HIFIGAN_STD, rel=0.01)
-    # Weights rounded to half precision stray by .025; in single precision by .0001 (docs/measurements.md).
+    # Weights rounded to half precision stray by .025; in single precision by .0001 (docs/lab/ports.md).
     assert np.abs(answer[1000::1500] - HIFIGAN).max() < 0.03 * HIFIGAN_STD
 
 
