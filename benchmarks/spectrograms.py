@@ -1,6 +1,7 @@
-"""Pictures of source, conversion and target beside each other, to be looked at.
+"""Pictures of sources and conversions, to be looked at. Both need matplotlib.
 
-python benchmarks/spectrograms.py WORK TARGET SPEAKER OUT.png    # of what quality.py convert made; needs matplotlib
+python benchmarks/spectrograms.py WORK TARGET SPEAKER OUT.png    # source, conversion, target: of what quality.py made
+python benchmarks/spectrograms.py pair BEFORE AFTER FOLDER       # README's before.png and after.png
 """
 
 import json
@@ -37,7 +38,28 @@ def main(work, target, speaker, out):
     plt.savefig(out, dpi=70)
 
 
+def draw_pair(before, after, folder):
+    """The same seconds of a recording before and after, at the same scale, with the F0 curve of each."""
+    pictures = {"before": (before, "before: a man the voice never heard"), "after": (after, "after: the same, as her")}
+    for name, (path, title) in pictures.items():
+        samples = read_mono(path, CONFIG.mel_rate_hz, max_s=SHOWN_S)
+        mel, f0 = features.decoder_mel(samples, CONFIG), estimate_f0(samples, CONFIG)
+        duration_s = len(samples) / CONFIG.mel_rate_hz
+        _, axis = plt.subplots(figsize=(5.4, 2.8), constrained_layout=True)
+        extent = (0, duration_s, 0, CONFIG.n_mels)
+        axis.imshow(mel.T, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=-9, vmax=0.5)
+        axis.set(title=title, xlabel="seconds", ylabel="mel band")
+        curve = axis.twinx()
+        times_s = (np.arange(len(f0)) + 0.5) / CONFIG.frames_per_s
+        curve.plot(times_s, np.where(f0 > 0, f0, np.nan), "c", linewidth=2)
+        curve.set(ylabel="F0, Hz", ylim=(50, 400), xlim=(0, duration_s))
+        plt.savefig(Path(folder) / f"{name}.png", dpi=80, bbox_inches="tight")
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 5:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    if sys.argv[1] == "pair":
+        draw_pair(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
+    else:
+        main(Path(sys.argv[1]), *sys.argv[2:])
