@@ -51,7 +51,7 @@ HIFIGAN_STD = 0.013849
 
 @pytest.fixture(scope="module")
 def inputs():
-    """The inputs of benchmarks/originals.py, drawn in its order."""
+    """The inputs of tools/porting/originals.py, drawn in its order."""
     random = np.random.default_rng(0)
     speech = np.clip(random.normal(0.0, 0.5, (1, 80, 3000)).cumsum(axis=2) * 0.05, -1, 1).astype(np.float32)
     return speech[0].T, (random.normal(0.0, 1.5, (60, 80)) - 5).astype(np.float32)

@@ -1,9 +1,9 @@
 """How much of a source's own breaths and sibilants shall stay: `--protect` by score (docs/lab/breaths.md).
 
-    python benchmarks/protect.py DATA VOICES WORK TARGET...
-    SCORER_PYTHON benchmarks/score_clips.py EVALKIT WORK    # independent scores and the table
+    python -m benchmarks.quality.protect DATA VOICES WORK TARGET...
+    SCORER_PYTHON benchmarks/quality/score_clips.py EVALKIT WORK    # independent scores and the table
 
-DATA and the sources are those of benchmarks/quality.py: LibriSpeech speakers that no training heard, and 10 s of each
+DATA and the sources are those of quality.py: LibriSpeech speakers that no training heard, and 10 s of each
 dry sung vocal, unless they are silent; VOICES has a voice of each TARGET. A result is a straight line in `protect`, but
 for the bend of its highest peaks, so that two conversions give all values. Writes WORK/clips and WORK/pairs.json.
 """
@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import quality
 import soundfile
 
 import voiceswap
+from benchmarks.quality import quality
 
 VALUES = (0.0, 0.3, 0.6, 1.0)
 N_SPEECH = 4

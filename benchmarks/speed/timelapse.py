@@ -1,4 +1,4 @@
-"""The timelapse's share of a training's time: python benchmarks/timelapse.py VOICES MINUTES FOLDER..."""
+"""The timelapse's share of a training's time: python -m benchmarks.speed.timelapse VOICES MINUTES FOLDER..."""
 
 import sys
 import time

@@ -1,7 +1,7 @@
 """Voices asked for other pitches: does the result land there, and what does it cost?
 
-    python benchmarks/shifts.py DATA WORK          # WORK as quality.py train left it
-    SCORER_PYTHON benchmarks/score_clips.py EVALKIT WORK/shifts
+    python -m benchmarks.quality.shifts DATA WORK          # WORK as quality.py train left it
+    SCORER_PYTHON benchmarks/quality/score_clips.py EVALKIT WORK/shifts
 
 Each voice says its sources (quality.py) at the pitch that suits it and 7 and 3 semitones below, 3, 7 and 12 above. The
 median of F0 over that of the source, against what was asked, where both are voiced, by SwiftF0. The clips and
@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import quality
 import soundfile
 
 import voiceswap
+from benchmarks.quality import quality
 from voiceswap.audio.resample import resample
 from voiceswap.signal.f0 import estimate_f0, find_transposition, measure_f0_range
 

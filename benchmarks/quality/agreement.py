@@ -1,6 +1,6 @@
 """How closely `voiceswap evaluate` agrees with the independent scores of the same clips.
 
-    python benchmarks/agreement.py WORK [EVERY]
+    python -m benchmarks.quality.agreement WORK [EVERY]
 
 WORK holds what quality.py and score_clips.py made: pairs.json and scores.json. Every EVERYth conversion by voiceswap
 (4 if not given) is scored again, against the same reference recordings; prints for each score the mean of both, the

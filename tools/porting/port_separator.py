@@ -1,8 +1,8 @@
 """Turns Spleeter's vocal network into voiceswap/weights/separator, and holds ours against the original.
 
-    python benchmarks/port_separator.py ORIGINALS.npz [FOLDER]
+    python tools/porting/port_separator.py ORIGINALS.npz [FOLDER]
 
-ORIGINALS.npz comes from benchmarks/originals_separator.py. Prints the largest difference of the mask from the
+ORIGINALS.npz comes from tools/porting/originals_separator.py. Prints the largest difference of the mask from the
 original's on the same input (wanted: at most 0.01), with weights as they were and as they are shipped.
 """
 

@@ -1,6 +1,6 @@
 """Speed and memory as a user meets them: whole commands in fresh processes, and the stages of a conversion.
 
-    python benchmarks/speed.py DATA WORK [train] [stages] [cold] [memory] [help]
+    python -m benchmarks.speed.speed DATA WORK [train] [stages] [cold] [memory] [help]
 
 DATA has manifest.tsv, target/ and songs/; WORK/voices holds the voices of `quality.py train`. Without further words all
 parts are run, which takes about an hour: `train` needs 10 to 20 minutes, `memory` converts an hour of speech. Prints
@@ -19,10 +19,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import quality
 import soundfile
 
 import voiceswap
+from benchmarks.quality import quality
 from voiceswap.audio.resample import resample
 from voiceswap.audio.source import array_source
 from voiceswap.conversion.analysis import analyse

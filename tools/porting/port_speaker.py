@@ -1,8 +1,8 @@
 """Turns Resemblyzer's voice encoder into voiceswap/weights/speaker, and holds ours against the original.
 
-    python benchmarks/port_speaker.py ORIGINALS.npz [FOLDER]
+    python tools/porting/port_speaker.py ORIGINALS.npz [FOLDER]
 
-ORIGINALS.npz comes from benchmarks/originals_speaker.py. Prints the largest angle between our direction and the
+ORIGINALS.npz comes from tools/porting/originals_speaker.py. Prints the largest angle between our direction and the
 original's for the same mels (wanted: at most 1 degree), with weights as they were and as they are shipped.
 """
 

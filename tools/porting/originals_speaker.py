@@ -3,7 +3,7 @@
 Runs in an environment of its own, which has torch, numpy and the package's files (`pip install --no-deps
 Resemblyzer==0.1.4`); voiceswap itself needs neither.
 
-    python benchmarks/originals_speaker.py OUT.npz
+    python tools/porting/originals_speaker.py OUT.npz
 """
 
 import hashlib

@@ -1,7 +1,9 @@
 """Pictures of sources and conversions, to be looked at. Both need matplotlib.
 
-python benchmarks/spectrograms.py WORK TARGET SPEAKER OUT.png    # source, conversion, target: of what quality.py made
-python benchmarks/spectrograms.py pair BEFORE AFTER FOLDER       # README's before.png and after.png
+    python -m benchmarks.quality.spectrograms WORK TARGET SPEAKER OUT.png    # source, conversion, target
+    python -m benchmarks.quality.spectrograms pair BEFORE AFTER FOLDER       # README's before.png and after.png
+
+WORK holds what quality.py made.
 """
 
 import json

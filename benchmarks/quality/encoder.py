@@ -1,6 +1,6 @@
 """What the content says, and of whom: figures of the content encoder alone.
 
-    python benchmarks/encoder.py DATA            # needs scikit-learn, which librosa brings
+    python -m benchmarks.quality.encoder DATA            # needs scikit-learn, which librosa brings
 
 Aligned: sentences that nl_nathalie and nl_flemishguy both read, warped onto each other by DTW over the content's cosine
 distance; the mean cosine of aligned frames, and of frames of different sentences, the mean content taken out. Probe: a

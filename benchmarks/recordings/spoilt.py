@@ -1,6 +1,6 @@
 """Folders spoilt on purpose: does `voiceswap check` name what is wrong with them?
 
-    python benchmarks/spoilt.py DATA WORK [people]    # the four targets, or people of the pretraining set
+    python -m benchmarks.recordings.spoilt DATA WORK [people]    # the four targets, or people of the pretraining set
 
 Each person's recordings (five minutes at most) are copied as they are, and six times spoilt: noise 10 dB below the
 speech, music 10 dB below it, half of the recordings another person's, telephone (300 to 3,400 Hz at 8 kHz), half of the
@@ -10,12 +10,12 @@ recordings clipped (turned up by 18 dB), MP3 at 32 kbit/s and back. Prints what 
 import sys
 from pathlib import Path
 
-import mark
 import numpy as np
-import quality
 import scipy.signal
 import soundfile
 
+from benchmarks.quality import quality
+from benchmarks.watermark import mark
 from voiceswap.audio.read import read_mono
 from voiceswap.audio.resample import resample
 from voiceswap.jobs.check import check

@@ -1,6 +1,6 @@
 """How well, how fast and in how much memory the separator finds the singing (docs/lab/separation.md).
 
-    python benchmarks/separation.py DATA [score] [speed] [memory]
+    python -m benchmarks.songs.separation DATA [score] [speed] [memory]
 
 DATA has songs/dev/evfree_*/vocals.opus and accompaniment.opus, whose sum is the mix. `memory` separates an hour of
 music, which takes minutes. Prints one JSON object a part.

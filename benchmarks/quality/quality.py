@@ -1,8 +1,8 @@
 """Voices from 5 minutes of real speech each, real sources that no training heard, and what else could be done.
 
-    python benchmarks/quality.py train DATA WORK      # the voices: once, kept in WORK/voices
-    python benchmarks/quality.py convert DATA WORK    # every source as every target, and the baselines
-    SCORER_PYTHON benchmarks/score_clips.py EVALKIT WORK    # independent scores and the table
+    python -m benchmarks.quality.quality train DATA WORK      # the voices: once, kept in WORK/voices
+    python -m benchmarks.quality.quality convert DATA WORK    # every source as every target, and the baselines
+    SCORER_PYTHON benchmarks/quality/score_clips.py EVALKIT WORK    # independent scores and the table
 
 DATA has manifest.tsv, target/, pretrain/ and songs/. Sources are the last ten LibriSpeech speakers by name, kept out of
 pretraining, held-out sentences of the other targets, and dry sung vocals. Beside voiceswap stand: WORLD with its F0 and

@@ -1,7 +1,7 @@
 """What it takes to remove the mark: attacks of our own on marked speech, what they leave of it, and of the sound.
 
-    python benchmarks/attack.py make DATA WORK [--clips 10] [--only ATTACK ...]
-    SCORER_PYTHON benchmarks/attack.py score WORK
+    python -m benchmarks.watermark.attack make DATA WORK [--clips 10] [--only ATTACK ...]
+    SCORER_PYTHON -m benchmarks.watermark.attack score WORK
 
 DATA as for mark.py. `make` marks clips, attacks them, looks for the mark, writes what is left into WORK, and prints a
 table; `score` adds DistillMOS, and runs in any Python that has distillmos, torch, soundfile and soxr.
@@ -61,7 +61,7 @@ def telephone(y):
 
 def opus_12k(y):
     """A codec at a tenth of the usual rate."""
-    import mark
+    from benchmarks.watermark import mark
 
     coded, rate = mark.opus(y, RATE_HZ, 12)
     return soxr.resample(coded, rate, RATE_HZ)
@@ -128,7 +128,7 @@ ATTACKS = {
 
 
 def make(data, work, n_clips, only):
-    import mark as figures
+    from benchmarks.watermark import mark as figures
 
     work.mkdir(parents=True, exist_ok=True)
     rows = {name: [] for name in only or ATTACKS}

@@ -1,9 +1,9 @@
 """Turns the originals' weights into a start for `voiceswap pretrain`, and holds our networks against theirs.
 
-    python benchmarks/ports.py ORIGINALS.npz START_FOLDER
+    python tools/porting/ports.py ORIGINALS.npz START_FOLDER
 
-ORIGINALS.npz comes from benchmarks/originals.py. Prints the largest difference of each port over the standard deviation
-of the original's output on the same input (wanted: at most 0.01).
+ORIGINALS.npz comes from originals.py. Prints the largest difference of each port over the standard deviation of the
+original's output on the same input (wanted: at most 0.01).
 """
 
 import sys

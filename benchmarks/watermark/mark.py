@@ -1,11 +1,11 @@
 """The provenance mark in figures: false alarms, detection after attacks, what it does to the sound, speed.
 
-    python benchmarks/mark.py DATA detection [--clips 200] [--with perth]
-    python benchmarks/mark.py DATA alarms [--hours 3.2] [--key TEXT]
-    python benchmarks/mark.py DATA keys [--clips 200]
-    python benchmarks/mark.py DATA quality [--clips 40] [--with perth] --scoring FOLDER_OF_SCORE_PY
-    python benchmarks/mark.py DATA removal [--clips 40]
-    python benchmarks/mark.py DATA speed
+    python -m benchmarks.watermark.mark DATA detection [--clips 200] [--with perth]
+    python -m benchmarks.watermark.mark DATA alarms [--hours 3.2] [--key TEXT]
+    python -m benchmarks.watermark.mark DATA keys [--clips 200]
+    python -m benchmarks.watermark.mark DATA quality [--clips 40] [--with perth] --scoring FOLDER_OF_SCORE_PY
+    python -m benchmarks.watermark.mark DATA removal [--clips 40]
+    python -m benchmarks.watermark.mark DATA speed
 
 DATA has manifest.tsv and songs/. Clips are sentences of one speaker joined to 5 to 9 s, the speakers in turn. The
 option `--with perth` needs resemble-perth 1.0.1 and torch, `quality` the scoring environment; the rest needs voiceswap

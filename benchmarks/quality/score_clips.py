@@ -1,6 +1,6 @@
 """Scores what `quality.py convert` made, with the instruments of an evaluation kit, and prints the table.
 
-    SCORER_PYTHON benchmarks/score_clips.py EVALKIT WORK
+    SCORER_PYTHON benchmarks/quality/score_clips.py EVALKIT WORK
 
 EVALKIT holds score.py (Whisper, Resemblyzer, DistillMOS, DNSMOS, SwiftF0) and its weights; SCORER_PYTHON is the Python
 of an environment that has what it needs. Reads WORK/pairs.json, writes WORK/scores.json (one record a clip) and

@@ -1,8 +1,8 @@
 """How good a voice becomes with how many minutes of speech.
 
-    python benchmarks/minutes.py DATA WORK [TARGET ...]
-    SCORER_PYTHON benchmarks/score_clips.py EVALKIT WORK/minutes
-    python benchmarks/minutes.py plot WORK docs/minutes.svg
+    python -m benchmarks.quality.minutes DATA WORK [TARGET ...]
+    SCORER_PYTHON benchmarks/quality/score_clips.py EVALKIT WORK/minutes
+    python -m benchmarks.quality.minutes plot WORK docs/minutes.svg
 
 Trains each target on .6, 1, 3, 5, 10 and 20 minutes of its recordings in target/, then extra/ (each amount holds the
 smaller ones; those of WORK/voices, trained on five minutes by quality.py, are taken from there), and says quality.py's
@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-import quality
 import soundfile
 
 import voiceswap
+from benchmarks.quality import quality
 from voiceswap.events import Progress
 
 # Half a minute of recordings has less than the 30 s of speech that are asked for.
