@@ -26,12 +26,36 @@ hypothesis.settings.register_profile("tests", deadline=None, database=None)
 hypothesis.settings.load_profile("tests")
 
 
+# Left out by --quick: what uses these fixtures trains or converts, and what lies here builds networks or starts
+# commands, each of which imports TensorFlow.
+SLOW_FIXTURES = {"trained", "voice", "people", "mother", "studio", "site", "tiny_base", "use_tiny"}
+SLOW_PLACES = tuple(
+    f"tests/{place}"
+    for place in (
+        "end_to_end/",
+        "robustness/",
+        "model/",
+        "training/",
+        "jobs/test_check.py",
+        "jobs/test_doctor.py",
+        "scoring/test_external.py",
+        "shell/test_cli.py",
+        "shell/test_quiet.py",
+    )
+)
+
+
 def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true", help="only what neither trains, converts nor starts processes")
     parser.addoption("--slow", action="store_true", help="also the checks of tier N, at their larger numbers")
     parser.addoption("--soak", action="store_true", help="also the checks of tier S, at the largest numbers")
 
 
 def pytest_collection_modifyitems(config, items):
+    if config.getoption("quick"):
+        slow = [item for item in items if SLOW_FIXTURES & set(item.fixturenames) or item.nodeid.startswith(SLOW_PLACES)]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
     for item in items:
         for marker, chosen in (("slow", ("slow", "soak")), ("soak", ("soak",))):
             if item.get_closest_marker(marker) and not any(config.getoption(option) for option in chosen):

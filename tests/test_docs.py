@@ -145,7 +145,9 @@ def options_in(text):
         yield from ((name, word) for word in ["", *words] if not word or word.startswith("-"))
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))], ids=lambda path: path.name
+)
 def test_every_command_in_the_documents_exists(path):
     import typer
 
@@ -165,3 +167,23 @@ def test_readme_begins_with_a_command_and_comes_to_python_by_line_30():
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     (tests,) = (line.split(" && ", 2)[2] for line in lines if "tests.check" in line)
     assert tests in ci
+
+
+def test_every_benchmark_is_in_the_table_with_its_pages():
+    folder = ROOT / "benchmarks"
+    rows = re.findall(r"^\| `(\S+\.py)` \| (.*?) \| (.*?) \|$", (folder / "README.md").read_text("utf-8"), re.MULTILINE)
+    scripts = {path.relative_to(folder).as_posix() for path in folder.rglob("*.py")}
+    assert {script for script, _, _ in rows} == scripts
+    assert all(question.endswith("?") for _, question, _ in rows)
+    assert all((ROOT / page).exists() for _, _, pages in rows for page in re.findall(r"`(.*?)`", pages))
+
+
+def test_each_page_of_the_lab_book_begins_with_question_answer_and_use():
+    for path in set((DOCS / "lab").glob("*.md")) - {DOCS / "lab" / "index.md", DOCS / "lab" / "rejected.md"}:
+        question, answer, _, used = path.read_text("utf-8").splitlines()[:4]
+        assert re.fullmatch(r"# .*\?", question), path.name
+        assert answer.startswith("**Answer.** ") and used.startswith("**Used?** "), path.name
+
+
+def test_todays_results_stay_short():
+    assert len((DOCS / "results.md").read_text("utf-8").splitlines()) <= 150

@@ -38,7 +38,7 @@ def test_every_module_has_a_test_file_of_its_name():
 def test_every_file_that_the_documents_name_exists():
     named = {
         (document.name, path)
-        for document in [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+        for document in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
         for path in re.findall(r"`((?:[a-z_0-9]+/)+[a-z_0-9]+\.py)", document.read_text("utf-8"))
     }
     assert len(named) > 60

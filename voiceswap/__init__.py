@@ -59,6 +59,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "events":
+        # For `on_event=voiceswap.events.progress`, whatever was imported before.
+        return import_module("voiceswap.events")
     if name not in _HOMES:
         raise AttributeError(f"module 'voiceswap' has no attribute {name!r}")
     return getattr(import_module(f"voiceswap.{_HOMES[name]}"), name)

@@ -1,12 +1,19 @@
-"""What a running job tells the one who called it. Jobs never print: they call an `OnEvent`."""
+"""What a running job tells its caller. Jobs never print: they call an `OnEvent`, such as `progress`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import local
+from typing import Any
 
-from voiceswap.errors import StoppedError
+from voiceswap.errors import StoppedError, UsageError
+from voiceswap.text import left_out, minutes_text, visible
+
+MOST_LEFT_OUT = 5
 
 
 @dataclass(frozen=True)
@@ -78,3 +85,97 @@ def until_stopped(stopped: Callable[[], bool], on_event: OnEvent, whose: str) ->
         on_event(event)
 
     return pass_on
+
+
+class ProgressBars(local):
+    """An `on_event` that draws progress bars, with tqdm, in a terminal or below a notebook's cell.
+
+    Events come in the caller's own thread, so each thread has a bar of its own.
+
+        voiceswap.train("anna", on_event=voiceswap.events.progress)
+
+    Raises:
+        UsageError: tqdm is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._stage: tuple[str, str] | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Draw an event.
+
+        Args:
+            event: What a job tells: progress moves the bar of its stage, everything else is a line above it.
+
+        Raises:
+            UsageError: tqdm is not installed.
+        """
+        if isinstance(event, Progress):
+            self._move(event)
+        else:
+            tqdm = _load_tqdm()
+            for line in describe(event):
+                # A notebook shows stderr as if something had gone wrong.
+                in_notebook = type(sys.stdout).__module__.startswith("ipykernel")
+                tqdm.write(visible(line), file=sys.stdout if in_notebook else sys.stderr)
+
+    def close(self) -> None:
+        """End the bar that is open, if one is: a job that was stopped leaves it where it was."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = self._stage = None
+
+    def _move(self, event: Progress) -> None:
+        stage = (event.voice, event.stage)
+        if self._bar is None or self._stage != stage or event.step < self._bar.n:
+            self.close()
+            options = {"total": event.n_steps, "initial": event.step, "desc": visible(" ".join(stage)), "leave": False}
+            self._bar = _load_tqdm()(**options)
+            self._stage = stage
+        self._bar.total = event.n_steps
+        self._bar.set_postfix_str(", ".join(describe(event)), refresh=False)
+        self._bar.update(event.step - self._bar.n)
+        if event.step >= event.n_steps:
+            self.close()
+
+
+progress = ProgressBars()
+
+
+def describe(event: Event) -> Iterator[str]:
+    """What an event says, for a person.
+
+    Args:
+        event: What a job tells.
+
+    Yields:
+        The figures of Progress as far as there are any, and the lines of everything else.
+    """
+    match event:
+        case Progress():
+            if not math.isnan(event.held_out):
+                yield f"held-out {event.held_out:.3f}"
+            if not math.isnan(event.left_s):
+                yield f"{minutes_text(event.left_s)} left"
+            if not math.isnan(event.times_real_time):
+                yield f"{event.times_real_time:.1f}x real time"
+        case Found():
+            learnt = minutes_text(event.speech_s - event.held_out_s)
+            yield f"{event.voice}: {learnt} of speech to learn from, {minutes_text(event.held_out_s)} held out"
+            for path, reason in event.skipped[:MOST_LEFT_OUT]:
+                yield f"  {left_out(path, reason, path.name)}"
+            if (more := len(event.skipped) - MOST_LEFT_OUT) > 0:
+                yield f"  and {more} more left out"
+        case Plan():
+            yield f"{event.voice}: {event.n_steps} steps, about {minutes_text(event.duration_s)}"
+        case Note():
+            yield f"warning: {event.text}" if event.warning else event.text
+
+
+def _load_tqdm() -> Any:
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        raise UsageError("progress bars need tqdm", 'pip install "voiceswap[notebook]"') from error
+    return tqdm

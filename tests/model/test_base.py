@@ -51,7 +51,7 @@ HIFIGAN_STD = 0.013849
 
 @pytest.fixture(scope="module")
 def inputs():
-    """The inputs of benchmarks/originals.py, drawn in its order."""
+    """The inputs of tools/porting/originals.py, drawn in its order."""
     random = np.random.default_rng(0)
     speech = np.clip(random.normal(0.0, 0.5, (1, 80, 3000)).cumsum(axis=2) * 0.05, -1, 1).astype(np.float32)
     return speech[0].T, (random.normal(0.0, 1.5, (60, 80)) - 5).astype(np.float32)
@@ -74,7 +74,7 @@ def test_vocoder_answers_as_hifigan(inputs):
     arrays = shipped.arrays("vocoder")
     answer = open_network("hifigan", shipped.config, read=lambda expected: arrays)(inputs[1][None])[0]
     assert answer.std() == pytest.approx(HIFIGAN_STD, rel=0.01)
-    # Weights rounded to half precision stray by .025; in single precision by .0001 (docs/measurements.md).
+    # Weights rounded to half precision stray by .025; in single precision by .0001 (docs/lab/ports.md).
     assert np.abs(answer[1000::1500] - HIFIGAN).max() < 0.03 * HIFIGAN_STD
 
 

@@ -1,4 +1,4 @@
-"""The separator against the answer of its original (benchmarks/originals_separator.py), and as a stream."""
+"""The separator against the answer of its original (tools/porting/originals_separator.py), and as a stream."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def magnitudes():
-    """The input of benchmarks/originals_separator.py."""
+    """The input of tools/porting/originals_separator.py."""
     random = np.random.default_rng(0)
     noise = np.abs(random.normal(0.0, 1.0, (512, 1024, 2)))
     uneven = np.exp(random.normal(0.0, 0.3, (512 + 1024, 2)).cumsum(axis=0) * 0.3)

@@ -1,4 +1,4 @@
-"""The time that a training tells against the time it takes, on a clock of its own; benchmarks/estimate.py has a real one."""
+"""The time that a training tells against the time it takes, on a clock of its own; benchmarks/speed/estimate.py has a real one."""
 
 import itertools
 import types

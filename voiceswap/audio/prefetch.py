@@ -1,7 +1,7 @@
 """Stages that work side by side: while one uses a block, the stage before it makes the next, in a thread of its own.
 
 Networks, filters and codecs let go of Python's lock while they work; alone, each of them leaves a core waiting now and
-then (docs/measurements.md). What comes out is the same, in the same order.
+then (docs/lab/speed.md). What comes out is the same, in the same order.
 
     without   |-encode 1-|-vocode 1-|-write 1-|-encode 2-|-vocode 2-|-write 2-|
     prefetch  |-encode 1-|-encode 2-|

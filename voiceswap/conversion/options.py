@@ -17,7 +17,7 @@ MAX_PITCH_SEMITONES = 48.0
 MAX_FORMANT_SEMITONES = 12.0
 MAX_GAIN_DB = 40.0
 MAX_JOBS = 64
-# How much of the source's unvoiced sound stays if nobody says: docs/measurements.md.
+# How much of the source's unvoiced sound stays if nobody says: docs/lab/breaths.md.
 PROTECT = 0.0
 VOCODER = "fast"
 

@@ -36,7 +36,7 @@ NO_ACCOMPANIMENT_DB = -99.0
 # It is looked for around each of these shares of the recording, for as long as one window of the separator serves.
 EXCERPT_S = 8.8
 EXCERPT_POSITIONS = (0.2, 0.5, 0.8)
-# Somebody sings where the voice is pitched for so long (docs/separation.md) and, averaged over so long, the separated
+# Somebody sings where the voice is pitched for so long (docs/lab/unsung.md) and, averaged over so long, the separated
 # voice is no further below its loud notes, and no further below the mix,
 NOTE_S = 0.1
 PROMINENCE_S = 0.2

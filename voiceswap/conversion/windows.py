@@ -104,7 +104,7 @@ def fill_window(window: Window, grid: Grid, config: FeatureConfig, *, is_first: 
     """A window's samples; if its source ends in its core, the source repeated after a second, instead of silence.
 
     Voices learn from windows that are full of speech (`ContentEncoder.pieces`), and Whisper's encoder hears a window as
-    a whole: the same words amid half a minute of silence are other vectors (docs/measurements.md).
+    a whole: the same words amid half a minute of silence are other vectors (docs/lab/short_clips.md).
 
     Args:
         window: What the encoder is to hear, at `content_rate_hz`.

@@ -40,7 +40,7 @@ MAX_EXCERPTS = 40
 MUSIC_S = 24.0
 # The level of excerpts, root mean square, before they are searched for music.
 MUSIC_LEVEL = 0.05
-# The limits, and what they were taken from: docs/measurements.md, "Does check name what is wrong?".
+# The limits, and what they were taken from: docs/lab/check.md.
 GOOD_SPEECH_S = 300.0
 QUIET_DB = -40.0
 MANY_CLIPPED_SHARE = 0.1

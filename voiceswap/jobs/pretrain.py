@@ -55,7 +55,7 @@ def pretrain(
     Args:
         *folders: Each holds one folder a person.
         out: The working folder; the base comes to lie in its folder "base". The same call again goes on.
-        start: Weights to start from: a start made by benchmarks/ports.py, or a base; the shipped base if not given.
+        start: Weights to start from: a start made by tools/porting/ports.py, or a base; the shipped base if not given.
             The decoder goes on from a base's of the same size with as many speakers, whatever its components were.
         parts: Which of "encoder", "units", "decoder", "vocoder", "slim_vocoder" to make now.
         minutes: Time for the decoder's steps, and as much for those of the slim vocoder; 0 to 10,000.

@@ -32,7 +32,8 @@ KIND = "separator"
 WEIGHTS = "vocals"
 MAX_BYTES = 30_000_000
 SHIPPED = weights.path("separator")
-# Smaller kernels stay in single precision: rounding them changes the mask most, and saves little (docs/separation.md).
+# Smaller kernels stay in single precision: rounding them changes the mask most and saves little
+# (docs/lab/separation.md).
 MIN_HALF_VALUES = 300_000
 
 SAMPLE_RATE_HZ = 44_100
@@ -54,7 +55,7 @@ SLOPE = 0.2
 LEAD_SAMPLES = FRAME_SAMPLES - HOP_SAMPLES
 WINDOW_SAMPLES = (WINDOW_FRAMES - 1) * HOP_SAMPLES + FRAME_SAMPLES
 # The network errs differently at each loudness and in each key: it sees a window at these levels, transposed up by so
-# many semitones, and the mean of its masks counts (docs/separation.md).
+# many semitones, and the mean of its masks counts (docs/lab/separation.md).
 LEVELS_DB = (-21.0, -12.0)
 TRANSPOSITIONS_SEMITONES = (0, 3, 5)
 # The first level and the second key alone are enough to tell whether there is a voice at all, and how loud.

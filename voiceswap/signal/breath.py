@@ -1,7 +1,7 @@
 """Breaths and hisses: what a source has of them, and a voice makes nothing of, stays the source's own.
 
 A voice whose recordings were clean in their pauses says nothing where another person draws breath or a room is heard.
-To follow the source's loudness there could only raise the vocoder's idle hum (docs/measurements.md). And no voice says
+To follow the source's loudness there could only raise the vocoder's idle hum (docs/lab/breaths.md). And no voice says
 anything above half of the vocoder's rate, where an `s` of a recording at 44.1 kHz goes on.
 """
 

@@ -181,7 +181,7 @@ def interpolate_f0(f0: Array, frames_per_s: float) -> Array:
         after    220 222 222 222 245 271 299 330 330 330        if two frames lasted 0.2 s
 
     Weakly voiced frames, which a tracker leaves out at either end of a note, then still have its pitch: each end is
-    held for 0.2 s, or half of the gap; what is left is crossed in a straight line of log F0 (docs/measurements.md).
+    held for 0.2 s, or half of the gap; what is left is crossed in a straight line of log F0 (docs/lab/notes.md).
     """
     voiced = np.flatnonzero(f0 > 0)
     if not len(voiced):
@@ -207,7 +207,7 @@ def measure_f0_range(f0: Array) -> F0Range | None:
 def is_singing(f0: Array, frames_per_s: float) -> bool:
     """Whether F0 `(n_frames,)` in Hz, 0.0 = unvoiced, holds notes as singing does, a tenth of its voiced time.
 
-    A held note stays within a semitone for .3 s. What speech has of them: docs/measurements.md.
+    A held note stays within a semitone for .3 s. What speech has of them: docs/lab/transposition.md.
     """
     voiced, size = f0 > 0, 2 * round(SUNG_NOTE_S * frames_per_s / 2) + 1
     if not voiced.any():

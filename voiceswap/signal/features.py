@@ -24,7 +24,7 @@ F0_CENTRE_HZ = 150.0
 ENERGY_SCALE = 3.0
 ENERGY_CENTRE = 1.2
 # The decoder hears how loud a phrase is, not each sound: that is the speaker's own, and gives the source away
-# (docs/measurements.md). A Gaussian of 10 frames (0.12 s), cut off at three times that.
+# (docs/lab/identity.md). A Gaussian of 10 frames (0.12 s), cut off at three times that.
 ENERGY_SIGMA_FRAMES = 10
 ENERGY_REACH_FRAMES = 30
 # Grid and floor of the harmonic comb.

@@ -1,7 +1,7 @@
 """In what condition recordings of speech are: noise, clipping, bandwidth, coding, echo, tones in the pauses.
 
 All of it is measured on the samples alone, at the rate of the recording; the figures behind the limits are in
-docs/measurements.md.
+docs/lab/check.md.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ class DecoderLearner(Resumable):
 
         The error alone prefers the mean of all that could be said: it rises while the discriminator wipes the blur away
         that everybody hears. So the mean step from frame to frame and from band to band counts too, by as much as it
-        differs from that of the recording (docs/measurements.md).
+        differs from that of the recording (docs/lab/stopping.md).
 
         Args:
             batch: Crops that the training has not seen.

@@ -12,7 +12,7 @@ from voiceswap.training.base.context import COMPONENTS, START_KIND, Start, open_
 
 @pytest.fixture
 def ported(tiny_base, tmp_path):
-    """A start as benchmarks/ports.py writes it: encoder without the map, vocoder, no decoder."""
+    """A start as tools/porting/ports.py writes it: encoder without the map, vocoder, no decoder."""
     tiny = load_base(tiny_base)
     encoder = {name: array for name, array in tiny.arrays("encoder").items() if name not in COMPONENTS}
     arrays = {"encoder": encoder, "vocoder": tiny.arrays("vocoder")}

@@ -1,7 +1,7 @@
 """The vocoder: HiFi-GAN's generator (Kong et al., 2020; MIT), mel in, samples out, corrected towards that mel.
 
 Nearly all of its time goes into convolutions, most of which a low-rank form saves. What either costs is in
-docs/measurements.md.
+docs/lab/vocoder.md.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from voiceswap.model.runtime import Network
 from voiceswap.signal.features import SILENT_MEL, find_runs
 from voiceswap.signal.spectral_correction import correct_mel
 
-# A second and a half: longer is no faster and takes more memory (docs/measurements.md). Blocks of one recording are
+# A second and a half: longer is no faster and takes more memory (docs/lab/speed.md). Blocks of one recording are
 # equally long, so that the last one is not mostly padding; lengths are multiples of a step, so that few of them differ.
 BLOCK_FRAMES = 128
 BLOCK_STEP = 32

@@ -29,7 +29,7 @@ COMPONENTS = ("content/kernel", "content/bias")
 
 
 class Start:
-    """Weights to start from: those that benchmarks/ports.py wrote, or an earlier base's.
+    """Weights to start from: those that tools/porting/ports.py wrote, or an earlier base's.
 
     Args:
         path: Their folder.

@@ -40,7 +40,7 @@ SPEEDS = (1.0, 1.0, 0.75, 1.0, 1.5, 2.0)
 # One in so many examples is kept apart; the ranks are found on one in so many.
 HELD_OUT_EVERY = 12
 RANKED_EVERY = 2
-# Its inner convolutions take this share of the time of the whole one's (docs/measurements.md).
+# Its inner convolutions take this share of the time of the whole one's (docs/lab/vocoder.md).
 LOW_RANK_SHARE = 0.4
 LOW_RANK_TRAIN = TrainConfig(
     crop_frames=76, batch=6, steps=1000, learning_rate=3e-5, adversary=0.0, evaluate_every=25, patience=100
