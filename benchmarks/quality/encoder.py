@@ -13,7 +13,6 @@ import itertools
 import sys
 from pathlib import Path
 
-import keras
 import librosa
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -22,8 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from voiceswap.audio.read import read_mono
 from voiceswap.config import Config
 from voiceswap.model.base import load_base
-from voiceswap.model.encoder import ContentEncoder
-from voiceswap.model.runtime import Graph
+from voiceswap.model.encoder import open_without_map
 from voiceswap.signal import features
 
 FEATURES = Config().features
@@ -79,24 +77,21 @@ def probed(clips):
 
 def seams(mel, listener):
     """Relative distance of the same moments' content, heard in windows 5 s apart."""
-    window = listener.network.model.input_shape[1]
-    whole = [listener.window(mel[first : first + window]) for first in range(0, N_WINDOWS * 500, 500)]
+    window = 2 * load_base().config.encoder.window_vectors
+    whole = [listener.encode_window(mel[first : first + window]) for first in range(0, N_WINDOWS * 500, 500)]
     apart = [(a[500:1250], b[250:1000]) for a, b in itertools.pairwise(whole)]
     return float(np.mean([np.linalg.norm(a - b) / np.linalg.norm(a - a.mean(axis=0)) for a, b in apart]))
 
 
 def main(data):
     base = load_base()
-    listener, whole = (
-        base.encoder,
-        keras.Model(base.encoder.network.model.input, base.encoder.network.model.get_layer("norm").output),
-    )
-    uncut = ContentEncoder(Graph(whole), base.config)
+    listener = base.encoder
+    uncut = open_without_map(base.config, base.arrays("encoder"))
     rows = [r for r in manifest(data) if r["split"] == "pretrain" and r["speaker"].startswith("libri_")]
     people = {r["speaker"]: data / r["path"] for r in reversed(rows)}
     mels = [mel_of(people[name]) for name in sorted(people)[-N_PEOPLE:]]
     print("| vectors | dimensions | aligned | unrelated | probe: single vectors | halves |\n|---|---|---|---|---|---|")
-    for name, hear in {"content": listener.window, "Whisper's whole output": uncut.window}.items():
+    for name, hear in {"content": listener.encode_window, "Whisper's whole output": uncut.encode_window}.items():
         n, near, far = aligned(data, hear)
         clips = [hear(mel) for mel in mels]
         single, half = probed(clips)

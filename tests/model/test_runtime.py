@@ -96,6 +96,16 @@ def test_of_threads_that_come_at_once_one_opens(arrays):
     assert read == [1]
 
 
+def test_a_closed_network_opens_again(arrays):
+    read = []
+    network = runtime.open_network("hifigan", TINY, read=lambda expected: read.append(1) or arrays)
+    wanted = network(MEL)
+    network.close()
+    network.close()
+    np.testing.assert_array_equal(network(MEL), wanted)
+    assert len(read) == 2
+
+
 def test_another_number_of_threads_opens_anew_and_says_the_same(arrays):
     read = []
     network = runtime.open_network("hifigan", TINY, read=lambda expected: read.append(1) or arrays)

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
-from voiceswap import compute
 from voiceswap.arrays import Array
 from voiceswap.audio.read import BLOCK_SAMPLES, AudioInfo, probe, read_blocks
 from voiceswap.audio.resample import Resampler
@@ -119,8 +118,8 @@ def open_song(mix: Source, options: ConvertOptions, on_event: OnEvent) -> Iterat
         if levels.n_samples < MIN_SUNG_S * mix.sample_rate_hz:
             yield Song(mix, None)
             return
-        accompaniment_db = _measure_accompaniment(mix, levels, _load_separator_once())
-        compute.return_freed_memory()
+        separator = _load_separator_once()
+        accompaniment_db = _measure_accompaniment(mix, levels, separator)
         accompanied = accompaniment_db > ACCOMPANIED_DB
         result = "accompaniment found" if accompanied else "no accompaniment found"
         action = "the singing is separated" if accompanied else "all of it is converted"
@@ -128,6 +127,8 @@ def open_song(mix: Source, options: ConvertOptions, on_event: OnEvent) -> Iterat
         level_text = f"{accompaniment_db:+.0f} dB against the voice"
         on_event(Note(f"{mix.label}: {result} ({level_text}): {action}; {alternative}"))
         if not accompanied:
+            # What comes next needs its memory.
+            separator.network.close()
             yield Song(mix, None)
             return
     with tempfile.TemporaryDirectory(prefix="voiceswap-") as folder:

@@ -9,10 +9,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from voiceswap.arrays import Arrays
 from voiceswap.config import Config
-from voiceswap.model.runtime import Network
+from voiceswap.model.runtime import Network, open_network
 from voiceswap.signal.features import normalise_encoder_mel
 
+# Weights of the last map, which each base has of its own.
+COMPONENTS = ("content/kernel", "content/bias")
 # The silence that fills a window up, as log10 of power.
 SILENCE_LOG10 = -10.0
 GAP_FRAMES = 20
@@ -82,3 +85,20 @@ class ContentEncoder:
         starts = np.cumsum([0] + [len(mel) // 2 for mel in padded])
         content = self.encode_window(np.concatenate(padded)[: self._window_frames])
         return [content[start : start + len(mel) // 2] for start, mel in zip(starts, mels, strict=False)]
+
+
+def open_without_map(config: Config, arrays: Arrays) -> ContentEncoder:
+    """An encoder that answers as Whisper's does, `width` wide, before any map to components.
+
+    Args:
+        config: The encoder's settings.
+        arrays: Its weights; a map among them is not used.
+
+    Returns:
+        The encoder.
+    """
+    width = config.encoder.width
+    size = config.encoder.model_copy(update={"content_dim": width})
+    no_map = dict(zip(COMPONENTS, (np.eye(width), np.zeros(width)), strict=True))
+    config = config.model_copy(update={"encoder": size})
+    return ContentEncoder(open_network("encoder", config, read=lambda expected: arrays | no_map), config)

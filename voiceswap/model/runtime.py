@@ -78,6 +78,12 @@ class Network:
         (output,) = self._open().run(None, {name: np.ascontiguousarray(array, np.float32) for name, array in inputs})
         return np.asarray(output)
 
+    def close(self) -> None:
+        """Give back the memory that the session takes; the next call opens another."""
+        with self._lock:
+            self._session = None
+        compute.return_freed_memory()
+
     def _open(self) -> onnxruntime.InferenceSession:
         wanted = (compute.get_device(), compute.get_threads())
         with self._lock:

@@ -6,7 +6,7 @@ import numpy as np
 
 from conftest import TINY
 from voiceswap.model.base import load_base
-from voiceswap.training.base.context import COMPONENTS
+from voiceswap.model.encoder import COMPONENTS
 from voiceswap.training.base.decoder import FIRST_LAYER, fit_start, map_first_layer
 from voiceswap.training.base.encoder import principal_components
 

@@ -14,6 +14,7 @@ from voiceswap.config import Config, DecoderConfig, TrainConfig
 from voiceswap.errors import ModelError, UsageError
 from voiceswap.events import OnEvent, until_stopped
 from voiceswap.model.base import expected_part, load_base
+from voiceswap.model.encoder import COMPONENTS
 from voiceswap.storage.folder import Folder, open_folder
 from voiceswap.training import loop
 from voiceswap.training.loop import Batches, Learns, run_training
@@ -24,8 +25,6 @@ PART_MAX_BYTES = 200_000_000
 WEIGHTS = "weights.safetensors"
 # What messages call the speakers' recordings.
 WHOSE = "the people"
-# Weights of the encoder's last map, which each base has of its own.
-COMPONENTS = ("content/kernel", "content/bias")
 
 
 class Start:

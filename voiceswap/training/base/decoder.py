@@ -12,10 +12,10 @@ from voiceswap.config import Config, TrainConfig
 from voiceswap.errors import UsageError
 from voiceswap.events import Note, Progress, ignore_events
 from voiceswap.model.decoder import expected_decoder
-from voiceswap.model.encoder import ContentEncoder
+from voiceswap.model.encoder import COMPONENTS, ContentEncoder
 from voiceswap.model.runtime import open_network
 from voiceswap.storage import paths
-from voiceswap.training.base.context import COMPONENTS, Context, PartWeights, Start, run_card
+from voiceswap.training.base.context import Context, PartWeights, Start, run_card
 from voiceswap.training.batches import CropSampler, make_held_out_batch
 from voiceswap.training.dataset import Speech, prepare_speech
 from voiceswap.training.learner import DecoderLearner

@@ -12,10 +12,10 @@ from voiceswap.audio.read import read_mono
 from voiceswap.errors import UsageError
 from voiceswap.events import Note, Progress
 from voiceswap.model.base import N_UNITS, UNITS
-from voiceswap.model.encoder import ContentEncoder
-from voiceswap.model.runtime import Network, open_network
+from voiceswap.model.encoder import COMPONENTS, ContentEncoder, open_without_map
+from voiceswap.model.runtime import open_network
 from voiceswap.signal import features
-from voiceswap.training.base.context import COMPONENTS, Context, PartWeights
+from voiceswap.training.base.context import Context, PartWeights
 
 # Principal components are taken over so much of each speaker: many speakers matter more than much of one.
 COMPONENTS_S_PER_SPEAKER = 12.0
@@ -41,11 +41,7 @@ def make_encoder(context: Context) -> PartWeights:
     """
     config = context.config
     weights = {name: array for name, array in context.start.encoder.items() if name not in COMPONENTS}
-    width = config.encoder.width
-    as_heard = config.model_copy(update={"encoder": config.encoder.model_copy(update={"content_dim": width})})
-    no_map = dict(zip(COMPONENTS, (np.eye(width), np.zeros(width)), strict=True))
-    network = open_network("encoder", as_heard, read=lambda expected: weights | no_map)
-    vectors = _encode_first_recordings("encoder", network, context).astype(np.float64)
+    vectors = _encode_first_recordings("encoder", open_without_map(config, weights), context).astype(np.float64)
     kernel, bias, kept_variance = principal_components(vectors, config.encoder.content_dim)
     context.on_event(Note(f"encoder: {config.encoder.content_dim} components keep {kept_variance:.1%} of the variance"))
     components = dict(zip(COMPONENTS, (kernel, bias), strict=True))
@@ -70,7 +66,7 @@ def make_units(context: Context) -> PartWeights:
     """
     arrays, _ = context.load("encoder")
     network = open_network("encoder", context.config, read=lambda expected: arrays)
-    content = _encode_first_recordings("units", network, context)
+    content = _encode_first_recordings("units", ContentEncoder(network, context.config), context)
     every = -(-len(content) // MAX_CLUSTERED_VECTORS)
     centres, _ = kmeans2(content[::every], N_UNITS, minit="++", seed=context.seed)
     return PartWeights(context.config, {UNITS: centres.astype(np.float16)}, {"vectors": len(content)})
@@ -98,10 +94,10 @@ def principal_components(vectors: Array, n_components: int) -> tuple[Array, Arra
     return kernel, -(mean @ kernel), float(variances[:n_components].sum() / variances.sum())
 
 
-def _encode_first_recordings(part: str, network: Network, context: Context) -> Array:
+def _encode_first_recordings(part: str, encoder: ContentEncoder, context: Context) -> Array:
     """Vectors (n, width) of the beginning of each speaker's first recording: at least as many as there are units."""
     config = context.config
-    vectors = ContentEncoder(network, config).encode_pieces(_read_encoder_mels(part, context))
+    vectors = encoder.encode_pieces(_read_encoder_mels(part, context))
     if (n_vectors := sum(map(len, vectors))) < N_UNITS:
         heard_s = n_vectors / config.features.content_per_s
         needed_s = N_UNITS / config.features.content_per_s
