@@ -57,7 +57,7 @@ def test_what_was_begun_otherwise_says_how_to_begin_anew(people, home):
     with pytest.raises(ModelError, match="differs in seed") as caught:
         run_pretrain(people, home / "work", parts=("decoder",), seed=7)
     # `pretrain` has no --fresh.
-    assert caught.value.hint.endswith(f"or remove {home / 'work' / 'run'} to begin anew")
+    assert caught.value.hint.endswith(f"or remove {home / 'work' / 'run'} to start over")
 
 
 def test_a_base_is_a_start_for_the_next_one(people, home):

@@ -108,7 +108,7 @@ def evaluate(
         target_label = str(target)
         embedding = embed_recordings(find_recordings(Path(target)))
         if embedding is None:
-            raise AudioError(f"no speech was heard in {target}", "give recordings of the voice's person")
+            raise AudioError(f"no speech was heard in {target}", "give recordings of the person whose voice it is")
     else:
         target_label = "the voice's card"
         embedding = embedding_from_card(opened.card, str(opened.path / "card.json"))

@@ -118,7 +118,9 @@ def train(
     folder = paths.voices_folder(options.voices)
     names = [paths.voice_name_of(Path(source)) for source in sources]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise UsageError(f"two sources would make one voice: {', '.join(sorted(twice))}", "rename one of the folders")
+        raise UsageError(
+            f"two sources would become the same voice: {', '.join(sorted(twice))}", "rename one of the folders"
+        )
     if options.tensorboard:
         check_installed()
     consents = consents_by_voice(options.consent, names)
@@ -162,4 +164,4 @@ def _check_place(name: str, path: Path, sources: list[Path]) -> None:
         where, advice = "that is no voice", "move it away, or give another voices folder with `voices`"
     else:
         return
-    raise UsageError(f"the voice {name} would take the place of {path}: {where}", advice)
+    raise UsageError(f"the voice {name} would replace {path}: {where}", advice)

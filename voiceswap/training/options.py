@@ -61,7 +61,7 @@ class TrainOptions:
                 raise UsageError(f"{name} is {value!r}", "wanted the path of a folder")
             object.__setattr__(self, name, Path(value) if value is not None else None)
         if self.more and self.fresh:
-            raise UsageError("`more` and `fresh` exclude each other", "`more` goes on, `fresh` begins anew")
+            raise UsageError("`more` and `fresh` exclude each other", "`more` continues, `fresh` starts over")
         check_minutes(self.minutes)
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed <= MAX_SEED:
             raise UsageError(f"seed is {self.seed!r}", f"wanted a whole number, 0 to {MAX_SEED}")

@@ -24,7 +24,7 @@ def test_a_stopped_slim_vocoder_goes_on_to_the_same(people, pretrained, home):
     stopped, _ = run_pretrain(people, home / "again", parts=["slim_vocoder"], **stopped_at("training", 2))
     assert stopped.path is None and "slim_vocoder" not in stopped.parts
     resumed, notes = run_pretrain(people, home / "again", parts=["slim_vocoder"])
-    assert any("going on from step 2" in text for text in notes)
+    assert any("continuing from step 2" in text for text in notes)
     # The decoder's run was removed, and its log with it.
     logs = [{path.name for path in made.glob("*.jsonl")} for made in (pretrained / "base", resumed.path)]
     assert logs == [{"training.jsonl", "slim_training.jsonl"}, {"slim_training.jsonl"}]

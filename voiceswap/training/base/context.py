@@ -119,7 +119,7 @@ class Context:
             identity,
             learner.config.train.steps,
             self.minutes,
-            begin_anew=f"remove {self.work / run_name} to begin anew",
+            begin_anew=f"remove {self.work / run_name} to start over",
         )
         return run_training(run, self.on_event, self.stopped)
 
