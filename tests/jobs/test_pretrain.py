@@ -72,9 +72,7 @@ def test_a_base_is_a_start_for_the_next_one(people, home):
 
 
 def test_a_wider_content_starts_from_what_the_decoder_heard_before(people, pretrained, home):
-    # The slim vocoder hears no content: the full one alone makes a base.
-    made = ("encoder", "units", "decoder", "vocoder")
-    wide, notes = run_pretrain(people, home / "wide", content_dim=12, start=pretrained / "base", parts=made)
+    wide, notes = run_pretrain(people, home / "wide", content_dim=12, start=pretrained / "base")
     assert load_base(wide.path).config.encoder.content_dim == 12
     assert load_base(wide.path).arrays("encoder")["content/kernel"].shape == (TINY.encoder.width, 12)
     assert any("goes on" in text for text in notes)
