@@ -28,8 +28,8 @@ def run(folder: Path, *, minutes: float, on_event: OnEvent, stopped: Callable[[]
     Args:
         folder: Where everything goes; a second run continues.
         minutes: Training time of each voice.
-        on_event: Told of the progress, from the first recording on.
-        stopped: Asked after each step.
+        on_event: Called with each event, from the first recording on.
+        stopped: Called after each step.
 
     Returns:
         "lines" for a person, and the same as values.

@@ -36,17 +36,17 @@ from voiceswap.training.timelapse import Timelapse, find_borrowed_sentence, find
 
 
 class Action(Enum):
-    """What is to be done for a voice."""
+    """What to do for a voice."""
 
     TRAIN = "train it: on from the checkpoints that lie there, else from the base"
     KEEP = "leave it as it is: it is ready"
-    REPLACE = "forget the training of other recordings, and train it anew"
+    REPLACE = "forget the training on other recordings, and train it again"
     EXTEND = "train it further after its end, by as many steps again"
-    REPEAT = "its checkpoints are gone: train it anew, by the steps that it has and as many again"
+    REPEAT = "its checkpoints are gone: train it again, by the steps that it has and as many more"
 
 
 def decide(*, ready: bool, begun: bool, same: bool, ended: bool, more: bool, fresh: bool) -> Action:
-    """What is to be done for a voice.
+    """What to do for a voice.
 
     Args:
         ready: Whether the voice is there.
@@ -90,7 +90,7 @@ class Session:
         base: The base of the voices.
         consents: What cards are to say of consent, by voice, where it was given now.
         check: Says in what condition a voice's recordings are, before anything is spent on them.
-        on_event: Told of what is found, the plan and the progress.
+        on_event: Called with each event.
         stopped: Asked after each step, and at each event while recordings are read.
     """
 
