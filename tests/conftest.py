@@ -45,6 +45,14 @@ SLOW_PLACES = tuple(
 )
 
 
+# These share one pretrained base.
+PRETRAINING = (
+    "tests/jobs/test_pretrain.py",
+    "tests/training/base/test_parts.py",
+    "tests/training/base/test_vocoder.py",
+)
+
+
 def pytest_addoption(parser):
     parser.addoption("--quick", action="store_true", help="only what neither trains, converts nor starts processes")
     parser.addoption("--slow", action="store_true", help="also the checks of tier N, at their larger numbers")
@@ -64,12 +72,15 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """One process runs all of end_to_end, whose studio takes minutes to make; each other test goes to who is free."""
+    """What shares what takes minutes to make runs in one process; each other test goes to whichever is free."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            return "end_to_end" if nodeid.startswith("tests/end_to_end/") else nodeid
+            for shared in ("tests/end_to_end/", "tests/training/test_timelapse.py", *PRETRAINING):
+                if nodeid.startswith(shared):
+                    return "pretraining" if shared in PRETRAINING else shared
+            return nodeid
 
     return Scheduling(config, log)
 
@@ -240,19 +251,42 @@ def voice(home, trained, use_tiny):
     return voiceswap.load("speakerA")
 
 
-@pytest.fixture
-def people(home, spoken, use_tiny, monkeypatch):
-    """A folder of two people; a base that is made of them has tiny networks and is trained for six steps."""
+def use_tiny_parts(patch):
+    """Parts of a base have tiny networks and are trained for six steps."""
     from voiceswap.training.base import context, decoder, vocoder
 
     train = TINY.train.model_copy(update={"steps": 6, "adversary": 0.0})
-    monkeypatch.setattr(context, "DecoderConfig", lambda: TINY.decoder)
-    monkeypatch.setattr(decoder, "BASE_TRAIN", train)
-    monkeypatch.setattr(vocoder, "LOW_RANK_TRAIN", train.model_copy(update={"crop_frames": 40, "batch": 2}))
-    monkeypatch.setattr(vocoder, "EXAMPLE_FRAMES", 60)
+    patch.setattr(context, "DecoderConfig", lambda: TINY.decoder)
+    patch.setattr(decoder, "BASE_TRAIN", train)
+    patch.setattr(vocoder, "LOW_RANK_TRAIN", train.model_copy(update={"crop_frames": 40, "batch": 2}))
+    patch.setattr(vocoder, "EXAMPLE_FRAMES", 60)
+
+
+def copy_people(spoken, home):
     for name in ("anna", "bert"):
         shutil.copytree(spoken, home / "people" / name)
     return home / "people"
+
+
+@pytest.fixture
+def people(home, spoken, use_tiny, monkeypatch):
+    """A folder of two people; a base that is made of them has tiny networks."""
+    use_tiny_parts(monkeypatch)
+    return copy_people(spoken, home)
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory, spoken, features_cache, tiny_base):
+    """The working folder of a whole pretraining on `people`: not to be changed."""
+    from voiceswap.model import base
+
+    home = tmp_path_factory.mktemp("pretrained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VOICESWAP_CACHE", str(features_cache))
+        patch.setattr(base, "SHIPPED", tiny_base)
+        use_tiny_parts(patch)
+        run_pretrain(copy_people(spoken, home), home / "work")
+    return home / "work"
 
 
 def run_pretrain(people, out, **options):

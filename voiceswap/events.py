@@ -71,12 +71,12 @@ def until_stopped(stopped: Callable[[], bool], on_event: OnEvent, whose: str) ->
     """An `on_event` for the reading of recordings, which takes a while, and of which nothing is lost by ending it.
 
     Args:
-        stopped: Asked before each event.
-        on_event: Told of the events until then.
+        stopped: Called before each event.
+        on_event: Called with the events until then.
         whose: Recordings they are, for the message.
 
     Returns:
-        An `on_event` that raises StoppedError once `stopped` says so.
+        An `on_event` that raises StoppedError once `stopped` returns True.
     """
 
     def pass_on(event: Event) -> None:

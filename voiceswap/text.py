@@ -1,4 +1,4 @@
-"""How ranges, names and scores read, wherever a person sees them: terminal, page, message."""
+"""How ranges, names and scores read, wherever people see them: terminal, page, message."""
 
 from __future__ import annotations
 

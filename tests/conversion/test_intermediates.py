@@ -73,7 +73,7 @@ def test_nothing_is_replaced_unasked_and_nothing_half_written_stays(voice, home,
     with pytest.raises(UsageError, match=r"mel\.npy exists"):
         voiceswap.convert(source, as_="speakerA", keep_stages=home / "s", mode="dry")
     assert [p.name for p in (home / "s").iterdir()] == ["mel.npy"] and not (home / "b.speakerA.wav").exists()
-    with pytest.raises(UsageError, match="belong to one recording"):
+    with pytest.raises(UsageError, match="are for one recording at a time"):
         voiceswap.convert(source, source, as_="speakerA", keep_stages=home / "s")
 
     def broken(self, block):

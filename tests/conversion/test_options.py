@@ -71,7 +71,7 @@ def test_what_is_left_out_of_json_has_its_default():
     ("values", "says"),
     [
         ([], r"the options of a conversion are '\[\]'"),
-        ({}, "no voice is named"),
+        ({}, "no voice was given"),
         ({"as_": "a", "ptich": 1}, "unknown option: ptich"),
         ({"as_": 3}, "as_ is '3'"),
         ({"as_": "a", "out": 3}, "out is '3'"),
@@ -114,9 +114,9 @@ def test_what_belongs_to_one_recording_is_refused_for_many():
     one = ConvertOptions("anna", f0="f0.csv")
     assert one.check_inputs(1, is_folder=False) is False
     for n_inputs, is_folder in ((2, False), (1, True)):
-        with pytest.raises(UsageError, match="belong to one recording"):
+        with pytest.raises(UsageError, match="are for one recording at a time"):
             one.check_inputs(n_inputs, is_folder=is_folder)
-        with pytest.raises(UsageError, match="a report is of one recording"):
+        with pytest.raises(UsageError, match="`score` takes one recording at a time"):
             replace(one, f0=None, score=True).check_inputs(n_inputs, is_folder=is_folder)
         assert replace(one, f0=None).check_inputs(n_inputs, is_folder=is_folder) is True
     with pytest.raises(UsageError, match="nothing to convert"):

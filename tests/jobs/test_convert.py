@@ -118,7 +118,7 @@ def test_a_curve_is_written_edited_and_followed(voice, home):
     assert plain.output.read_bytes() == before
     with pytest.raises(UsageError, match="unknown F0 method 'crepe'"):
         voiceswap.convert(source, as_="speakerA", f0_method="crepe", force=True)
-    with pytest.raises(UsageError, match="belong to one recording"):
+    with pytest.raises(UsageError, match="are for one recording at a time"):
         voiceswap.convert(source, source, as_="speakerA", f0=home / "f0.csv")
 
 

@@ -10,18 +10,23 @@ from voiceswap.signal import synthetic
 def test_recordings_are_made_once(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "TAKES", 2)
     monkeypatch.setattr(demo, "SPEECH_S", 2.0)
-    folder = demo._recordings(tmp_path / "speakerA", synthetic.ANNA)
+    events = []
+    folder = demo._make_recordings(tmp_path / "speakerA", synthetic.ANNA, events.append)
+    assert [(event.voice, event.stage, event.step) for event in events] == [
+        ("speakerA", "synthesising", 0),
+        ("speakerA", "synthesising", 1),
+    ]
     takes = sorted(folder.glob("*.wav"))
     assert len(takes) == 2
     before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in takes]
-    assert demo._recordings(tmp_path / "speakerA", synthetic.ANNA) == folder
+    assert demo._make_recordings(tmp_path / "speakerA", synthetic.ANNA) == folder
     assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in takes] == before
 
 
 def test_a_copy_keeps_the_melody_and_the_timbre_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "TAKES", 2)
     monkeypatch.setattr(demo, "SPEECH_S", 3.0)
-    own = demo._recordings(tmp_path / "speakerA", synthetic.ANNA)
+    own = demo._make_recordings(tmp_path / "speakerA", synthetic.ANNA)
     song = tmp_path / "song.wav"
     demo._write(song, synthetic.song(synthetic.CLARA, sample_rate_hz=demo.RATE_HZ).samples)
     scores = demo._scores(song, song, own)

@@ -115,7 +115,7 @@ def test_a_language_that_the_recogniser_does_not_know_is_told_before_the_work(
     language, voice, sources, no_mos, whisper, monkeypatch
 ):
     monkeypatch.setattr(evaluate, "convert", None)
-    with pytest.raises(UsageError, match=f"whisper knows no language '{language}'") as caught:
+    with pytest.raises(UsageError, match=f"whisper does not know the language '{language}'") as caught:
         voiceswap.evaluate("speakerA", source=sources, recogniser=whisper, language=language)
     assert "a code such as en or de" in caught.value.hint
     monkeypatch.setattr(Whisper, "supported_languages", ["en"])

@@ -12,20 +12,20 @@ from voiceswap.training import dataset
 from voiceswap.training.base import decoder
 
 
-def test_a_stopped_pretraining_goes_on_to_the_same_base(people, home):
+def test_a_stopped_pretraining_goes_on_to_the_same_base(people, pretrained, home):
     stopped, _ = run_pretrain(people, home / "work", **stopped_at("training", 3))
     assert stopped.path is None and stopped.parts == ("encoder", "units")
     # As a save that was killed leaves it.
     (home / "work" / "run" / f".step-1.{10**30}.0123abcd.tmp").mkdir()
     resumed, _ = run_pretrain(people, home / "work", parts=("decoder", "vocoder", "slim_vocoder"))
     assert not list(home.rglob("*.tmp*"))
-    whole, _ = run_pretrain(people, home / "other")
-    assert load_base(resumed.path).id == load_base(whole.path).id
-    sums = [json.loads((made_base.path / "manifest.json").read_text())["files"] for made_base in (resumed, whole)]
+    whole = pretrained / "base"
+    assert load_base(resumed.path).id == load_base(whole).id
+    sums = [json.loads((path / "manifest.json").read_text())["files"] for path in (resumed.path, whole)]
     assert sums[0]["slim_vocoder.safetensors"] == sums[1]["slim_vocoder.safetensors"]
-    card = json.loads((whole.path / "card.json").read_text())
+    card = json.loads((whole / "card.json").read_text())
     assert card["decoder"]["steps"] == 6 and card["decoder"]["speakers"] == 2
-    log = [json.loads(line)["step"] for line in (whole.path / "training.jsonl").read_text().splitlines()]
+    log = [json.loads(line)["step"] for line in (whole / "training.jsonl").read_text().splitlines()]
     assert log[-1] == 6
 
 
@@ -57,7 +57,7 @@ def test_what_was_begun_otherwise_says_how_to_begin_anew(people, home):
     with pytest.raises(ModelError, match="differs in seed") as caught:
         run_pretrain(people, home / "work", parts=("decoder",), seed=7)
     # `pretrain` has no --fresh.
-    assert caught.value.hint.endswith(f"or remove {home / 'work' / 'run'} to begin anew")
+    assert caught.value.hint.endswith(f"or remove {home / 'work' / 'run'} to start over")
 
 
 def test_a_base_is_a_start_for_the_next_one(people, home):
@@ -71,9 +71,8 @@ def test_a_base_is_a_start_for_the_next_one(people, home):
     assert second.card["start_sha256"] == load_base(first.path).id
 
 
-def test_a_wider_content_starts_from_what_the_decoder_heard_before(people, home):
-    narrow, _ = run_pretrain(people, home / "narrow")
-    wide, notes = run_pretrain(people, home / "wide", content_dim=12, start=narrow.path)
+def test_a_wider_content_starts_from_what_the_decoder_heard_before(people, pretrained, home):
+    wide, notes = run_pretrain(people, home / "wide", content_dim=12, start=pretrained / "base")
     assert load_base(wide.path).config.encoder.content_dim == 12
     assert load_base(wide.path).arrays("encoder")["content/kernel"].shape == (TINY.encoder.width, 12)
     assert any("goes on" in text for text in notes)

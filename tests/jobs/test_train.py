@@ -48,7 +48,7 @@ def at_step(n, events):
 
 
 def going_on(events):
-    return [e.text for e in events if isinstance(e, Note) and "going on from" in e.text]
+    return [e.text for e in events if isinstance(e, Note) and "continuing from" in e.text]
 
 
 def test_a_stopped_training_of_a_ready_voice_goes_on(voice, recordings, use_tiny, home):
@@ -58,7 +58,7 @@ def test_a_stopped_training_of_a_ready_voice_goes_on(voice, recordings, use_tiny
     events.clear()
     (result,) = voiceswap.train(recordings, seed=1, **quick)
     assert (result.status, result.steps) == ("trained", 12)
-    assert going_on(events) == ["speakerA: going on from step 7"]
+    assert going_on(events) == ["speakerA: continuing from step 7"]
     save(recordings / "take9.wav", synthetic.speech(synthetic.ANNA, 8.0, seed=9).samples)
     events.clear()
     voiceswap.train(recordings, stopped=at_step(4, events), **quick)
@@ -66,7 +66,7 @@ def test_a_stopped_training_of_a_ready_voice_goes_on(voice, recordings, use_tiny
     events.clear()
     (result,) = voiceswap.train(recordings, **quick)
     assert (result.status, result.steps) == ("trained", 12)
-    assert going_on(events) == ["speakerA: going on from step 4"]
+    assert going_on(events) == ["speakerA: continuing from step 4"]
     assert voiceswap.train(recordings, **quick)[0].status == "ready"
 
 
@@ -101,7 +101,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(recordings, use_tiny
     (result,) = voiceswap.train(recordings, on_event=events.append)
     assert result.status == "trained"
     assert any(isinstance(e, Note) and e.warning and "state.safetensors" in e.text for e in events)
-    assert any(isinstance(e, Note) and "going on from step 6" in e.text for e in events)
+    assert any(isinstance(e, Note) and "continuing from step 6" in e.text for e in events)
 
 
 def test_other_recordings_or_base_are_not_mixed_up(recordings, use_tiny, home):
@@ -153,7 +153,7 @@ def test_a_voice_never_takes_the_place_of_recordings(recordings, use_tiny, home,
         ([inner, recordings], home / "boris", "these are its recordings"),
         ([recordings / "take0.wav"], home / "voices", "that is no voice"),
     ]:
-        with pytest.raises(UsageError, match=f"would take the place of .*: {says}$"):
+        with pytest.raises(UsageError, match=f"would replace .*: {says}$"):
             voiceswap.train(*sources, voices=voices, fresh=fresh)
     assert sorted(home.rglob("*")) == before
 

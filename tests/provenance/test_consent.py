@@ -102,10 +102,10 @@ def test_whose_consent_it_is_must_be_clear(tmp_path):
     assert parse_consents(["she said x=y"], ["a"]) == {"a": "she said x=y"}
     assert consents_by_voice("  ", ["a"]) == consents_by_voice(None, both) == {}
     for call, says in [
-        (lambda: parse_consents(["all of us"], both), "not said whose consent 'all of us' is"),
+        (lambda: parse_consents(["all of us"], both), "unclear whose consent 'all of us' is"),
         (lambda: parse_consents(["a=x", "a=y"], both), "given twice"),
-        (lambda: consents_by_voice("all of us", both), "not said whose"),
-        (lambda: consents_by_voice({"c": "x"}, both), "consent of 'c', who is not trained here"),
+        (lambda: consents_by_voice("all of us", both), "unclear whose"),
+        (lambda: consents_by_voice({"c": "x"}, both), "consent of 'c', for whom no voice is trained here"),
         (lambda: consents_by_voice("letter.txt", ["a"]), "no such file: letter.txt"),
         (lambda: consents_by_voice(tmp_path / "none", ["a"]), "no such file"),
         (lambda: consents_by_voice("x " * 2000, ["a"]), "3999 characters"),

@@ -113,7 +113,7 @@ def test_r22_hostile_cards_are_refused(kind, voice, tmp_path):
 def test_r22_info_does_not_repeat_what_a_hostile_card_says_of_the_speaker(speaker, voice, capsys):
     kept = voice.card["speaker"] | speaker if "n_recordings" in speaker else speaker
     hostile(voice, change_card=lambda c: c.update(speaker=kept))
-    with pytest.raises(ModelError, match=r"card\.json lacks a sound speaker"):
+    with pytest.raises(ModelError, match=r"card\.json has no valid speaker embedding"):
         app(["info", "speakerA"], standalone_mode=False)
     assert "known from" not in capsys.readouterr().out
 
@@ -144,7 +144,7 @@ def test_r22_weights_that_lead_to_no_numbers(value, voice, home):
     try:
         (made,) = voiceswap.convert(source, as_="speakerA", mode="dry")
     except ModelError as error:
-        assert "gives samples that are no numbers" in error.message
+        assert "produces samples that are not numbers" in error.message
         assert not (home / "b.speakerA.wav").exists()
     else:
         samples, _ = soundfile.read(made.output)

@@ -67,7 +67,7 @@ def test_r1_however_often_it_is_killed_the_weights_are_the_same(series, mother, 
         time.sleep(draw.uniform(0, 0.06))
         command.send(signal.SIGKILL)
         n_kills += command.wait() == -signal.SIGKILL
-        resumed = re.search(r"going on from step (\d+)", command.err())
+        resumed = re.search(r"continuing from step (\d+)", command.err())
         assert int(resumed[1] if resumed else 0) >= before
         if done.exists():
             assert weights(voices) == weights(trained)

@@ -30,7 +30,7 @@ def test_an_identity_comes_back_from_a_card_and_nothing_else_does(tmp_path):
     good = card["speaker"]
     for wrong in (good | {"vector": "x"}, good | {"vector": good["vector"][:-4]}, good | {"own": "y"}, [], "z", 3,
                   good | {"vector": "AAAA" * 171}, good | {"own": 10**400}):  # fmt: skip
-        with pytest.raises(ModelError, match=r"card\.json lacks a sound speaker"):
+        with pytest.raises(ModelError, match=r"card\.json has no valid speaker embedding"):
             embedding_from_card({"speaker": wrong}, "card.json")
     silent = save(tmp_path / "silent.wav", np.zeros(RATE))
     assert embed_recordings([silent]) is None and embedding_to_card(None) is None

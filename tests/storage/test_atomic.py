@@ -338,7 +338,7 @@ def test_a_folder_that_is_not_ours_is_never_replaced(tmp_path: Path) -> None:
         path.mkdir()
         (path / "take.wav").write_text("mine")
         (path / "manifest.json").write_text(text)
-        with pytest.raises(WriteError, match=f"{path} is in the way, and not from voiceswap") as caught:
+        with pytest.raises(WriteError, match=f"{path} is in the way, and voiceswap did not make it") as caught:
             write_folder_of(path, "new")
         assert caught.value.hint == "move it away, or choose another place"
         assert (path / "take.wav").read_text() == "mine"

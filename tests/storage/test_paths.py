@@ -127,7 +127,7 @@ def test_r24_any_name_is_refused_or_is_one_component_of_a_path(name: str) -> Non
 @pytest.mark.parametrize("place", ["", ".runs"], ids=["voice", "run"])
 def test_r24_twins_are_refused_and_the_other_is_named(first: str, second: str, place: str, tmp_path: Path) -> None:
     (tmp_path / place / first).mkdir(parents=True)
-    with pytest.raises(UsageError, match=f"the voice {second} cannot be told from") as caught:
+    with pytest.raises(UsageError, match=f"the voice {second} cannot be distinguished from") as caught:
         paths.voice_path(tmp_path, second)
     assert ascii(first) in caught.value.message
 

@@ -3,14 +3,19 @@
 import json
 import math
 import shutil
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import forks
 import voiceswap
 from conftest import TINY, save
 from voiceswap.audio.read import probe, read_mono, read_tags
 from voiceswap.events import Note, Progress
+from voiceswap.jobs import check
+from voiceswap.model import base
 from voiceswap.signal import synthetic
 from voiceswap.training import loop, timelapse
 from voiceswap.training.timelapse import find_sentence, list_frames
@@ -32,12 +37,35 @@ def lines(voices, name="speakerA"):
     return [json.loads(line) for line in text.splitlines()]
 
 
-@pytest.fixture
-def two(recordings, home):
-    """Recordings of two people."""
+@pytest.fixture(scope="module")
+def boris(tmp_path_factory):
+    """Recordings of a second person: not to be changed."""
+    folder = tmp_path_factory.mktemp("boris") / "speakerB"
     for take in range(3):
-        save(home / "speakerB" / f"take{take}.wav", synthetic.speech(synthetic.BORIS, 14.0, seed=take).samples)
-    return recordings, home / "speakerB"
+        save(folder / f"take{take}.wav", synthetic.speech(synthetic.BORIS, 14.0, seed=take).samples)
+    return folder
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two voices that one command trained: not to be changed."""
+
+    voices: Path
+    sources: tuple[Path, Path]
+    results: list
+    events: list
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory, spoken, boris, features_cache, tiny_base):
+    voices, events = tmp_path_factory.mktemp("pair") / "voices", []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VOICESWAP_CACHE", str(features_cache))
+        patch.setattr(base, "SHIPPED", tiny_base)
+        patch.setattr(check, "check_recordings", forks.unchecked)
+        patch.setattr(timelapse, "MAX_SHARE", math.inf)
+        results = voiceswap.train(spoken, boris, voices=voices, on_event=events.append)
+    return Pair(voices, (spoken, boris), results, events)
 
 
 def test_it_changes_no_bit_of_the_voice(recordings, use_tiny, home, monkeypatch):
@@ -61,11 +89,9 @@ def test_it_changes_no_bit_of_the_voice(recordings, use_tiny, home, monkeypatch)
     assert kept[0] == kept[1] and len(kept[0]) > 1
 
 
-def test_each_says_a_sentence_of_the_other_whenever_it_is_the_best(two, use_tiny, home, monkeypatch):
-    monkeypatch.setattr(timelapse, "MAX_SHARE", math.inf)
-    voices = home / "voices"
-    results = voiceswap.train(*two)
-    for result, other in zip(results, reversed(two), strict=True):
+def test_each_says_a_sentence_of_the_other_whenever_it_is_the_best(pair, use_tiny):
+    voices = pair.voices
+    for result, other in zip(pair.results, reversed(pair.sources), strict=True):
         folder = voices / ".runs" / result.name / "timelapse"
         bests = sorted({0, *(line["best_step"] for line in lines(voices, result.name))})
         assert [step for step, _ in frames(voices, result.name)] == bests and bests[-1] == result.best_step
@@ -84,27 +110,25 @@ def test_each_says_a_sentence_of_the_other_whenever_it_is_the_best(two, use_tiny
             .partition("{")[2]
             .join(["{", ""])
         )
-        assert made_by["voice_id"] == voiceswap.load(result.name).id
+        assert made_by["voice_id"] == voiceswap.load(result.path).id
 
 
-def test_a_frame_is_what_convert_gives(recordings, use_tiny, home):
-    (result,) = voiceswap.train(recordings)
-    folder = home / "voices" / ".runs" / "speakerA" / "timelapse"
+def test_a_frame_is_what_convert_gives(pair, use_tiny):
+    folder = pair.voices / ".runs" / "speakerA" / "timelapse"
     sentence = read_mono(folder / "source.flac", F.mel_rate_hz)
-    frame = read_mono(frames(home / "voices")[-1][1], F.mel_rate_hz)
-    converted = voiceswap.load(result.path).convert(sentence, F.mel_rate_hz)
+    frame = read_mono(frames(pair.voices)[-1][1], F.mel_rate_hz)
+    converted = voiceswap.load(pair.results[0].path).convert(sentence, F.mel_rate_hz)
     # Stored in half precision, the voice differs a little from the weights that it was rendered by.
     np.testing.assert_allclose(frame, converted, atol=0.05 * np.abs(converted).max())
     assert np.corrcoef(frame, converted)[0, 1] > 0.999 and np.abs(converted).max() > 1e-3
 
 
-def test_alone_it_borrows_a_sentence_or_says_its_own(two, use_tiny, home):
-    first, second = two
-    voiceswap.train(first)
+def test_alone_it_borrows_a_sentence_or_says_its_own(recordings, boris, use_tiny, home):
+    voiceswap.train(recordings)
     own = home / "voices" / ".runs" / "speakerA" / "timelapse"
     assert probe(own / "source.flac").title == "speakerA"
     assert (read_mono(own / "source.flac", 22050) == read_mono(own / "real.flac", 22050)).all()
-    voiceswap.train(second)
+    voiceswap.train(boris)
     lent = home / "voices" / ".runs" / "speakerB" / "timelapse" / "source.flac"
     assert probe(lent).title == "speakerA"
     assert (read_mono(lent, 22050) == read_mono(own / "real.flac", 22050)).all()
@@ -155,10 +179,9 @@ def test_it_takes_no_more_than_its_share(recordings, use_tiny, home, monkeypatch
     assert [step for step, _ in frames(home / "voices")] == sorted({0, result.best_step})
 
 
-def test_metrics_and_the_end_are_told(recordings, use_tiny, home):
-    events = []
-    (result,) = voiceswap.train(recordings, on_event=events.append)
-    found = lines(home / "voices")
+def test_metrics_and_the_end_are_told(pair):
+    result, events = pair.results[0], [event for event in pair.events if getattr(event, "voice", "") != "speakerB"]
+    found = lines(pair.voices)
     assert [line["step"] for line in found] == [4, 8, 12]
     assert found[-1]["best_step"] == result.best_step
     assert min(line["held_out"] for line in found) == pytest.approx(result.scores["best"], abs=1e-4)

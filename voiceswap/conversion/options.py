@@ -111,13 +111,13 @@ class ConvertOptions:
         if pitch is not None and not abs(pitch) <= MAX_PITCH_SEMITONES:
             raise UsageError(
                 f"pitch is {pitch} semitones, wanted {-MAX_PITCH_SEMITONES:.0f} to {MAX_PITCH_SEMITONES:.0f}",
-                "12 are an octave; leave it out to have it found",
+                "12 is an octave; leave it out to have it chosen",
             )
         if not abs(self.formant_semitones) <= MAX_FORMANT_SEMITONES:
             raise UsageError(
                 f"formant is {self.formant_semitones} semitones, wanted {-MAX_FORMANT_SEMITONES:.0f} to "
                 f"{MAX_FORMANT_SEMITONES:.0f}",
-                "1 or -1 is heard already; 0 leaves the voice as it is",
+                "even 1 or -1 is audible; 0 leaves the voice as it is",
             )
         if not 0 <= self.protect <= 1:
             raise UsageError(
@@ -129,17 +129,17 @@ class ConvertOptions:
             raise UsageError(f"unknown mode {self.mode!r}", f"wanted one of {', '.join(MODES)}")
         if self.backing is not None and self.mode == "song":
             raise UsageError(
-                "`backing` and `mode=song` exclude each other", "`backing` takes the recording for a dry voice"
+                "`backing` and `mode=song` exclude each other", "with `backing`, the recording is a dry voice"
             )
         for name, gain_db in (("vocal", self.vocal_gain_db), ("backing", self.backing_gain_db)):
             if not abs(gain_db) <= MAX_GAIN_DB:
-                raise UsageError(f"the {name} gain is {gain_db} dB, wanted -40 to 40", "2 or -3 is heard already")
+                raise UsageError(f"the {name} gain is {gain_db} dB, wanted -40 to 40", "even 2 or -3 is audible")
 
     def _check_files(self) -> None:
         if not isinstance(self.jobs, int) or isinstance(self.jobs, bool) or not 1 <= self.jobs <= MAX_JOBS:
             raise UsageError(
                 f"jobs is {self.jobs}, wanted 1 to {MAX_JOBS}",
-                "begin with 2: each takes a process with about a gigabyte",
+                "start with 2: each is a process of about a gigabyte",
             )
         if self.f0_method not in F0_METHODS:
             raise UsageError(f"unknown F0 method {self.f0_method!r}", f"wanted one of {', '.join(F0_METHODS)}")
@@ -152,14 +152,14 @@ class ConvertOptions:
     def check_inputs(self, n_inputs: int, *, is_folder: bool) -> bool:
         """Whether there are many recordings; raises UsageError for what belongs to one alone, or if there is none."""
         if not n_inputs:
-            raise UsageError("nothing to convert", "name at least one recording")
+            raise UsageError("nothing to convert", "give at least one recording")
         many = n_inputs > 1 or is_folder
         if many and any(getattr(self, name) is not None for name in OF_ONE):
             raise UsageError(
-                "an F0 curve, stems, a backing or stages belong to one recording", "convert them one by one"
+                "an F0 curve, stems, a backing or stages are for one recording at a time", "convert them one by one"
             )
         if many and self.score:
-            raise UsageError("a report is of one recording", "voiceswap evaluate scores many")
+            raise UsageError("`score` takes one recording at a time", "use voiceswap evaluate for many")
         return many
 
     def to_json(self) -> dict[str, Any]:
@@ -187,7 +187,7 @@ class ConvertOptions:
         """
         values = check_options(values, cls, "a conversion")
         if "as_" not in values:
-            raise UsageError("no voice is named", "wanted `as_`: a voice's name, or the path of its folder")
+            raise UsageError("no voice was given", "wanted `as_`: a voice's name, or the path of its folder")
         return cls(**values)
 
 

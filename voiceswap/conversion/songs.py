@@ -324,7 +324,7 @@ def _open_backing(path: Path, song: Source) -> Callable[[], Iterator[Array]]:
         raise AudioError(
             f"{path} is {n_backing / song.sample_rate_hz:.2f} s long, "
             f"{song.label} is {n_song / song.sample_rate_hz:.2f} s",
-            "give an accompaniment that begins and ends with the song",
+            "give an accompaniment that is as long as the song",
         )
 
     def read_backing() -> Iterator[Array]:

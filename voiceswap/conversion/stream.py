@@ -122,7 +122,7 @@ def _converted_mono(
         for decoded, controls in decoded_windows:
             samples = engine.vocode(decoded, controls, settings, left.is_set)
             if not np.isfinite(samples).all():
-                raise ModelError("the voice gives samples that are no numbers", "get it anew, or train it again")
+                raise ModelError("the voice produces samples that are not numbers", "get it again, or train it again")
             yield resampler.push(samples)
     yield resampler.finish()
 

@@ -1,4 +1,4 @@
-"""`voiceswap demo`: two synthesised speakers and a song, through the same train and convert that users call."""
+"""`voiceswap demo`: two synthesised speakers and a song, through the same `train` and `convert` that users call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from voiceswap.audio.read import AudioInfo, read_mono
 from voiceswap.audio.write import Writer
 from voiceswap.config import FeatureConfig
-from voiceswap.events import OnEvent
+from voiceswap.events import OnEvent, Progress, ignore_events
 from voiceswap.jobs.convert import convert
 from voiceswap.jobs.train import train
 from voiceswap.scoring.scores import melody_correlation, timbre, timbre_distance_db
@@ -26,16 +26,16 @@ def run(folder: Path, *, minutes: float, on_event: OnEvent, stopped: Callable[[]
     """Make recordings, train two voices, convert a song into each.
 
     Args:
-        folder: Where everything goes; a second run goes on.
+        folder: Where everything goes; a second run continues.
         minutes: Training time of each voice.
-        on_event: Told of the progress.
-        stopped: Asked after each step.
+        on_event: Called with each event, from the first recording on.
+        stopped: Called after each step.
 
     Returns:
         "lines" for a person, and the same as values.
     """
     speakers = {"speakerA": synthetic.ANNA, "speakerB": synthetic.BORIS}
-    sources = [_recordings(folder / name, speaker) for name, speaker in speakers.items()]
+    sources = [_make_recordings(folder / name, speaker, on_event) for name, speaker in speakers.items()]
     song = folder / "song.wav"
     _write(song, synthetic.song(synthetic.CLARA, sample_rate_hz=RATE_HZ).samples)
     voices = folder / "voices"
@@ -48,6 +48,7 @@ def run(folder: Path, *, minutes: float, on_event: OnEvent, stopped: Callable[[]
         made = convert(
             song, as_=result.name, mode="dry", voices=voices, force=True, on_event=on_event, stopped=stopped
         )[0]
+        on_event(Progress(result.name, "scoring", 0, 1))
         scores[result.name] = _scores(song, made.output, folder / result.name)
         s = scores[result.name]
         lines.append(
@@ -63,9 +64,10 @@ def run(folder: Path, *, minutes: float, on_event: OnEvent, stopped: Callable[[]
     return {"lines": lines, "folder": folder, "scores": scores}
 
 
-def _recordings(folder: Path, speaker: synthetic.Speaker) -> Path:
+def _make_recordings(folder: Path, speaker: synthetic.Speaker, on_event: OnEvent = ignore_events) -> Path:
     atomic.make_folder(folder)
     for take in range(TAKES):
+        on_event(Progress(folder.name, "synthesising", take, TAKES))
         path = folder / f"take{take + 1}.wav"
         if not path.exists():
             _write(path, synthetic.speech(speaker, SPEECH_S, sample_rate_hz=RATE_HZ, seed=take).samples)

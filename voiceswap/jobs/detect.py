@@ -1,4 +1,4 @@
-"""Was it made with voiceswap? Recordings looked through for the mark, and for what they say of themselves."""
+"""Was it made with voiceswap? Looks for the watermark, and reads what a recording's tags say."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Account:
-    """What a recording says of itself. None of it is proof but a valid signature, of who signed it.
+    """What a recording's tags and signature say. Only a valid signature proves anything: who signed it.
 
     Attributes:
         path: The recording.
@@ -47,7 +47,7 @@ class Account:
 
 
 def describe_recording(path: Path) -> Account:
-    """Read what a recording says of itself; its sound is not listened to.
+    """Read what a recording's tags and signature say, not its sound.
 
     Args:
         path: A recording of any format that `convert` reads.
@@ -77,20 +77,20 @@ def describe_recording(path: Path) -> Account:
 def detect(
     *inputs: str | Path, on_event: OnEvent = ignore_events, stopped: Callable[[], bool] = lambda: False
 ) -> list[Finding]:
-    """Look for the mark that conversions bear.
+    """Look for the watermark that conversions carry.
 
     Args:
-        *inputs: Recordings of any format that `convert` reads, of any length.
-        on_event: Told of the progress.
-        stopped: Asked after each block; True ends it.
+        *inputs: Recordings in any format that `convert` reads, of any length.
+        on_event: Called with each event.
+        stopped: Called after each block; True ends it.
 
     Returns:
-        One finding a recording, in their order.
+        One finding per recording, in their order.
 
     Raises:
         UsageError: A recording is missing.
         AudioError: A recording cannot be read.
-        StoppedError: `stopped` said so.
+        StoppedError: `stopped` returned True.
 
     Example:
         >>> import voiceswap

@@ -1,4 +1,4 @@
-"""Scoring a voice: recordings of other people are converted into it, and compared with what it should sound like."""
+"""Scores a voice: converts other people's recordings into it, and compares the results with the real person."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AVERAGED = tuple(field.name for field in fields(Scores) if field.name not in NOT
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How good a voice is.
+    """The scores of a voice.
 
     Attributes:
         voice: Its name.
@@ -37,9 +37,9 @@ class Evaluation:
         means: The means of those scores over the clips that have them; nan for none.
         word_error_rate: Word errors of all clips over their words; nan without a recogniser.
         target: Where the target's identity comes from; "" for nowhere.
-        target_own: How similar the target's real recordings are to each other: more cannot be wanted.
-        nearer_to_source: The conversions that sound rather like their source.
-        verdict: What that comes to, as a sentence.
+        target_own: How similar the target's real recordings are to each other: the most that can be expected.
+        nearer_to_source: The conversions that sound more like their source.
+        verdict: The conclusion, as a sentence.
         failed: Recordings that could not be converted, with their reasons.
         missing: What is not measured, and what to do about it.
     """
@@ -73,24 +73,25 @@ def evaluate(
     Args:
         voice: Its name, or the path of its folder.
         source: A folder of dry recordings of other people, or one recording.
-        target: A folder of real recordings of the voice's person, best of such as were not trained on; what the
-            voice's card keeps of the person if not given.
+        target: A folder of real recordings of the voice's person, ideally not those it was trained on; the embedding on
+            the voice's card if not given.
         recogniser: A folder of a Whisper model for faster-whisper, to count word errors with.
-        language: Which language the recogniser is to hear, "en" say; it guesses if not given.
-        out: A folder to keep the conversions in; none that is there already is replaced.
+        language: The language that is spoken, such as "en"; the recogniser guesses if not given.
+        out: A folder to keep the conversions in; existing ones are never replaced.
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
-        on_event: Told of the progress.
-        stopped: Asked after each block; True ends it.
+        on_event: Called with each event.
+        stopped: Called after each block; True ends it.
 
     Returns:
-        The scores. Recordings that cannot be used do not hold up the others.
+        The scores. Recordings that cannot be used are listed in it.
 
     Raises:
-        UsageError: A folder or recording is missing, the recogniser's folder is none, or a conversion in `out` exists.
+        UsageError: A folder or recording is missing, the recogniser's folder holds no model, or a conversion in `out`
+            exists.
         AudioError: None of the recordings could be used, or there is no speech of the target.
         ModelError: The voice cannot be used.
         WriteError: The conversions cannot be written.
-        StoppedError: `stopped` said so.
+        StoppedError: `stopped` returned True.
 
     Example:
         >>> import voiceswap
@@ -108,7 +109,7 @@ def evaluate(
         target_label = str(target)
         embedding = embed_recordings(find_recordings(Path(target)))
         if embedding is None:
-            raise AudioError(f"no speech was heard in {target}", "give recordings of the voice's person")
+            raise AudioError(f"no speech was heard in {target}", "give recordings of the person whose voice it is")
     else:
         target_label = "the voice's card"
         embedding = embedding_from_card(opened.card, str(opened.path / "card.json"))

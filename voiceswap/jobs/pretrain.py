@@ -63,8 +63,8 @@ def pretrain(
         content_dim: How many components of the content the decoder hears; as many as in the start if not given.
         leave_out: People to leave out, by folder name; each must be there.
         credits: A text file that is kept beside the weights.
-        seed: Of all that is drawn.
-        on_event: Told of the progress.
+        seed: Of everything random.
+        on_event: Called with each event.
         stopped: Asked after each step, where True ends with a checkpoint, and before each recording that is read.
 
     Returns:
@@ -78,7 +78,7 @@ def pretrain(
         ModelError: The start cannot be used, or a part before the one asked for is missing.
         BusyError: Another process makes a base in `out`.
         WriteError: Something cannot be written.
-        StoppedError: `stopped` said so while recordings were read.
+        StoppedError: `stopped` returned True while recordings were read.
     """
     if unknown := set(parts) - set(PARTS):
         raise UsageError(f"unknown part: {', '.join(sorted(unknown))}", f"wanted some of {', '.join(PARTS)}")

@@ -1,4 +1,4 @@
-"""Training voices: one decoder for each person, from the base decoder, judged on a tenth kept apart."""
+"""Training voices: one decoder per person, from the base decoder, judged on a held-out tenth."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ FROM_CARD = ("speech_s", "steps", "best_step", "trained_s", "scores")
 
 @dataclass(frozen=True)
 class VoiceResult:
-    """What became of one voice.
+    """The result of training one voice.
 
     Attributes:
         name: The voice's name.
         path: Its folder.
-        status: "trained", "ready" (nothing was left to do) or "stopped" (the same command goes on, but
-            for `fresh`, which begins anew).
+        status: "trained", "ready" (nothing was left to do) or "stopped" (the same command continues,
+            without `fresh`, which starts over).
         speech_s: Seconds of speech found.
         steps: Steps trained in all.
         best_step: The step whose weights are kept.
@@ -72,30 +72,30 @@ def train(
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
         minutes: Time for each voice's training, without the reading of its recordings; 0 to 10,000.
         more: Train a voice that is ready further, by as many steps again.
-        fresh: Forget what was trained and begin anew; what was begun so and stopped goes on without it.
-        seed: Of all that is drawn; the same seed and data give the same voice if `minutes` is not given.
+        fresh: Discard earlier training and start over; a run begun so and stopped continues without it.
+        seed: Of everything random; the same seed and data give the same voice if `minutes` is not given.
         base: The base's folder; the shipped one if not given.
         consent: Who agreed, to what and when, or the path of a recording or text that says so, of which the card keeps
             the name and sha256; by the voices' names if there are several. What was given before for the same
             recordings stays if it is not given.
-        licence: Under which the voices may be used, for their cards; up to 500 characters.
+        licence: The terms of use, for the voices' cards; up to 500 characters.
         timelapse: Whether to keep one sentence said by each voice whenever it has become better: a sentence of the next
             voice trained here, else of another one trained before, else its own.
         tensorboard: Whether to write event files for TensorBoard beside the checkpoints.
-        on_event: Told of what is found, the plan and the progress.
-        stopped: Asked after each step; True ends the training with a checkpoint.
+        on_event: Called with each event.
+        stopped: Called after each step; True ends the training with a checkpoint.
 
     Returns:
-        One result a source, in their order; fewer if it was stopped.
+        One result per source, in their order; fewer if it was stopped.
 
     Raises:
-        UsageError: Nothing to train, a missing folder, two sources of one name, consent that is nobody's, or something
-            else than a voice where the voice is to lie.
+        UsageError: Nothing to train, a missing folder, two sources of one name, consent for a voice that is not
+            trained, or something other than a voice in the voice's place.
         AudioError: Less than 30 seconds of speech, or no voiced sound in it.
         ModelError: A voice or checkpoint of another base, or damaged.
         BusyError: The voice is being trained by another process.
         WriteError: Something cannot be written.
-        StoppedError: `stopped` said so before the training had begun.
+        StoppedError: `stopped` returned True before the training had begun.
 
     Example:
         >>> import voiceswap
@@ -118,7 +118,9 @@ def train(
     folder = paths.voices_folder(options.voices)
     names = [paths.voice_name_of(Path(source)) for source in sources]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise UsageError(f"two sources would make one voice: {', '.join(sorted(twice))}", "rename one of the folders")
+        raise UsageError(
+            f"two sources would become the same voice: {', '.join(sorted(twice))}", "rename one of the folders"
+        )
     if options.tensorboard:
         check_installed()
     consents = consents_by_voice(options.consent, names)
@@ -162,4 +164,4 @@ def _check_place(name: str, path: Path, sources: list[Path]) -> None:
         where, advice = "that is no voice", "move it away, or give another voices folder with `voices`"
     else:
         return
-    raise UsageError(f"the voice {name} would take the place of {path}: {where}", advice)
+    raise UsageError(f"the voice {name} would replace {path}: {where}", advice)

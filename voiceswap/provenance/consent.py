@@ -42,11 +42,13 @@ def consents_by_voice(
     """
     if isinstance(given, str | Path):
         if len(names) > 1:
-            raise UsageError("it is not said whose consent this is", f"say it for each of {', '.join(names)}")
+            raise UsageError("it is unclear whose consent this is", f"say it for each of {', '.join(names)}")
         given = {names[0]: given}
     given = given or {}
     if unknown := sorted(set(given) - set(names)):
-        raise UsageError(f"consent of {unknown[0]!r}, who is not trained here", f"wanted one of {', '.join(names)}")
+        raise UsageError(
+            f"consent of {unknown[0]!r}, for whom no voice is trained here", f"wanted one of {', '.join(names)}"
+        )
     return {name: _to_entry(value) for name, value in given.items() if str(value).strip()}
 
 
@@ -58,7 +60,7 @@ def parse_consents(texts: Sequence[str], names: Sequence[str]) -> dict[str, str]
         if not equals or name not in names:
             if len(names) > 1:
                 raise UsageError(
-                    f"it is not said whose consent {text[:60]!r} is", f"put NAME= before it: one of {', '.join(names)}"
+                    f"it is unclear whose consent {text[:60]!r} is", f"put NAME= before it: one of {', '.join(names)}"
                 )
             name, rest = names[0], text
         if name in consents:
@@ -77,7 +79,7 @@ def _to_entry(value: str | Path) -> dict[str, Any]:
     if len(text) > MAX_CHARACTERS:
         raise UsageError(
             f"the consent has {len(text)} characters, wanted at most {MAX_CHARACTERS}",
-            "put it into a file, give its name",
+            "put it into a file and give the file's name",
         )
     return {"recorded": True, "statement": text}
 

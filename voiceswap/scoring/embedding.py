@@ -108,5 +108,7 @@ def embedding_from_card(card: dict[str, Any], where: str) -> SpeakerEmbedding | 
         if vector.shape != (WIDTH,) or not abs(length - 1) < 0.01:
             raise ValueError(f"{vector.shape} numbers of length {length}")
     except (KeyError, OverflowError, TypeError, ValueError) as error:
-        raise ModelError(f"{where} lacks a sound speaker: {str(error)[:80]}", "train the voice again") from error
+        raise ModelError(
+            f"{where} has no valid speaker embedding: {str(error)[:80]}", "train the voice again"
+        ) from error
     return SpeakerEmbedding(vector / length, own, n_recordings)

@@ -80,7 +80,7 @@ def load_recogniser(model: Path, language: str | None) -> Words | None:
     if language is not None and language not in known:
         accepted = "a code such as en or de" if len(known) > 1 else known[0]
         raise UsageError(
-            f"{model} knows no language {language!r}", f"wanted {accepted}; leave it out to have it guessed"
+            f"{model} does not know the language {language!r}", f"wanted {accepted}; leave it out to have it detected"
         )
 
     def recognise(samples: Array) -> list[str]:

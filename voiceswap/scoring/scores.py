@@ -1,4 +1,4 @@
-"""What a conversion is worth: as whom it sounds, whether melody, loudness and silence stayed, and how natural it is.
+"""How good a conversion is: whom it sounds like, what became of melody, loudness and silence, how natural it is.
 
 Source and conversion are read side by side in stretches of a minute, cut where the source is quiet, so that an hour
 takes the memory of a minute. What is kept of each stretch are contours and sums.
@@ -57,7 +57,7 @@ class Scores:
         dnsmos_ovrl: Naturalness as DNSMOS predicts it, 1 to 5.
         dnsmos_p808: The same by its second network.
         words: How many words a recogniser hears in the source.
-        word_errors: How many of them it hears otherwise in the conversion.
+        word_errors: How many of them it hears differently in the conversion.
     """
 
     source: Path
@@ -80,7 +80,7 @@ class Scores:
 
     @property
     def nearer_to_source(self) -> bool:
-        """Whether it sounds rather like the source than like the target."""
+        """Whether it sounds more like the source than like the target."""
         return self.to_source > self.to_target
 
     def verdict(self, name: str) -> str:

@@ -138,7 +138,7 @@ def _swap_in(temporary: Path, path: Path) -> None:
             for place in (path, _aside_path(path)):
                 if place.exists() and kind_of(place) is None:
                     hint = "move it away, or choose another place"
-                    raise WriteError(f"cannot write {path}: {place} is in the way, and not from voiceswap", hint)
+                    raise WriteError(f"cannot write {path}: {place} is in the way, and voiceswap did not make it", hint)
             _discard(_aside_path(path))
             _rename(path, _aside_path(path))
         try:

@@ -36,7 +36,7 @@ ARRAYS = ".safetensors"
 STEP_NAME = re.compile(r"step-(\d{8,})")
 OPEN_TRIES = 100
 REPLACED = "begin again"
-HINT = "it is damaged or not from voiceswap; get it anew, or train it again"
+HINT = "it is damaged or not from voiceswap; get it again, or train it again"
 
 
 def write_folder(
@@ -201,7 +201,7 @@ def open_folder(path: Path, *, kind: str, max_bytes: int, hold: bool = True) -> 
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise ModelError(f"cannot read the {kind} {path}: {reason}", "may you read it?") from error
-    raise ModelError(f"{path} was replaced again and again while it was read", "try again")
+    raise ModelError(f"{path} kept being replaced while it was read", "try again")
 
 
 def _identify(path: Path) -> tuple[int, int] | None:
@@ -226,7 +226,7 @@ def _open_once(path: Path, kind: str, max_bytes: int, hold: bool) -> Folder:
     if "sum" in manifest:  # The first voices had none.
         summed = {key: value for key, value in manifest.items() if key != "sum"}
         if manifest["sum"] != _sha256(atomic.to_json(summed)) or written != atomic.to_json(manifest):
-            raise ModelError(f"{where} is not as it was written", HINT)
+            raise ModelError(f"{where} was changed after it was written", HINT)
     listed: dict[str, dict[str, Any]] = manifest["files"]
     if missing := sorted(listed.keys() - present):
         raise ModelError(f"{path} lacks {missing[0][:80]!r}", HINT)
@@ -264,7 +264,7 @@ def _check_manifest(manifest: Any, kind: str, where: Path) -> None:
         types = [type(entry.get(key)) for key in ("sha256", "bytes")] if isinstance(entry, dict) else []
         # Names are data: one that is a path must never be joined to a folder.
         if types != [str, int] or name in {"", "..", MANIFEST} or re.search(r"[/\\:\0]", name):
-            raise ModelError(f"{where} has an unsound entry {name[:80]!r}", HINT)
+            raise ModelError(f"{where} has an invalid entry {name[:80]!r}", HINT)
 
 
 def _count_file_bytes(path: Path) -> int:
@@ -299,9 +299,9 @@ def strict_json(text: bytes, where: str) -> Any:
         if _measure_depth(value) > MAX_JSON_DEPTH:
             raise RecursionError
     except RecursionError as error:  # The parser's own, too.
-        raise ModelError(f"{where} is no sound JSON: nested deeper than {MAX_JSON_DEPTH}", HINT) from error
+        raise ModelError(f"{where} is not valid JSON: nested deeper than {MAX_JSON_DEPTH}", HINT) from error
     except ValueError as error:
-        raise ModelError(f"{where} is no sound JSON: {str(error)[:120]}", HINT) from error
+        raise ModelError(f"{where} is not valid JSON: {str(error)[:120]}", HINT) from error
     return value
 
 

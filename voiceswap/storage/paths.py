@@ -104,7 +104,7 @@ def voice_path(voices: Path, name: str) -> Path:
         for other in (path.name for path in list_folder(folder) if os.path.isdir(path)):
             if other != name and _fold(other) == _fold(name):
                 raise UsageError(
-                    f"the voice {name} cannot be told from the voice {other!a} on every system",
+                    f"the voice {name} cannot be distinguished from the voice {other!a} on every system",
                     "rename the folder that it comes from",
                 )
     return voices / name
@@ -140,7 +140,7 @@ def list_folder(folder: Path) -> list[Path]:
     except OSError as error:
         raise UsageError(
             f"cannot look into {folder}: {(error.strerror or str(error)).lower()}",
-            "give another folder, or yourself the right to read this one",
+            "give another folder, or make this one readable",
         ) from error
     return paths
 

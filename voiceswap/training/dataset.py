@@ -109,7 +109,7 @@ def prepare_speech(
         encoder_id: What names the encoder's weights in the cache.
         config: Framing, and how many perturbed copies.
         cache: Folder of the feature cache.
-        on_event: Told of the progress.
+        on_event: Called with each event.
 
     Returns:
         The clips in the order of the files.

@@ -145,7 +145,7 @@ class Run:
         watch: Told of each check, and given the best weights so far; it must not change what is learnt.
         rehearse: Does what `watch` does at a check, and keeps nothing: for how long that takes.
         more: Whether a run found there came to its end, so that it goes on by as many steps and minutes again.
-        begin_anew: What the user does to begin anew.
+        begin_anew: What the user does to start over.
     """
 
     name: str
@@ -159,7 +159,7 @@ class Run:
     watch: Watch = _ignore_check
     rehearse: Callable[[], None] = _skip_rehearsal
     more: bool = False
-    begin_anew: str = "begin anew with `fresh`"
+    begin_anew: str = "start over with `fresh`"
 
 
 def run_training(run: Run, on_event: OnEvent, stopped: Callable[[], bool] = lambda: False) -> Outcome:
@@ -253,13 +253,13 @@ def _breakdown_error(run: Run, step: int, what: str) -> VoiceswapError:
     recordings = ", ".join(map(str, run.batches.sources(step)))
     return VoiceswapError(
         f"training of {run.name} broke down at step {step}, on {recordings}: {what}",
-        f"the last sound checkpoint is kept in {run.folder}; look for odd recordings among them, or {run.begin_anew}",
+        f"the last good checkpoint is kept in {run.folder}; look for odd recordings among them, or {run.begin_anew}",
     )
 
 
 def _begin(run: Run, on_event: OnEvent) -> tuple[RunState, Arrays]:
     if run.more:
-        on_event(Note(f"{run.name}: its checkpoints are gone; it is trained anew from the base", warning=True))
+        on_event(Note(f"{run.name}: its checkpoints are gone; it is trained again from the base", warning=True))
     score = run.learner.score(run.held_out)
     weights = run.learner.weights()
     state = RunState(0, run.n_steps, 0, score, score, score, 0.0)
@@ -291,7 +291,7 @@ def _resume(run: Run, on_event: OnEvent) -> tuple[RunState, Arrays] | None:
     damaged: list[ModelError] = []
     newest = find_latest(run.folder, kind=CHECKPOINT_KIND, max_bytes=CHECKPOINT_MAX_BYTES, skipped=damaged)
     for error in damaged:
-        on_event(Note(f"{error.message}; an earlier checkpoint is taken", warning=True))
+        on_event(Note(f"{error.message}; using an earlier checkpoint", warning=True))
     if newest is None:
         return None
     step, checkpoint = newest
@@ -307,7 +307,7 @@ def _resume(run: Run, on_event: OnEvent) -> tuple[RunState, Arrays] | None:
     run.learner.restore(checkpoint.arrays("state", run.learner.expected_state()))
     weights = run.learner.weights()
     best = checkpoint.arrays("best", {name: (a.shape, "F32") for name, a in weights.items()})
-    on_event(Note(f"{run.name}: going on from step {step}"))
+    on_event(Note(f"{run.name}: continuing from step {step}"))
     state = RunState(**run_json["state"])
     if run.more:
         return replace(

@@ -31,7 +31,7 @@ class TrainOptions:
         minutes: Time for each voice's training; more than 0, at most 10,000; None for as long as it gets better.
         more: Whether to train a voice that is ready further.
         fresh: Whether to forget what was trained.
-        seed: Of all that is drawn; 0 to 4,294,967,295.
+        seed: Of everything random; 0 to 4,294,967,295.
         base: The base's folder; the shipped one for None.
         consent: Who agreed, to what and when: a statement, the path of a file, or one of both for each voice's name.
         licence: For the voices' cards; up to 500 characters.
@@ -61,7 +61,7 @@ class TrainOptions:
                 raise UsageError(f"{name} is {value!r}", "wanted the path of a folder")
             object.__setattr__(self, name, Path(value) if value is not None else None)
         if self.more and self.fresh:
-            raise UsageError("`more` and `fresh` exclude each other", "`more` goes on, `fresh` begins anew")
+            raise UsageError("`more` and `fresh` exclude each other", "`more` continues, `fresh` starts over")
         check_minutes(self.minutes)
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed <= MAX_SEED:
             raise UsageError(f"seed is {self.seed!r}", f"wanted a whole number, 0 to {MAX_SEED}")

@@ -36,17 +36,17 @@ from voiceswap.training.timelapse import Timelapse, find_borrowed_sentence, find
 
 
 class Action(Enum):
-    """What is to be done for a voice."""
+    """What to do for a voice."""
 
     TRAIN = "train it: on from the checkpoints that lie there, else from the base"
     KEEP = "leave it as it is: it is ready"
-    REPLACE = "forget the training of other recordings, and train it anew"
+    REPLACE = "forget the training on other recordings, and train it again"
     EXTEND = "train it further after its end, by as many steps again"
-    REPEAT = "its checkpoints are gone: train it anew, by the steps that it has and as many again"
+    REPEAT = "its checkpoints are gone: train it again, by the steps that it has and as many more"
 
 
 def decide(*, ready: bool, begun: bool, same: bool, ended: bool, more: bool, fresh: bool) -> Action:
-    """What is to be done for a voice.
+    """What to do for a voice.
 
     Args:
         ready: Whether the voice is there.
@@ -55,7 +55,7 @@ def decide(*, ready: bool, begun: bool, same: bool, ended: bool, more: bool, fre
         ended: Whether that training has ended, at the step that the voice is of. Else it was stopped, and the voice
             came from an earlier one.
         more: Whether to train a voice that is ready further.
-        fresh: Whether to begin anew; then what lay there has been removed.
+        fresh: Whether to start over; then what lay there has been removed.
 
     Returns:
         The action.
@@ -90,7 +90,7 @@ class Session:
         base: The base of the voices.
         consents: What cards are to say of consent, by voice, where it was given now.
         check: Says in what condition a voice's recordings are, before anything is spent on them.
-        on_event: Told of what is found, the plan and the progress.
+        on_event: Called with each event.
         stopped: Asked after each step, and at each event while recordings are read.
     """
 
@@ -204,7 +204,7 @@ class VoiceTraining:
 
     def keep(self, ready: Voice, agreement: dict[str, Any]) -> tuple[dict[str, Any], str]:
         """Leave the voice as it is, but for what its card says of consent and licence."""
-        self.on_event(Note(f"{self.name} is ready; `more` trains it further, `fresh` begins anew"))
+        self.on_event(Note(f"{self.name} is ready; `more` trains it further, `fresh` starts over"))
         if any(ready.card.get(key) != value for key, value in agreement.items()):
             # First, as it is believed before the card.
             atomic.write_json(self.place.run_folder / agreements.FILE_NAME, agreement)
@@ -214,7 +214,7 @@ class VoiceTraining:
     def learn(self, prepared: Prepared) -> Learnt:
         """Train the decoder, on from checkpoints if there are any."""
         if prepared.action is Action.REPLACE:
-            self.on_event(Note(f"{self.name} was trained on other recordings; it is trained anew on these"))
+            self.on_event(Note(f"{self.name} was trained on other recordings; it is trained again on these"))
             shutil.rmtree(self.place.run_folder, ignore_errors=True)
         n_steps = self.config.train.steps
         if prepared.action is Action.REPEAT and prepared.ready is not None:
@@ -265,7 +265,7 @@ class VoiceTraining:
             if self.options.tensorboard:
                 board = TensorBoard(self.place.run_folder, self.config.features.mel_rate_hz)
                 stack.enter_context(closing(board))
-                self.on_event(Note(f"{self.name}: to look on, tensorboard --logdir {board.folder}"))
+                self.on_event(Note(f"{self.name}: to watch, run tensorboard --logdir {board.folder}"))
 
             def watch(check: Check, best: Arrays) -> None:
                 frame = timelapse.checked(check, best) if timelapse is not None else None
@@ -305,7 +305,7 @@ class VoiceTraining:
         if voice.card["base"] != self.base.id:
             raise ModelError(
                 f"{self.name} was trained with base {voice.card['base']}, this is base {self.base.id}",
-                "train it anew with `fresh`",
+                "train it again with `fresh`",
             )
         return voice
 

@@ -1,4 +1,4 @@
-"""A voice on one page: what it sounds like, how it came to be, its figures, its card."""
+"""One page about a voice: how it sounds, how it was trained, its scores, its card."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ def report(
             and what the card says if not given.
         voices: The voices folder; VOICESWAP_VOICES or the user's data directory if not given.
         force: Replace a page that exists.
-        on_event: Told of the progress.
-        stopped: Asked after each block; True ends it without a page.
+        on_event: Called with each event.
+        stopped: Called after each block; True ends it without a page.
 
     Returns:
         Where the page is, and its scores.
@@ -120,7 +120,7 @@ def report(
         AudioError: No recording could be used.
         ModelError: The voice cannot be used.
         WriteError: The page cannot be written.
-        StoppedError: `stopped` said so.
+        StoppedError: `stopped` returned True.
 
     Example:
         >>> import voiceswap

@@ -18,7 +18,7 @@ def test_a_demo_that_is_stopped_says_so_with_its_exit_code(number, code, home, m
         os.kill(os.getpid(), number)
         return [SimpleNamespace(status="stopped" if stopped() else "trained")]
 
-    monkeypatch.setattr("voiceswap.jobs.demo._recordings", lambda folder, speaker: folder)
+    monkeypatch.setattr("voiceswap.jobs.demo._make_recordings", lambda folder, *_: folder)
     monkeypatch.setattr("voiceswap.jobs.demo._write", lambda *given: None)
     monkeypatch.setattr("voiceswap.jobs.demo.train", train)
     assert app(["demo", str(home / "demo")], standalone_mode=False) == code

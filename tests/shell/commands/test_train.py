@@ -55,7 +55,7 @@ def test_consent_is_asked_for_nowhere_else(told, monkeypatch, capsys):
     app(["train", "a", "nobody"], standalone_mode=False)
     assert [list(filter(None, each.values())) for each in told] == [[]] * 4
     assert "Who agreed" not in capsys.readouterr().err
-    with pytest.raises(UsageError, match="not said whose consent"):
+    with pytest.raises(UsageError, match="unclear whose consent"):
         app(["train", "a", "b", "--consent", "everyone"], standalone_mode=False)
 
 

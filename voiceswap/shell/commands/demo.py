@@ -14,7 +14,7 @@ from voiceswap.shell.quiet import load_tensorflow
 
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where the demo's files go.")] = Path("voiceswap-demo"),
-    minutes: Annotated[float, typer.Option("--minutes", help="Minutes of training for each voice, at most.")] = 1.0,
+    minutes: Annotated[float, typer.Option("--minutes", help="Minutes of training for each voice, at most.")] = 0.5,
     as_json: Json = False,
 ) -> None:
     """Try it all with synthesised speakers and a song."""

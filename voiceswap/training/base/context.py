@@ -77,8 +77,8 @@ class Context:
         work: The working folder, which holds the parts.
         minutes: Time for the steps of each part that learns; None for as long as it gets better.
         steps: The number of the decoder's steps at most; None for its recipe's.
-        seed: Of all that is drawn.
-        on_event: Told of the progress.
+        seed: Of everything random.
+        on_event: Called with each event.
         stopped: Asked after each step and before each recording; True ends the pretraining.
     """
 
@@ -118,7 +118,7 @@ class Context:
             identity,
             learner.config.train.steps,
             self.minutes,
-            begin_anew=f"remove {self.work / run_name} to begin anew",
+            begin_anew=f"remove {self.work / run_name} to start over",
         )
         return run_training(run, self.on_event, self.stopped)
 

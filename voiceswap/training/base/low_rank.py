@@ -40,7 +40,7 @@ def measure_sides(
         mels: What it is to say, (n, n_frames, n_mels), natural log, float32.
         config: The settings it was built with.
         seed: Of the directions in which the spectrum is asked.
-        on_event: Told of the progress.
+        on_event: Called with each event.
 
     Returns:
         Both sides by the convolution's name.

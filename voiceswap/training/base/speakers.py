@@ -29,7 +29,9 @@ def find_speakers(folders: Sequence[str | Path], leave_out: Sequence[str] = ()) 
     for folder in map(Path, folders):
         entries = list_folder(folder)
         if not os.path.isdir(folder):
-            raise UsageError(f"no such folder: {folder}", "give a folder that holds one folder of recordings a person")
+            raise UsageError(
+                f"no such folder: {folder}", "give a folder that holds one folder of recordings per person"
+            )
         for place in (entry for entry in entries if os.path.isdir(entry) and not entry.name.startswith(".")):
             if place.name in leave_out:
                 left_out.add(place.name)
@@ -41,7 +43,7 @@ def find_speakers(folders: Sequence[str | Path], leave_out: Sequence[str] = ()) 
     if unknown := set(leave_out) - left_out:
         raise UsageError(f"nobody to leave out: {', '.join(sorted(unknown))}", f"give names of folders in {where}")
     if not places:
-        raise UsageError(f"nobody found in {where}", "wanted one folder of recordings a person")
+        raise UsageError(f"nobody found in {where}", "wanted one folder of recordings per person")
     return {name: find_recordings(place) for name, place in places.items()}
 
 
