@@ -6,8 +6,8 @@ import pytest
 from conftest import TINY
 from voiceswap.errors import ModelError, UsageError
 from voiceswap.model.base import load_base
-from voiceswap.storage.folder import write_folder
 from voiceswap.model.encoder import COMPONENTS
+from voiceswap.storage.folder import write_folder
 from voiceswap.training.base.context import START_KIND, Start, open_part
 
 
