@@ -196,11 +196,11 @@ def peak_kb(pid, *, anew=False):
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
 
-def encoded(path, samples, codec, rate=44_100):
-    """Samples (n, n_channels) in a container that soundfile cannot write."""
+def encoded(path, samples, codec, rate=44_100, form=None, options=None):
+    """Samples (n, n_channels) as soundfile cannot write them, in a container that the ending or `form` says."""
     import av
 
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", format=form, options=options or {}) as container:
         layout = "mono" if samples.shape[1] == 1 else "stereo"
         stream = container.add_stream(codec, rate=rate, layout=layout)
         container.metadata["title"] = "A song"

@@ -3,9 +3,12 @@
 import errno
 import os
 
+import numpy as np
 import pytest
 
-from voiceswap.audio.find import find_recordings
+from conftest import save
+from voiceswap.audio.find import describe_left_out, find_recordings
+from voiceswap.audio.read import probe
 from voiceswap.errors import UsageError
 
 
@@ -41,3 +44,46 @@ def test_a_folder_below_that_may_not_be_looked_into_is_told(tmp_path, monkeypatc
     monkeypatch.setattr(os, "listdir", refused)
     with pytest.raises(UsageError, match=f"cannot look into {shut}: permission denied"):
         find_recordings(tmp_path / "anna")
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
+def test_what_is_sound_but_not_read_is_counted_by_its_ending(tmp_path):
+    touch(tmp_path, "a.flac", "notes.txt", "photo.jpg", ".hidden.wma", "b/c.WMA", "d.wma", "e.amr")
+    assert describe_left_out(tmp_path) == f"{tmp_path}: left out 2 .wma, 1 .amr; export them as flac or wav"
+    assert describe_left_out(tmp_path / "a.flac") == describe_left_out(tmp_path / "gone") == ""
+    # What others call by an ending of their own tells by its content that it is sound.
+    save(tmp_path / "sound" / "take.wav", np.zeros(1000)).rename(tmp_path / "sound" / "take.bak")
+    touch(tmp_path / "sound", "x.dat")
+    assert describe_left_out(tmp_path / "sound").endswith("left out 1 .bak; give them the ending of what they are")
+
+
+def test_a_folder_of_nothing_else_says_what_it_holds(tmp_path):
+    touch(tmp_path / "in", "a.wma", "b.wma")
+    with pytest.raises(UsageError, match=r"in holds no recording that can be read: left out 2 \.wma"):
+        find_recordings(tmp_path / "in")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="pipe is neither a folder nor a file"):
+        find_recordings(tmp_path / "pipe")
+
+
+def test_an_ending_left_off_is_told(tmp_path):
+    touch(tmp_path, "song1.wav", "take.flac", "take.json")
+    with pytest.raises(UsageError, match="no such folder or recording") as caught:
+        find_recordings(tmp_path / "song1")
+    assert caught.value.hint == "song1.wav is there"
+    for name, hint in (
+        ("song1", "song1.wav is there"),
+        ("song1.mp3", "song1.wav is there"),
+        ("x", "check the spelling"),
+    ):
+        with pytest.raises(UsageError, match="no such file") as caught:
+            probe(tmp_path / name)
+        assert caught.value.hint.startswith(hint)
+    with pytest.raises(UsageError) as caught:
+        probe(tmp_path / "take")
+    assert caught.value.hint == "take.flac, take.json are there"

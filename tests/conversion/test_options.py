@@ -33,6 +33,7 @@ options = st.builds(
     mark=st.booleans(),
     force=st.booleans(),
     jobs=st.integers(1, 64),
+    track=st.integers(1, 99),
 )
 
 

@@ -1,15 +1,20 @@
 """Many recordings: which they are, and what workers answer of each."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from voiceswap.audio.read import AudioInfo
+from voiceswap.audio.write import Writer
 from voiceswap.conversion.options import ConvertOptions
 from voiceswap.errors import ModelError, StoppedError, UsageError
 from voiceswap.events import Note, Progress
 from voiceswap.jobs import batch
 from voiceswap.jobs.batch import Batch, Conversion, find_inputs, to_answer
+from voiceswap.provenance.record import Record, record_tags
 from voiceswap.signal.f0 import F0Range
 from voiceswap.storage.outputs import Place
 
@@ -96,3 +101,35 @@ def test_what_is_left_when_it_is_stopped_is_counted(answers):
     answers["answers"] = [(0, {"died": -9})]
     with pytest.raises(StoppedError, match="2 recordings were not converted"):
         run(ConvertOptions("anna", jobs=2), [])
+
+
+def test_what_voiceswap_made_is_no_source_by_its_tags_and_not_by_its_name(tmp_path):
+    record = Record("0.1.0", "boris", "ab" * 32, "2026-01-01T00:00:00+00:00")
+    kind = AudioInfo(48_000, 1, "WAV", "PCM_16")
+    for name, tags in (
+        ("song.wav", {}),
+        ("song.anna.wav", {}),  # A person's own name for it.
+        ("song.boris.wav", record_tags(record)),
+        ("renamed.flac", record_tags(record)),
+        ("renamed.mp3", record_tags(record)),
+        ("song.anna.w64", {}),  # This format has no tags.
+    ):
+        with Writer(tmp_path / name, kind, tags) as writer:
+            writer.write(np.zeros((4800, 1), np.float32))
+    told = []
+    found = find_inputs([tmp_path], "anna", told.append)
+    assert [each.path.name for each in found] == ["song.anna.wav", "song.wav"]
+    assert told == [Note(f"{tmp_path}: left out 4 recordings that voiceswap made")]
+    # Named, it is converted all the same.
+    assert [each.path for each in find_inputs([tmp_path / "renamed.flac"], "anna")] == [tmp_path / "renamed.flac"]
+    for name in ("song.anna.wav", "song.wav"):
+        (tmp_path / name).unlink()
+    with pytest.raises(UsageError, match="holds nothing but what voiceswap made"):
+        find_inputs([tmp_path], "anna")
+
+
+def test_recordings_of_one_result_fail_and_the_others_are_converted(answers):
+    places = [replace(PLACES[0], problem="two inputs would become one"), PLACES[2]]
+    answers["answers"] = [(0, to_answer(Conversion(PLACES[2].source, PLACES[2].output, "anna")) | {"warnings": []})]
+    results = Batch(ConvertOptions("anna", jobs=2), "anna", places, set()).run(lambda event: None, lambda: False)
+    assert [(r.status, r.error) for r in results] == [("failed", "two inputs would become one"), ("converted", "")]

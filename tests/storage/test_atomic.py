@@ -526,3 +526,11 @@ def test_lock_that_cannot_be_made_is_a_write_error(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(Path, "write_text", write_text)
     with atomic.locked(tmp_path / "lock", "anna"):
         pass
+
+
+def test_whether_a_lock_is_held_can_be_asked_without_taking_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not atomic.is_held(path) and not path.exists()
+    with atomic.locked(path, "anna"):
+        assert atomic.is_held(path)
+    assert not atomic.is_held(path)

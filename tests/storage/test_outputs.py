@@ -8,7 +8,7 @@ import pytest
 
 from voiceswap.errors import UsageError, WriteError
 from voiceswap.storage import outputs
-from voiceswap.storage.outputs import Input, check_targets, plan_outputs
+from voiceswap.storage.outputs import Input, check_targets, names_folder, plan_outputs
 
 
 def place(source, tag, out, *, force=False, many=False, skip_existing=False, suffix=".wav"):
@@ -104,6 +104,23 @@ def test_two_inputs_of_one_result_are_refused(tmp_path):
     inputs = [Input(tmp_path / "song.mp3", ".wav"), Input(tmp_path / "song.m4a", ".wav")]
     with pytest.raises(UsageError, match=r"two inputs would become .*song\.anna\.wav"):
         plan_outputs(inputs, "anna", None, many=True, force=True, skip_existing=False)
+
+
+def test_two_of_one_result_among_others_are_named_and_the_others_have_their_places(tmp_path):
+    inputs = [Input(tmp_path / name) for name in ("a.wav", "song.mp3", "song.m4a")]
+    places = plan_outputs(inputs, "anna", None, many=True, force=False, skip_existing=False)
+    said = f"two inputs would become {tmp_path / 'song.anna.wav'}: {tmp_path / 'song.mp3'} and {tmp_path / 'song.m4a'}"
+    assert [place.problem for place in places] == ["", said, said]
+
+
+def test_what_has_no_name_of_its_own_lies_where_it_is_called(tmp_path):
+    given = Input(tmp_path / "kept" / "stdin", called=Path("stdin"))
+    (found,) = plan_outputs([given], "anna", None, many=False, force=False, skip_existing=False)
+    assert (found.source, found.output) == (tmp_path / "kept" / "stdin", Path("stdin.anna.wav"))
+
+
+def test_a_folder_is_named_by_its_slash():
+    assert names_folder("new/") and not any(map(names_folder, ("new", Path("new/"), None)))
 
 
 @pytest.mark.parametrize("skip_existing", [False, True])

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceswap.errors import ModelError, UsageError
-from voiceswap.storage import paths
+from voiceswap.storage import atomic, paths
+from voiceswap.storage.paths import find_voice, lock_path, run_path
 
 REFUSED = {
     "path": ["../../x", "a/b", "a\\b", "/", "/etc/passwd", "\\\\host\\share", "C:x", "sp:k", "..\\x"],
@@ -261,3 +262,32 @@ def test_signs_that_name_several_voices_are_for_old_voices_only(name, tmp_path):
 
 def test_other_names_may_be_new():
     paths.check_new_name("Anna B. (alt)")
+
+
+def test_a_slash_at_the_end_of_a_name_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for voice in ("voices/anna", "here/boris"):
+        (tmp_path / voice).mkdir(parents=True)
+        (tmp_path / voice / "manifest.json").write_text("{}")
+    monkeypatch.chdir(tmp_path / "here")
+    # A folder of recordings that has the name of the voice.
+    (tmp_path / "here" / "anna").mkdir()
+    voices = tmp_path / "voices"
+    assert find_voice("anna/", voices) == find_voice("anna", voices) == voices / "anna"
+    assert find_voice("boris/", voices) == Path("boris")
+    for name in ("gone/", "here/anna/", "/"):
+        with pytest.raises(ModelError, match=f"no voice '{name}'"):
+            find_voice(name, voices)
+
+
+def test_a_voice_in_its_first_training_is_no_unknown_one(tmp_path: Path) -> None:
+    run = run_path(tmp_path, "anna")
+    run.mkdir(parents=True)
+    with pytest.raises(ModelError, match="the voice anna is not ready: its first training was stopped") as caught:
+        find_voice("anna", tmp_path)
+    assert "goes on" in caught.value.hint
+    with atomic.locked(lock_path(run), "anna"):
+        with pytest.raises(ModelError, match="the voice anna is being trained: it is not ready yet") as caught:
+            find_voice("anna/", tmp_path)
+        with pytest.raises(ModelError, match="no voice 'boris'"):
+            find_voice("boris", tmp_path)
+    assert caught.value.exit_code == 4

@@ -38,13 +38,14 @@ CODE = "import sys; sys.path[:] = sys.argv[1:]; from voiceswap.audio.decoder_pro
 class Remote:
     """A `decode.Track` in the decoding process, with the same attributes and methods."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, track: int = 1) -> None:
         self._server = _get_server(os.getpid())
-        answer, _ = self._server.ask({"open": os.path.abspath(path)})
+        answer, _ = self._server.ask({"open": os.path.abspath(path), "track": track})
         self._id, self._generation = answer["id"], answer["generation"]
         self.sample_rate_hz, self.n_channels = int(answer["sample_rate_hz"]), int(answer["n_channels"])
         self.format, self.subtype = str(answer["format"]), str(answer["subtype"])
         self.tags = {str(key): str(value) for key, value in answer["tags"].items()}
+        self.tracks = tuple(map(str, answer["tracks"]))
         self.damage = ""
         self.lost_s: float | None = None
 
@@ -60,9 +61,9 @@ class Remote:
         self._server.closing.append((self._generation, self._id))
 
 
-def open_track(path: Path) -> Track | Remote:
+def open_track(path: Path, track: int = 1) -> Track | Remote:
     """Open a recording in the decoding process, or here where Python cannot start one; raises Refused."""
-    return Remote(path) if sys.executable else Track(path)
+    return Remote(path, track) if sys.executable else Track(path, track)
 
 
 @lru_cache(maxsize=1)
@@ -193,12 +194,13 @@ def serve() -> None:
         data = b""
         if "open" in request:
             try:
-                track = Track(Path(request["open"]))
+                track = Track(Path(request["open"]), request["track"])
                 n_opened += 1
                 tracks[n_opened] = track
                 answer["id"] = n_opened
                 attributes = ("sample_rate_hz", "n_channels", "format", "subtype")
                 answer |= {name: getattr(track, name) for name in attributes}
+                answer["tracks"] = track.tracks[:MAX_TAGS]
                 answer["tags"] = {
                     key[:100]: value[: MAX_COMMENT_CHARACTERS if key == "comment" else MAX_TAG_CHARACTERS]
                     for key, value in list(track.tags.items())[:MAX_TAGS]

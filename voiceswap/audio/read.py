@@ -13,6 +13,7 @@ import numpy as np
 
 from voiceswap.arrays import Array
 from voiceswap.audio.channels import find_channel_signs, mix_to_mono
+from voiceswap.audio.container import wanted_track
 from voiceswap.audio.decode import Refused, Track, describe_error
 from voiceswap.audio.decoder_process import (
     MAX_COMMENT_CHARACTERS,
@@ -21,6 +22,7 @@ from voiceswap.audio.decoder_process import (
     Remote,
     open_track,
 )
+from voiceswap.audio.pipes import find_real_path
 from voiceswap.audio.resample import Resampler
 from voiceswap.errors import AudioError, UsageError
 
@@ -28,6 +30,8 @@ BLOCK_SAMPLES = 65_536
 WANTED = "wanted a recording: wav, flac, ogg, opus, mp3, m4a, mp4, webm, aiff, caf, w64"
 MIN_RATE_HZ = 4_000
 MAX_RATE_HZ = 384_000
+MAX_TRACKS_NAMED = 8
+MAX_NAMESAKES = 3
 MAX_CHANNELS = 64
 # Float files may exceed full scale; beyond this it is not audio.
 MAX_ABS = 1e3
@@ -43,24 +47,36 @@ class AudioInfo:
     subtype: str
     title: str = ""
     artist: str = ""
+    tracks: tuple[str, ...] = ()
 
 
-def probe(path: Path) -> AudioInfo:
+def probe(path: Path, track: int = 1) -> AudioInfo:
     """What kind of recording this is.
 
     Args:
         path: A file.
+        track: Which of several sound tracks, from 1.
 
     Returns:
-        Rate, channels, soundfile's names of format and subtype, title and artist.
+        Rate, channels, soundfile's names of format and subtype, title and artist; of several sound tracks, each in a
+        few words.
 
     Raises:
         UsageError: No such file.
         AudioError: Not a regular file, empty, not audio, or with a rate or channel count that no recording has.
     """
-    with closing(_open_checked(path)) as track:
-        title, artist = (track.tags.get(name, "")[:MAX_TAG_CHARACTERS] for name in ("title", "artist"))
-        return AudioInfo(track.sample_rate_hz, track.n_channels, track.format, track.subtype, title, artist)
+    with closing(_open_checked(path, track)) as opened:
+        title, artist = (opened.tags.get(name, "")[:MAX_TAG_CHARACTERS] for name in ("title", "artist"))
+        kind = (opened.sample_rate_hz, opened.n_channels, opened.format, opened.subtype)
+        return AudioInfo(*kind, title, artist, opened.tracks)
+
+
+def describe_tracks(path: Path, info: AudioInfo, track: int = 1) -> str:
+    """Which of several sound tracks is used, for a person; empty if there is but one."""
+    if len(info.tracks) < 2:
+        return ""
+    listed = ", ".join(f"{i} ({words})" for i, words in enumerate(info.tracks[:MAX_TRACKS_NAMED], 1))
+    return f"{path} has {len(info.tracks)} sound tracks: {listed}; number {track} is used"
 
 
 def read_tags(path: Path) -> dict[str, str]:
@@ -77,8 +93,8 @@ def read_tags(path: Path) -> dict[str, str]:
         UsageError: No such file.
         AudioError: As `probe`.
     """
-    with closing(_open_checked(path)) as track:
-        tags = {str(name)[:MAX_TAG_CHARACTERS]: str(text) for name, text in track.tags.items() if text}
+    with closing(_open_checked(path)) as opened:
+        tags = {str(name)[:MAX_TAG_CHARACTERS]: str(text) for name, text in opened.tags.items() if text}
     return {
         name: text[: MAX_COMMENT_CHARACTERS if name == "comment" else MAX_TAG_CHARACTERS]
         for name, text in list(tags.items())[:MAX_TAGS]
@@ -86,13 +102,18 @@ def read_tags(path: Path) -> dict[str, str]:
 
 
 def read_blocks(
-    path: Path, block_samples: int = BLOCK_SAMPLES, *, damaged: Callable[[str], object] | None = None
+    path: Path,
+    block_samples: int = BLOCK_SAMPLES,
+    *,
+    track: int = 1,
+    damaged: Callable[[str], object] | None = None,
 ) -> Iterator[Array]:
     """A recording, block by block.
 
     Args:
         path: A file.
         block_samples: Samples a channel in each block, but for the last.
+        track: Which of several sound tracks, from 1.
         damaged: Told how much of a damaged or cut recording is lost, after all that could be read of it; without it, or
             where nobody can tell how much it is, that is an error.
 
@@ -103,25 +124,25 @@ def read_blocks(
         UsageError: No such file.
         AudioError: As `probe`; or damaged, or with samples that are not finite or absurd.
     """
-    with closing(_open_checked(path)) as track:
+    with closing(_open_checked(path, track)) as opened:
         position = 0
         while True:
             try:
-                block = track.read(block_samples)
+                block = opened.read(block_samples)
             except Refused as error:
                 raise _damage_error(
-                    f"{path} is damaged after {position / track.sample_rate_hz:.1f} s: {error}"
+                    f"{path} is damaged after {position / opened.sample_rate_hz:.1f} s: {error}"
                 ) from error
             if len(block):
-                check_samples(str(path), block, position, track.sample_rate_hz)
+                check_samples(str(path), block, position, opened.sample_rate_hz)
                 yield block
             position += len(block)
-            if track.damage and (damaged is None or track.lost_s is None or not position):
-                raise _damage_error(f"{path} is {track.damage}")
+            if opened.damage and (damaged is None or opened.lost_s is None or not position):
+                raise _damage_error(f"{path} is {opened.damage}")
             if len(block) < block_samples:
                 break
-        if damaged is not None and track.damage:
-            damaged(f"{path} is {track.damage}")
+        if damaged is not None and opened.damage:
+            damaged(f"{path} is {opened.damage}")
 
 
 def _damage_error(message: str) -> AudioError:
@@ -183,7 +204,8 @@ def check_is_there(path: Path) -> None:
     try:
         kind = os.stat(path)
     except FileNotFoundError as error:
-        raise UsageError(f"no such file: {path}", "check the spelling, and the folder you are in") from error
+        hint = find_namesakes(path) or "check the spelling, and the folder you are in"
+        raise UsageError(f"no such file: {path}", hint) from error
     except (OSError, ValueError) as error:
         raise AudioError(f"cannot open {path}: {describe_error(error)}", WANTED) from error
     if not stat.S_ISREG(kind.st_mode):
@@ -193,19 +215,33 @@ def check_is_there(path: Path) -> None:
         raise AudioError(f"{path} is empty (0 bytes)", WANTED)
 
 
-def _open_checked(path: Path) -> Track | Remote:
+def find_namesakes(path: Path) -> str:
+    """Which files have this name with an ending, or with another one, for a hint; empty if none has."""
+    try:
+        names = sorted(os.listdir(path.parent))
+    except (OSError, ValueError):
+        return ""
+    stems = {path.name, path.stem}
+    alike = [name for name in names if Path(name).suffix and Path(name).stem in stems and name != path.name]
+    files = [name for name in alike if os.path.isfile(path.parent / name)][:MAX_NAMESAKES]
+    return f"{', '.join(files)} {'is' if len(files) == 1 else 'are'} there" if files else ""
+
+
+def _open_checked(path: Path, track: int = 1) -> Track | Remote:
     path = Path(path)
     check_is_there(path)
     try:
-        track = open_track(path)
+        opened = open_track(find_real_path(path), track)
     except Refused as error:
+        if str(error).endswith(wanted_track(track)):
+            raise UsageError(f"{path}: {error}", "`track` chooses one of them, counted from 1") from error
         raise AudioError(f"{path} is not a recording that can be read: {error}", WANTED) from error
     try:
-        check_kind(str(path), track.sample_rate_hz, track.n_channels)
+        check_kind(str(path), opened.sample_rate_hz, opened.n_channels)
     except AudioError:
-        track.close()
+        opened.close()
         raise
-    return track
+    return opened
 
 
 def check_kind(label: str, sample_rate_hz: int, n_channels: int) -> None:

@@ -43,6 +43,7 @@ class ConvertOptions:
         f0: A curve to follow.
         f0_out: Where the source's curve goes.
         mode: "auto", "dry" or "song".
+        track: Which of several sound tracks, from 1.
         stems: A folder for the parts of a song.
         backing: An accompaniment for a dry voice.
         vocal_gain_db: -40 to 40.
@@ -69,6 +70,7 @@ class ConvertOptions:
     f0: Path | None = None
     f0_out: Path | None = None
     mode: str = MODES[0]
+    track: int = 1
     stems: Path | None = None
     backing: Path | None = None
     vocal_gain_db: float = 0.0
@@ -141,6 +143,8 @@ class ConvertOptions:
                 f"jobs is {self.jobs}, wanted 1 to {MAX_JOBS}",
                 "start with 2: each is a process of about a gigabyte",
             )
+        if not isinstance(self.track, int) or isinstance(self.track, bool) or self.track < 1:
+            raise UsageError(f"track is {str(self.track)[:40]!r}, wanted a number from 1", "leave it out for the first")
         if self.f0_method not in F0_METHODS:
             raise UsageError(f"unknown F0 method {self.f0_method!r}", f"wanted one of {', '.join(F0_METHODS)}")
         if self.c2pa is None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from voiceswap.audio.find import find_recordings
-from voiceswap.audio.write import output_suffix
+from voiceswap.audio.find import describe_left_out, find_recordings
+from voiceswap.audio.read import read_tags
+from voiceswap.audio.write import FORMATS, UNTAGGED, output_suffix
 from voiceswap.conversion.options import ConvertOptions
-from voiceswap.errors import ModelError, StoppedError
-from voiceswap.events import Note, OnEvent, Progress
+from voiceswap.errors import AudioError, ModelError, StoppedError, UsageError
+from voiceswap.events import Note, OnEvent, Progress, ignore_events
 from voiceswap.jobs.executors.local import Json, run_tasks
+from voiceswap.provenance.record import record_from_tags
 from voiceswap.scoring.scores import Scores
 from voiceswap.signal.f0 import F0Range
 from voiceswap.storage.outputs import Input, Place
+from voiceswap.text import count
 
 # What a worker does with each recording.
 WORKER = "voiceswap.jobs.convert:task"
@@ -63,17 +66,61 @@ class Conversion:
     missing: tuple[str, ...] = ()
 
 
-def find_inputs(inputs: Sequence[Path], voice_name: str) -> list[Input]:
-    """The recordings that inputs stand for, folders taken whole; what an earlier call made of one is no input."""
-    recordings = []
+def find_inputs(
+    inputs: Sequence[Path],
+    voice_name: str,
+    on_event: OnEvent = ignore_events,
+    called: Mapping[Path, Path] | None = None,
+) -> list[Input]:
+    """The recordings that inputs stand for, folders taken whole, but for what voiceswap made itself.
+
+    Args:
+        inputs: Recordings and folders.
+        voice_name: The voice's name, by which results are known that have no tags.
+        on_event: Told of what is left out.
+        called: What inputs are called that have no name of their own.
+
+    Returns:
+        At least one recording.
+
+    Raises:
+        UsageError: A folder holds no recording, or nothing but results.
+    """
+    recordings: list[Input] = []
     for given in inputs:
         if not os.path.isdir(given):
-            recordings.append(Input(given, output_suffix(given)))
+            recordings.append(Input(given, output_suffix(given), called=(called or {}).get(given)))
             continue
-        for path in find_recordings(given):
-            if not path.stem.endswith(f".{voice_name}"):
-                recordings.append(Input(path, output_suffix(path), given))
+        if text := describe_left_out(given):
+            on_event(Note(text, warning=True))
+        found = find_recordings(given)
+        sources = [path for path in found if not _is_result(path, voice_name)]
+        if len(sources) < len(found):
+            on_event(Note(f"{given}: left out {count(len(found) - len(sources), 'recording')} that voiceswap made"))
+        recordings += [Input(path, output_suffix(path), given) for path in sources]
+    if not recordings:
+        raise UsageError(
+            f"{', '.join(map(str, inputs))} holds nothing but what voiceswap made",
+            "name one of them to convert it all the same",
+        )
     return recordings
+
+
+def _is_result(path: Path, voice_name: str) -> bool:
+    """Whether voiceswap made it, for whatever voice: its tags tell, and its name where it has none."""
+    bears_name = path.stem.endswith(f".{voice_name}")
+    try:
+        tags = read_tags(path)
+    except (AudioError, UsageError):
+        return bears_name
+    untagged = FORMATS.get(path.suffix.lower()) in UNTAGGED
+    return record_from_tags(tags) is not None or (untagged and bears_name)
+
+
+def fail(place: Place, voice_name: str, why: str, on_event: OnEvent) -> Conversion:
+    """What became of a recording that could not be converted; it is told, too."""
+    on_event(Note(why, warning=True))
+    return Conversion(place.source, place.output, voice_name, "failed", why)
 
 
 def to_answer(conversion: Conversion) -> Json:
@@ -115,7 +162,9 @@ class Batch:
         results: dict[int, Conversion] = {}
         waiting = []
         for i, place in enumerate(self.places):
-            if self.options.skip_existing and place.exists:
+            if place.problem:
+                results[i] = fail(place, self.voice, place.problem, on_event)
+            elif self.options.skip_existing and place.exists:
                 results[i] = Conversion(place.source, place.output, self.voice, "skipped")
             else:
                 waiting.append(i)
@@ -140,8 +189,7 @@ class Batch:
                 on_event(Note(text, warning=True))
         died = f"{place.source}: its worker died ({answer['died']})" if "died" in answer else None
         if failure := died or answer.get("failure"):
-            on_event(Note(failure, warning=True))
-            return Conversion(place.source, place.output, self.voice, "failed", failure)
+            return fail(place, self.voice, failure, on_event)
         values: dict[str, Any] = {
             key: F0Range(**answer[key]) if answer[key] else None for key in ("source_f0", "voice_f0")
         }

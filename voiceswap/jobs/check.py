@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from voiceswap.arrays import Array
-from voiceswap.audio.find import find_recordings
-from voiceswap.audio.read import probe, read_blocks, read_parts
+from voiceswap.audio.find import describe_left_out, find_recordings
+from voiceswap.audio.read import describe_tracks, probe, read_blocks, read_parts
 from voiceswap.audio.resample import resample
 from voiceswap.audio.source import array_source
 from voiceswap.config import FeatureConfig
 from voiceswap.conversion import songs
 from voiceswap.errors import AudioError, StoppedError, UsageError
-from voiceswap.events import OnEvent, Progress, ignore_events
+from voiceswap.events import Note, OnEvent, Progress, ignore_events
 from voiceswap.model.base import load_base
 from voiceswap.model.separator import SAMPLE_RATE_HZ as MUSIC_HZ
 from voiceswap.model.separator import load_separator
@@ -136,7 +136,15 @@ def check(
     if not folders:
         raise UsageError("nothing to check", "name a folder of recordings")
     recordings = [(Path(folder), find_recordings(Path(folder))) for folder in folders]
+    tell_left_out((folder for folder, _ in recordings), on_event)
     return tuple(check_recordings(folder, files, on_event, stopped) for folder, files in recordings)
+
+
+def tell_left_out(sources: Iterable[Path], on_event: OnEvent) -> None:
+    """Warn of sound in folders that is of no kind that is read, with how much of which."""
+    for source in sources:
+        if text := describe_left_out(source):
+            on_event(Note(text, warning=True))
 
 
 def check_recordings(
@@ -152,7 +160,10 @@ def check_recordings(
             raise StoppedError(f"stopped while the recordings in {folder} were checked")
         on_event(Progress(str(folder), "listening", i, len(files)))
         try:
-            rate_hz = probe(path).sample_rate_hz
+            kind = probe(path)
+            rate_hz = kind.sample_rate_hz
+            if tracks := describe_tracks(path, kind):
+                on_event(Note(tracks))
             speaks = False
             # To its end before any of it counts: what is damaged further on is left out as a whole.
             for _ in read_blocks(path):

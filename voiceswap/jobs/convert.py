@@ -15,16 +15,17 @@ from voiceswap.conversion.target import find_voice_of
 from voiceswap.conversion.voice import load
 from voiceswap.errors import AudioError, StoppedError, UsageError, VoiceswapError, WriteError
 from voiceswap.events import Event, Note, OnEvent, Progress, ignore_events
-from voiceswap.jobs.batch import Batch, Conversion, find_inputs, to_answer
+from voiceswap.jobs.batch import Batch, Conversion, fail, find_inputs, to_answer
 from voiceswap.jobs.converting import Converting
+from voiceswap.jobs.piped import Piped, keep_inputs
 from voiceswap.provenance import c2pa as credentials
 from voiceswap.provenance.consent import is_recorded
 from voiceswap.scoring.embedding import embedding_from_card
 from voiceswap.scoring.external import load_dnsmos
 from voiceswap.scoring.scores import Scorer
 from voiceswap.signal.f0 import F0_METHODS
-from voiceswap.storage import paths
-from voiceswap.storage.outputs import plan_outputs
+from voiceswap.storage import atomic, paths
+from voiceswap.storage.outputs import names_folder, plan_outputs
 
 OPTIONS = frozenset(field.name for field in fields(ConvertOptions))
 
@@ -41,6 +42,7 @@ def convert(
     f0: str | Path | None = None,
     f0_out: str | Path | None = None,
     mode: str = MODES[0],
+    track: int = 1,
     stems: str | Path | None = None,
     backing: str | Path | None = None,
     vocal_gain_db: float = 0.0,
@@ -61,10 +63,11 @@ def convert(
     """Convert recordings into a voice.
 
     Args:
-        *inputs: Recordings of 4 to 384 kHz with up to 64 channels, of any length; or folders of them, taken whole.
+        *inputs: Recordings of 4 to 384 kHz with up to 64 channels, of any length; or folders of them, taken whole but
+            for what voiceswap made. "-" is standard input.
         as_: A voice's name, or the path of its folder: `conversion.target` has the grammar.
-        out: The output file, or a folder; beside each input if not given, song.wav becoming song.VOICE.wav (m4a and
-            video become wav).
+        out: The output file, or a folder, made if it ends in a slash; beside each input if not given, song.wav becoming
+            song.VOICE.wav (m4a and video become wav).
         pitch_semitones: How far to move F0, -48 to 48; found from both ranges if not given.
         formant_semitones: How far to move the voice's formants, -12 to 12.
         protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1; a breath that the voice
@@ -74,6 +77,7 @@ def convert(
         f0: A curve to follow instead, a file of time_s,f0_hz; of the source, before it is moved by `pitch_semitones`.
         f0_out: Where to write the source's curve, in the same form.
         mode: "song" separates the singing from its accompaniment, "dry" takes the whole for a voice, "auto" looks.
+        track: Which of several sound tracks of a video or the like, from 1.
         stems: A folder for vocals.wav, converted.wav and accompaniment.wav.
         backing: An accompaniment to put under the converted voice, instead of separating; as long as the recording.
         vocal_gain_db: Gain of the converted voice in dB, -40 to 40.
@@ -109,11 +113,22 @@ def convert(
         >>> voiceswap.convert("song.wav", as_="speakerB")  # doctest: +SKIP
     """
     options = ConvertOptions(**{name: value for name, value in locals().items() if name in OPTIONS})
+    with keep_inputs(inputs, on_event) as piped:
+        results = _convert_inputs(options, piped, stopped, makes_folder=names_folder(out))
+    return [replace(result, source=piped.name(result.source)) for result in results]
+
+
+def _convert_inputs(
+    options: ConvertOptions, piped: Piped, stopped: Callable[[], bool], *, makes_folder: bool
+) -> list[Conversion]:
+    inputs, on_event = piped.paths, piped.on_event
     many = options.check_inputs(len(inputs), is_folder=bool(inputs) and os.path.isdir(inputs[0]))
-    kind = None if many else probe(Path(inputs[0]))
+    kind = None if many else probe(inputs[0], options.track)
     signer = credentials.Signer(options.c2pa) if options.c2pa is not None else None
     voice = load(find_voice_of(options.as_, paths.voices_folder(options.voices)), options.voices)
-    recordings = find_inputs([Path(each) for each in inputs], voice.name)
+    recordings = find_inputs(inputs, voice.name, on_event, piped.called)
+    if makes_folder and options.out is not None:
+        atomic.make_folder(options.out)
     places = plan_outputs(
         recordings, voice.name, options.out, many=many, force=options.force, skip_existing=options.skip_existing
     )
@@ -130,6 +145,9 @@ def convert(
     for i, place in enumerate(places):
         if many:
             on_event(Progress("all recordings", "converting", i, len(places)))
+        if place.problem:
+            results.append(fail(place, voice.name, place.problem, on_event))
+            continue
         if options.skip_existing and os.path.exists(place.output):
             results.append(Conversion(place.source, place.output, voice.name, "skipped"))
             continue
@@ -139,8 +157,7 @@ def convert(
             # Alone it is the caller's affair; among many the others are not to suffer.
             if not many:
                 raise
-            on_event(Note(error.message, warning=True))
-            results.append(Conversion(place.source, place.output, voice.name, "failed", error.message))
+            results.append(fail(place, voice.name, error.message, on_event))
     return results
 
 

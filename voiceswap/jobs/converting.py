@@ -14,7 +14,7 @@ from pathlib import Path
 
 from voiceswap.arrays import Array
 from voiceswap.audio.prefetch import prefetch
-from voiceswap.audio.read import AudioInfo, probe, read_blocks
+from voiceswap.audio.read import AudioInfo, describe_tracks, probe, read_blocks
 from voiceswap.audio.source import Source, file_source, record_passing
 from voiceswap.audio.write import Writer, output_format
 from voiceswap.conversion.analysis import SILENT_DB, Analysis, analyse
@@ -78,9 +78,11 @@ class Converting:
     def run(self, kind: AudioInfo | None) -> Conversion:
         """Convert it; `kind` is what it was probed to be, None if it was not yet."""
         self._check_targets()
-        kind = kind or probe(self.path)
+        kind = kind or probe(self.path, self.options.track)
         began_s = time.monotonic()
         self._on_event(Progress(self.path.name, "listening", 0, 1))
+        if tracks := describe_tracks(self.path, kind, self.options.track):
+            self._on_event(Note(f"{tracks}; `track` chooses another"))
         if self.signer:
             credentials.check_output(self.output)
         with ExitStack() as stack:
@@ -224,7 +226,8 @@ class Converting:
             read_curve(options.f0, 0, self.voice.config.features)
 
     def _read_blocks(self) -> Iterator[Array]:
-        return read_blocks(self.path, damaged=None if self.options.strict else self.damage.append)
+        damaged = None if self.options.strict else self.damage.append
+        return read_blocks(self.path, track=self.options.track, damaged=damaged)
 
     def _ask(self, event: Event) -> None:
         # Taking a song apart takes a while, too.

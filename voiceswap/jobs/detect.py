@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceswap.arrays import Array
-from voiceswap.audio.read import AudioInfo, probe, read_blocks, read_tags
+from voiceswap.audio.read import AudioInfo, describe_tracks, probe, read_blocks, read_tags
 from voiceswap.errors import StoppedError
 from voiceswap.events import Note, OnEvent, Progress, ignore_events
+from voiceswap.jobs.piped import keep_inputs
 from voiceswap.provenance.c2pa import Credentials, read_credentials
 from voiceswap.provenance.detector import Detection, detect_watermark
 from voiceswap.provenance.record import Record, read_sidecar, record_from_tags
@@ -80,7 +81,7 @@ def detect(
     """Look for the watermark that conversions carry.
 
     Args:
-        *inputs: Recordings in any format that `convert` reads, of any length.
+        *inputs: Recordings in any format that `convert` reads, of any length; "-" is standard input.
         on_event: Called with each event.
         stopped: Called after each block; True ends it.
 
@@ -98,12 +99,15 @@ def detect(
         'yes'
     """
     findings = []
-    for i, path in enumerate(map(Path, inputs)):
-        on_event(Progress(path.name, "detecting", i, len(inputs)))
-        info = probe(path)
-        blocks = read_blocks(path, damaged=lambda text: on_event(Note(text, warning=True)))
-        detection = detect_watermark(_raise_if_stopped(blocks, stopped), info.sample_rate_hz)
-        findings.append(Finding(path, detection))
+    with keep_inputs(inputs, on_event) as piped:
+        for i, path in enumerate(piped.paths):
+            piped.on_event(Progress(path.name, "detecting", i, len(inputs)))
+            info = probe(path)
+            if tracks := describe_tracks(path, info):
+                piped.on_event(Note(tracks))
+            blocks = read_blocks(path, damaged=lambda text: piped.on_event(Note(text, warning=True)))
+            detection = detect_watermark(_raise_if_stopped(blocks, stopped), info.sample_rate_hz)
+            findings.append(Finding(piped.name(path), detection))
     return findings
 
 

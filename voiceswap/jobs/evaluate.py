@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from voiceswap.audio.find import find_recordings
+from voiceswap.audio.read import describe_tracks, probe
 from voiceswap.audio.source import file_source
 from voiceswap.conversion.voice import Voice, load
 from voiceswap.errors import AudioError, UsageError
 from voiceswap.events import Note, OnEvent, Progress, ignore_events
+from voiceswap.jobs.check import tell_left_out
 from voiceswap.jobs.convert import convert
 from voiceswap.scoring.embedding import SpeakerEmbedding, embed_recordings, embedding_from_card
 from voiceswap.scoring.external import EXTRA, load_dnsmos, load_recogniser
@@ -98,6 +100,7 @@ def evaluate(
         >>> voiceswap.evaluate("speakerB", source="speakerA").verdict  # doctest: +SKIP
     """
     files = find_recordings(Path(source))
+    tell_left_out((Path(each) for each in (source, target) if each is not None), on_event)
     opened = load(voice, voices)
     # Cut, so that even with the longest name of a voice no file name is too long.
     stems = [os.fsencode(file.stem)[:40].decode(errors="ignore") for file in files]
@@ -122,6 +125,8 @@ def evaluate(
         for i, (file, name) in enumerate(zip(files, names, strict=True)):
             on_event(Progress(opened.name, "evaluating", i, len(files)))
             try:
+                if tracks := describe_tracks(file, probe(file)):
+                    on_event(Note(tracks))
                 clips.append(_convert_and_score(opened, scorer, file, folder / name, stopped))
             except (AudioError, UsageError) as error:
                 on_event(Note(error.message, warning=True))

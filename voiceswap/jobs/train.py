@@ -128,6 +128,7 @@ def train(
         Place(name, paths.voice_path(folder, name), paths.run_path(folder, name), find_recordings(Path(source)))
         for name, source in zip(names, sources, strict=True)
     ]
+    check.tell_left_out(map(Path, sources), on_event)
     for place in places:
         _check_place(place.name, place.path, [Path(source) for source in sources])
 
@@ -142,7 +143,7 @@ def train(
     results = []
     for i, place in enumerate(places):
         atomic.make_folder(place.run_folder)
-        with atomic.locked(place.run_folder.parent / f".{place.name}.lock", f"the voice {place.name}"):
+        with atomic.locked(paths.lock_path(place.run_folder), f"the voice {place.name}"):
             for swept in (folder, place.run_folder, place.run_folder / TIMELAPSE):
                 atomic.sweep(swept)
             with plain_settings():

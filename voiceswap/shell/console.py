@@ -52,14 +52,16 @@ class Shell:
 
     Args:
         as_json: Print one JSON document instead of lines.
+        results: Where lines for a person go; standard output if not given.
 
     Attributes:
         as_json: As given.
         stopped: Whether someone asked to stop what `run` runs, and what the command exits with then.
     """
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, results: TextIO | None = None) -> None:
         self.as_json = as_json
+        self._results = results
         self.stopped = StopFlag()
         self._errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
         self._bar: ProgressBar | None = None
@@ -71,7 +73,7 @@ class Shell:
     def say(self, text: str) -> None:
         """A result line for a person; nothing with --json."""
         if not self.as_json:
-            print(visible(word_options(text)))
+            print(visible(word_options(text)), file=self._results)
 
     def fact(self, name: str, value: object) -> None:
         """One line "name: value" for a person, whatever is in them."""

@@ -40,7 +40,7 @@ OTHER_FLAGS = {
 
 
 # Parameters that no job has by these names.
-OF_THE_SHELL = frozenset({"as_json", "credits_file", "dry", "part", "report", "song"})
+OF_THE_SHELL = frozenset({"as_json", "credits_file", "dry", "form", "part", "report", "song"})
 
 
 @cache

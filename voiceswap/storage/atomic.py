@@ -235,6 +235,21 @@ def locked(path: Path, what: str) -> Iterator[None]:
             lock.release()
 
 
+def is_held(path: Path) -> bool:
+    """Whether some process holds a lock file."""
+    if not os.path.exists(path):
+        return False
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    except OSError:
+        return False
+    lock.release()
+    return False
+
+
 def _take(lock: FileLock, holder: Path, what: str) -> None:
     try:
         lock.acquire()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voiceswap.errors import UsageError, WriteError
@@ -25,11 +24,13 @@ class Input:
         path: The recording.
         suffix: The ending of its result, where that is named here.
         folder: The folder it was found in, whose structure its result keeps; None if it was named itself.
+        called: What results are named after and lie beside, where that is not its path.
     """
 
     path: Path
     suffix: str = ".wav"
     folder: Path | None = None
+    called: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,13 @@ class Place:
         source: The recording.
         output: The result.
         exists: Whether there is something already.
+        problem: Why it is not to be converted; empty if nothing speaks against it.
     """
 
     source: Path
     output: Path
     exists: bool
+    problem: str = ""
 
 
 def plan_outputs(
@@ -61,10 +64,10 @@ def plan_outputs(
         skip_existing: Whether recordings are to be left alone whose result exists.
 
     Returns:
-        One place a recording.
+        One place a recording. Where a result would be that of several among more, each of these has a problem.
 
     Raises:
-        UsageError: A result is an input, or exists, or is two inputs' at once.
+        UsageError: A result is an input, or exists, or is that of all inputs at once.
         WriteError: A folder does not exist or is read-only, or a result is a folder or a device.
     """
     if out is not None and many:
@@ -75,24 +78,43 @@ def plan_outputs(
         if out is not None and each.folder is not None:
             folder = out / each.path.parent.relative_to(each.folder)
             atomic.make_folder(folder)
-        name = f"{each.path.stem}.{tag}{each.suffix}"
+        named = each.called or each.path
+        name = f"{named.stem}.{tag}{each.suffix}"
         in_folder = folder is not None and (many or os.path.isdir(folder))
-        output = each.path.with_name(name) if folder is None else folder / name if in_folder else folder
+        output = named.with_name(name) if folder is None else folder / name if in_folder else folder
         _check_place(output, OUT)
         if os.path.exists(output):
             if os.path.exists(each.path) and os.path.samefile(output, each.path):
                 raise UsageError(f"{output} is the input itself", _other_place(OUT))
             _check_replaced(output, OUT, force=force or skip_existing)
         places.append(Place(each.path, output, os.path.exists(output)))
+    places = _find_clashes(places)
     _check_together(places, skip_existing=skip_existing)
     return places
 
 
+def names_folder(out: str | Path | None) -> bool:
+    """Whether an output was written as a folder is, with a slash at its end; a Path has lost it."""
+    return isinstance(out, str) and out.endswith((os.sep, "/"))
+
+
+def _find_clashes(places: Sequence[Place]) -> list[Place]:
+    """The places, each with its problem where several recordings have one result; UsageError if none is without."""
+    rivals: dict[Path, list[Path]] = {}
+    for place in places:
+        rivals.setdefault(place.output, []).append(place.source)
+    clashes = {
+        output: f"two inputs would become {output}: {' and '.join(map(str, sources))}"
+        for output, sources in rivals.items()
+        if len(sources) > 1
+    }
+    if clashes and len(clashes) == len(rivals):
+        raise UsageError(clashes[min(clashes)], "convert them in two calls, each with its own `out`")
+    return [replace(place, problem=clashes.get(place.output, "")) for place in places]
+
+
 def _check_together(places: Sequence[Place], *, skip_existing: bool) -> None:
-    """Raise UsageError if a result is two inputs' at once, or another's input."""
-    counts = Counter(place.output for place in places)
-    if twice := [output for output, n in counts.items() if n > 1]:
-        raise UsageError(f"two inputs would become {min(twice)}", "convert them in two calls")
+    """Raise UsageError if a result is another's input."""
     sources = {file_key(place.source) for place in places}
     for place in places:
         # What exists and is skipped is not written.

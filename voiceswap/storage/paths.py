@@ -177,7 +177,10 @@ def find_voice(name_or_folder: str | Path, voices: Path) -> Path:
         ModelError: There is no such voice; the hint lists those that there are.
         UsageError: `voices` may not be looked into.
     """
-    text = os.fspath(name_or_folder)
+    given = text = os.fspath(name_or_folder)
+    # A shell completes the name of a voice to that of a folder beside it: anna/.
+    if not _is_voice(Path(text)) and len(Path(text).parts) == 1:
+        name_or_folder = text = text.rstrip(f"{os.sep}/") or text
     # Path("./anna") would forget the dot that makes it a path.
     is_path = isinstance(name_or_folder, Path) or any(separator in text for separator in {os.sep, "/"})
     if is_path and _is_voice(Path(text)):
@@ -191,9 +194,28 @@ def find_voice(name_or_folder: str | Path, voices: Path) -> Path:
             return voices / stored
     if text and _is_voice(Path(text)):
         return Path(text)
+    if not is_path:
+        _tell_first_training(voices, text)
     hint = f"voices here: {', '.join(known[:8])}" if known else "train one: voiceswap train FOLDER"
     where = "" if is_path else f" in {voices}"
-    raise ModelError(f"no voice {text[:80]!r}{where}", hint)
+    raise ModelError(f"no voice {given[:80]!r}{where}", hint)
+
+
+def _tell_first_training(voices: Path, name: str) -> None:
+    """Raise ModelError for a name whose first training has begun but not ended."""
+    if _find_fault(name) or not os.path.isdir(run := run_path(voices, name)):
+        return
+    if atomic.is_held(lock_path(run)):
+        raise ModelError(f"the voice {name} is being trained: it is not ready yet", "wait until its training has ended")
+    raise ModelError(
+        f"the voice {name} is not ready: its first training was stopped",
+        "the same command that began it goes on: voiceswap train FOLDER",
+    )
+
+
+def lock_path(run_folder: Path) -> Path:
+    """The lock that is held while the training of `run_path` goes on."""
+    return run_folder.parent / f".{run_folder.name}.lock"
 
 
 def _is_voice(path: Path) -> bool:

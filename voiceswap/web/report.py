@@ -21,14 +21,14 @@ from voiceswap.audio.write import Writer
 from voiceswap.config import FeatureConfig
 from voiceswap.conversion.voice import Voice, load
 from voiceswap.errors import ModelError
-from voiceswap.events import OnEvent, ignore_events
+from voiceswap.events import Note, OnEvent, ignore_events
 from voiceswap.jobs.evaluate import Evaluation, evaluate
 from voiceswap.provenance.consent import is_recorded
 from voiceswap.signal import features
 from voiceswap.signal.f0 import estimate_f0
 from voiceswap.storage import atomic, paths
 from voiceswap.storage.folder import strict_json
-from voiceswap.storage.outputs import OUT, check_targets
+from voiceswap.storage.outputs import OUT, check_targets, names_folder
 from voiceswap.text import ROWS, range_text
 from voiceswap.training import loop, timelapse
 from voiceswap.training.timelapse import find_sentence, list_frames
@@ -59,6 +59,10 @@ REMARKS = {
 OWN_SENTENCE = (
     "Nobody else's recording was at hand when this voice was trained, so below it says its own person's words again: "
     "how it converts others is not shown. Make the page with recordings of others as its source."
+)
+NO_SOUND = (
+    "{path} has no sounds to listen to: nothing of the training of {voice} is beside it; "
+    "give recordings of others with `source`"
 )
 # What the entries of a card are called; whatever else is on one goes by its own name.
 CARD_NAMES = {
@@ -128,12 +132,17 @@ def report(
     """
     opened = load(voice, voices)
     path = Path(out) if out is not None else Path(f"{opened.name}{SUFFIX}")
+    if names_folder(out):
+        atomic.make_folder(path)
+        path /= f"{opened.name}{SUFFIX}"
     inputs = [(Path(p), f"the {role}") for p, role in ((source, "source"), (target, "target")) if p is not None]
     check_targets([(path, OUT)], inputs, force=force)
     run_folder = paths.run_path(opened.path.absolute().parent, opened.name)
     with tempfile.TemporaryDirectory(prefix="voiceswap-") as temporary:
         builder = _Report(opened, run_folder, Path(temporary))
         evaluation = builder.evaluate(Path(source) if source is not None else None, target, on_event, stopped)
+        if evaluation is None:
+            on_event(Note(NO_SOUND.format(path=path, voice=opened.name), warning=True))
         html = builder.to_html(evaluation, Path(target) if target is not None else None).encode()
     atomic.write_bytes(path, html)
     return Page(path, len(html), evaluation)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -12,17 +14,26 @@ from voiceswap.errors import UsageError
 from voiceswap.events import Note
 from voiceswap.shell.console import Shell
 from voiceswap.shell.options import Device, Json, Threads, Voices
+from voiceswap.shell.piping import is_stdout, parse_out, to_stdout
 from voiceswap.shell.scores import conversion_lines
 from voiceswap.text import range_text
 
 # Parameters that are no options of the job by that name.
-OWN = frozenset({"inputs", "song", "dry", "report", "as_json", "device", "threads"})
+OWN = frozenset({"inputs", "song", "dry", "report", "as_json", "device", "form", "threads"})
 
 
 def convert(
-    inputs: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", metavar="INPUT...")],
+    inputs: Annotated[
+        list[Path], typer.Argument(help="Recordings, or folders of them; - is standard input.", metavar="INPUT...")
+    ],
     as_: Annotated[str, typer.Option("--as", help="The voice: its name, or its folder.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The output file, or a folder.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="The output file, or a folder, as in out/; - is standard output.", parser=parse_out
+        ),
+    ] = None,
+    form: Annotated[str | None, typer.Option("--format", help="What -o - gives; wav unless said.")] = None,
     pitch_semitones: Annotated[
         float | None, typer.Option("--pitch", help="Semitones to move the melody by; found by itself if not given.")
     ] = None,
@@ -39,6 +50,7 @@ def convert(
     f0_out: Annotated[Path | None, typer.Option("--f0-out", help="Where to write the source's curve.")] = None,
     song: Annotated[bool, typer.Option("--song", help="Separate the singing, whatever is heard.")] = False,
     dry: Annotated[bool, typer.Option("--dry", help="Take all for a voice, whatever is heard.")] = False,
+    track: Annotated[int, typer.Option("--track", help="Which of several sound tracks, from 1.")] = 1,
     stems: Annotated[Path | None, typer.Option("--stems", help="A folder for the parts of a song.")] = None,
     backing: Annotated[Path | None, typer.Option("--backing", help="An accompaniment for a dry voice.")] = None,
     vocal_gain_db: Annotated[float, typer.Option("--vocal-gain", help="Gain of the converted voice, dB.")] = 0.0,
@@ -71,25 +83,34 @@ def convert(
     song.wav becomes song.VOICE.wav; folders are taken whole.
     """
     options = {name: value for name, value in locals().items() if name not in OWN}
-    shell = Shell(as_json)
+    piping = is_stdout(out)
+    shell = Shell(as_json, results=sys.stderr if piping else None)
+    if form is not None and not piping:
+        raise UsageError("--format says what -o - gives", "elsewhere the ending of `out` chooses the format")
     if song and dry:
         raise UsageError("`mode=song` and `mode=dry` exclude each other", "leave both out to have it found")
     if report:
         shell.show(Note("--report is now --score; it goes in 0.2", warning=True))
         options["score"] = True
+    from voiceswap.audio.pipes import is_piped
     from voiceswap.audio.read import check_is_there
 
     # A misspelt recording is told before a second goes into imports.
-    if len(inputs) == 1 and not os.path.isdir(inputs[0]):
+    if len(inputs) == 1 and not os.path.isdir(inputs[0]) and not is_piped(inputs[0]):
         check_is_there(inputs[0])
     from voiceswap.jobs.convert import convert as job
 
     mode = "song" if song else "dry" if dry else "auto"
-    results = shell.run(job, *inputs, mode=mode, **options)
+    with ExitStack() as stack:
+        if piping:
+            options["out"] = stack.enter_context(to_stdout(form, as_json=as_json, beside=sidecar))
+            if len(inputs) > 1 or os.path.isdir(inputs[0]):
+                raise UsageError("standard output takes one recording", "give `out` a folder")
+        results = shell.run(job, *inputs, mode=mode, **options)
     for result in results:
         if result.status == "converted":
             shell.say(
-                f"{result.output}  pitch {result.pitch_semitones:+.1f} semitones "
+                f"{'standard output' if piping else result.output}  pitch {result.pitch_semitones:+.1f} semitones "
                 f"({range_text(result.source_f0)} to a voice of {range_text(result.voice_f0)}), "
                 f"{result.times_real_time:.1f}x real time"
             )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,12 +27,23 @@ def info(
     Exit code 1 if what a recording says of itself cannot be true.
     """
     shell = Shell(as_json)
+    from voiceswap.audio.pipes import is_piped
+    from voiceswap.audio.read import find_namesakes
+    from voiceswap.errors import ModelError
+    from voiceswap.jobs.piped import keep_inputs
     from voiceswap.storage import paths
 
+    if is_piped(Path(what)):
+        with keep_inputs([what], shell.show) as piped:
+            _show_recording(shell, piped.paths[0], piped.name)
+        return
     if os.path.isfile(what) and what not in paths.list_voices(paths.voices_folder(voices)):
         _show_recording(shell, Path(what))
         return
-    paths.find_voice(what, paths.voices_folder(voices))
+    try:
+        paths.find_voice(what, paths.voices_folder(voices))
+    except ModelError as error:
+        raise ModelError(error.message, find_namesakes(Path(what)) or error.hint) from error
     from voiceswap.conversion.voice import load
     from voiceswap.provenance.consent import NONE
     from voiceswap.scoring.embedding import embedding_from_card
@@ -53,18 +66,20 @@ def info(
     shell.result({"path": loaded.path, "consent": NONE} | loaded.card)
 
 
-def _show_recording(shell: Shell, path: Path) -> None:
+def _show_recording(shell: Shell, path: Path, name: Callable[[Path], Path] = Path) -> None:
     from voiceswap.jobs.detect import describe_recording
     from voiceswap.provenance.c2pa import TOOL
 
     found = describe_recording(path)
     kind, channels = found.kind, count(found.kind.n_channels, "channel")
-    shell.fact("file", f"{path}, {kind.format} {kind.subtype}, {kind.sample_rate_hz} Hz, {channels}")
-    for name in ("title", "artist"):
-        if name in found.tags:
-            shell.fact(name, found.tags[name])
-    for name, value in vars(found.record).items() if found.record is not None else ():
-        shell.fact(name, value)
+    shell.fact("file", f"{name(path)}, {kind.format} {kind.subtype}, {kind.sample_rate_hz} Hz, {channels}")
+    for i, words in enumerate(kind.tracks, 1):
+        shell.fact(f"sound track {i}", words)
+    for key in ("title", "artist"):
+        if key in found.tags:
+            shell.fact(key, found.tags[key])
+    for key, value in vars(found.record).items() if found.record is not None else ():
+        shell.fact(key, value)
     if found.sidecar:
         shell.fact("record beside it", found.sidecar)
     if found.credentials is not None:
@@ -75,6 +90,6 @@ def _show_recording(shell: Shell, path: Path) -> None:
         shell.say("it does not say that it was made with voiceswap; voiceswap detect listens for the mark")
     for fault in found.faults:
         shell.fact("WRONG", fault)
-    shell.result(found)
+    shell.result(replace(found, path=name(path)))
     if found.faults:
         raise typer.Exit(1)

@@ -9,11 +9,15 @@ import typer
 
 from voiceswap.shell.console import Shell
 from voiceswap.shell.options import Device, Json, Threads, Voices
+from voiceswap.shell.piping import parse_out
 
 
 def report(
     voice: Annotated[str, typer.Argument(help="The voice: its name, or its folder.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The page; else VOICE.report.html.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The page, or a folder; else VOICE.report.html.", parser=parse_out),
+    ] = None,
     source: Annotated[
         Path | None, typer.Option("--source", help="Dry recordings to convert; else the sentence its training kept.")
     ] = None,
