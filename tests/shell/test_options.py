@@ -11,6 +11,7 @@ import pytest
 import typer
 
 import voiceswap
+from voiceswap import compute
 from voiceswap.conversion.options import ConvertOptions
 from voiceswap.errors import OPTION, UsageError
 from voiceswap.shell import cli
@@ -30,6 +31,9 @@ COMMANDS = {
     "doctor": ("voiceswap.jobs.doctor.examine", ""),
     "demo": ("voiceswap.jobs.demo.run", ""),
 }
+# Options that choose for the whole process, and reach no job.
+OF_THE_PROCESS = {"--device cpu": ("get_device", "cpu"), "--threads 3": ("get_threads", 3)}
+USE_NETWORKS = ("check", "convert", "evaluate", "report", "doctor")
 V = Path("v")
 PACKAGE = Path(voiceswap.__file__).parent
 # A command, an option, and the arguments of its job that are not as without it.
@@ -143,8 +147,22 @@ def test_an_option_reaches_the_job_and_changes_nothing_else(name, option, wanted
     assert not [key for key, value in wanted.items() if without[key] == value]
 
 
+@pytest.mark.parametrize("name", USE_NETWORKS)
+@pytest.mark.parametrize("option", OF_THE_PROCESS)
+def test_an_option_of_the_process_holds_for_it(name, option, monkeypatch):
+    monkeypatch.setattr(compute, "_device", None)
+    monkeypatch.setattr(compute, "_threads", None)
+    asked, value = OF_THE_PROCESS[option]
+    assert getattr(compute, asked)() != value
+    needed = COMMANDS[name][1] if name in COMMANDS else "a"
+    command = typer.main.get_command(cli.app).commands[name]
+    with command.make_context(name, [*needed.split(), *option.split()]):
+        assert getattr(compute, asked)() == value
+
+
 def test_no_option_is_left_out():
     tried = {(name, word) for name, option, _ in OPTIONS for word in option.split()}
+    tried |= {(name, option.split()[0]) for name in USE_NETWORKS for option in OF_THE_PROCESS}
     # In test_piping.py, as it goes with one recording.
     tried.add(("convert", "--format"))
     commands = typer.main.get_command(cli.app).commands
@@ -152,7 +170,7 @@ def test_no_option_is_left_out():
         for option in (p for p in command.params if p.param_type_name == "option" and p.name != "as_json"):
             # Of a pair such as --mark/--no-mark, the one that changes something.
             assert {(name, word) for word in option.secondary_opts or option.opts} <= tried
-    assert {name for name, command in commands.items() if len(command.params) > 2} <= set(COMMANDS)
+    assert {name for name, command in commands.items() if len(command.params) > 2} <= {*COMMANDS, *USE_NETWORKS}
 
 
 def test_what_is_not_asked_for_is_left_to_the_job(asked):
@@ -180,7 +198,7 @@ def test_every_option_of_a_conversion_has_its_flag():
     wanted = {FLAGS[name] for name in named if name != "mode"} | {FLAGS["mode=song"], FLAGS["mode=dry"]}
     assert wanted <= flags
     # What it has besides: the long form of -o, the negative of a pair, the old name of --score, and what is of no job.
-    assert flags - wanted == {"--out", "-j", "--no-mark", "--report", "--format", "--json"}
+    assert flags - wanted == {"--out", "-j", "--no-mark", "--report", "--format", "--json", "--device", "--threads"}
 
 
 def test_every_option_of_a_training_has_its_flag():
