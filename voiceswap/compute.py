@@ -49,9 +49,7 @@ def set_threads(threads: int | None) -> None:
     """
     global _threads
     if threads is not None and not (type(threads) is int and 1 <= threads <= MAX_THREADS):
-        raise UsageError(
-            f"threads is {repr(threads)[:40]}, wanted 1 to {MAX_THREADS}", "leave it out to use all cores"
-        )
+        raise UsageError(f"threads is {repr(threads)[:40]}, wanted 1 to {MAX_THREADS}", "leave it out to use all cores")
     _threads = threads
 
 

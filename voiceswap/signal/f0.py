@@ -164,7 +164,7 @@ def repair_octaves(f0: Array, frames_per_s: float) -> Array:
 def _track_by_swift(samples: Array, config: FeatureConfig, _method: str) -> tuple[Array, Array, Array]:
     gain = min(MAX_GAIN, TRACKED_PEAK / max(float(np.abs(samples).max()), 1e-9))
     tracked = resample(samples * np.float32(gain), config.mel_rate_hz, config.content_rate_hz)
-    track = _load_tracker(os.getpid()).detect(tracked, config.content_rate_hz, config.f0_min_hz, config.f0_max_hz)
+    track = _load_tracker().detect(tracked, config.content_rate_hz, config.f0_min_hz, config.f0_max_hz)
     return track.timestamps, track.pitch_hz, track.confidence >= VOICED_CONFIDENCE
 
 
