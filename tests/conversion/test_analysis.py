@@ -6,9 +6,10 @@ import pytest
 from conftest import TINY
 from voiceswap.audio.source import Source, array_source
 from voiceswap.conversion import analysis
-from voiceswap.conversion.analysis import analyse
+from voiceswap.conversion.analysis import Analysis, analyse, find_melody_doubts
 from voiceswap.errors import AudioError
 from voiceswap.signal import synthetic
+from voiceswap.signal.f0 import measure_f0_range
 
 RATE_HZ = 22_050
 
@@ -62,3 +63,34 @@ def test_a_length_is_counted_not_believed(glide):
 def test_what_is_too_short_is_refused(n):
     with pytest.raises(AudioError, match=r"the samples is \d+ ms long, wanted at least 50 ms"):
         analyse(array_source(np.full((n, 1), 0.1, np.float32), RATE_HZ), TINY)
+
+
+def with_melody(voiced_hz, n_counted, n=400):
+    f0_hz = np.full(n, voiced_hz, np.float32)
+    melody_hz = np.where(np.arange(n) < n_counted, f0_hz, 0)
+    return Analysis(n * 256, f0_hz, melody_hz, measure_f0_range(melody_hz), -20.0, np.ones(1), 5.0)
+
+
+@pytest.mark.parametrize(
+    ("voiced_hz", "n_counted", "says"),
+    [
+        (120.0, 400, []),
+        (50.0, 400, ["transposition +11.4: the melody found lies outside what voices have (50 Hz, not 65 to 700 Hz)"]),
+        (
+            900.0,
+            400,
+            ["transposition +11.4: the melody found lies outside what voices have (900 Hz, not 65 to 700 Hz)"],
+        ),
+        (120.0, 200, ["transposition +11.4: 50% of the melody found is too soft or too steady for this voice"]),
+        (120.0, 10, []),  # Hardly any voiced sound is told elsewhere.
+    ],
+)
+def test_a_doubt_about_the_melody_is_told(voiced_hz, n_counted, says):
+    found = list(find_melody_doubts(with_melody(voiced_hz, n_counted), 11.4, 86.13))
+    assert [text[: len(begins)] for text, begins in zip(found, says, strict=True)] == says
+    assert all("`pitch_semitones`" in text for text in found)
+
+
+def test_a_range_out_of_a_moment_is_told():
+    (text,) = find_melody_doubts(with_melody(120.0, 60, 60), -2.0, 86.13)
+    assert text.startswith("transposition -2.0: found in 0.7 s of voiced sound")

@@ -63,7 +63,16 @@ class Remote:
 
 def open_track(path: Path, track: int = 1) -> Track | Remote:
     """Open a recording in the decoding process, or here where Python cannot start one; raises Refused."""
-    return Remote(path, track) if sys.executable else Track(path, track)
+    if sys.executable:
+        try:
+            return Remote(path, track)
+        except CannotStartError:
+            pass
+    return Track(path, track)
+
+
+class CannotStartError(Exception):
+    """The system starts no process by the name that Python has of itself."""
 
 
 @lru_cache(maxsize=1)
@@ -84,6 +93,9 @@ class Server:
         self.generation = 0
         self.closing: deque[tuple[int, int]] = deque()
         self._process: subprocess.Popen[bytes] | None = None
+        self._pid = os.getpid()
+        self._pipes: tuple[tuple[int, int], ...] = ()
+        self._abandoned: list[subprocess.Popen[bytes]] = []
         self._lock = threading.Lock()
         atexit.register(self._end)
 
@@ -103,8 +115,11 @@ class Server:
         Raises:
             Refused: The file cannot be opened, or the decoder crashed or took too long.
         """
+        if os.getpid() != self._pid:
+            # Its answers would go to whichever process reads first.
+            raise Refused("it was opened before this process was forked")
         with self._lock:
-            running = self._process is not None and self._process.poll() is None
+            running = self._is_running()
             if generation is not None and not (running and generation == self.generation):
                 raise Refused("another file crashed its decoder")
             if not running:
@@ -117,17 +132,41 @@ class Server:
             raise Refused(str(answer["refused"]))
         return answer, data
 
+    def _is_running(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            return False
+        if self._identify_pipes() == self._pipes:
+            return True
+        # Whoever turned this process into a service closed all files of it, and may have opened others by these
+        # numbers, which the old pipes must not close in turn.
+        self._process.kill()
+        self._process.wait()
+        self._abandoned.append(self._process)
+        return False
+
+    def _identify_pipes(self) -> tuple[tuple[int, int], ...]:
+        assert self._process is not None
+        try:
+            kinds = [os.fstat(pipe.fileno()) for pipe in (self._process.stdin, self._process.stdout) if pipe]
+        except (OSError, ValueError):
+            return ()
+        return tuple((kind.st_dev, kind.st_ino) for kind in kinds)
+
     def _start(self) -> None:
         self.generation += 1
         # A session of its own, so that Ctrl-C leaves the last blocks to be read; libmpg123 writes to stderr by itself.
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
-            [sys.executable, "-c", CODE, *sys.path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
+                [sys.executable, "-c", CODE, *(path for path in sys.path if isinstance(path, str))],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CannotStartError from error
+        self._pipes = self._identify_pipes()
         self._exchange(b"", 0, START_S)
 
     def _exchange(self, line: bytes, most_bytes: int, most_s: float) -> tuple[dict[str, Any], bytes]:
@@ -163,7 +202,8 @@ class Server:
         return answer, data
 
     def _end(self) -> None:
-        if self._process is not None:
+        # A forked process has it from its parent, who still needs it.
+        if self._process is not None and os.getpid() == self._pid:
             with suppress(OSError, subprocess.TimeoutExpired):
                 self._process.kill()
                 self._process.communicate(timeout=5)

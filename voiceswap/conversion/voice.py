@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from voiceswap.arrays import Arrays
-from voiceswap.audio.read import check_kind, check_samples
+from voiceswap.audio.samples import to_float
 from voiceswap.audio.source import array_source
 from voiceswap.config import Config
 from voiceswap.conversion.analysis import Analysis, analyse
@@ -18,7 +18,7 @@ from voiceswap.conversion.engine import Engine, Settings
 from voiceswap.conversion.options import PROTECT, VOCODER, ConvertOptions
 from voiceswap.conversion.speaker import Speaker, open_speaker
 from voiceswap.conversion.stream import convert_stream
-from voiceswap.errors import AudioError, ModelError, UsageError
+from voiceswap.errors import ModelError, UsageError
 from voiceswap.model import decoder
 from voiceswap.model.base import Base, load_base
 from voiceswap.model.weights import to_half
@@ -116,7 +116,8 @@ class Voice:
         """Convert samples into this voice.
 
         Args:
-            samples: Shape (n_samples,) or (n_samples, n_channels), float in [-1, 1], finite, at least 50 ms.
+            samples: Shape (n_samples,) or (n_samples, n_channels), float in [-1, 1], finite, at least 50 ms; integers
+                are scaled by their type.
             sample_rate_hz: Their rate, 4,000 to 384,000.
             pitch_semitones: How far to move F0, -48 to 48; found from both ranges if not given.
             formant_semitones: How far to move the voice's formants, -12 to 12.
@@ -129,7 +130,7 @@ class Voice:
             The same shape, float32, between -1 and 1.
 
         Raises:
-            AudioError: Samples of another shape, not finite, or too few.
+            AudioError: Samples of another type or shape, not finite, or too few.
             UsageError: A pitch, formant or protect out of range, an unknown vocoder.
             ModelError: The voice belongs to another base, or is damaged.
 
@@ -146,11 +147,7 @@ class Voice:
             vocoder=vocoder,
             mark=mark,
         )
-        if samples.ndim not in (1, 2):
-            raise AudioError(f"the samples have shape {samples.shape}", "wanted (n,) or (n, n_channels) in [-1, 1]")
-        check_kind("the samples", sample_rate_hz, 1 if samples.ndim == 1 else samples.shape[1])
-        block = samples.astype(np.float32).reshape(samples.shape if samples.ndim == 2 else (-1, 1))
-        check_samples("the samples", block, 0, sample_rate_hz)
+        block, sample_rate_hz = to_float(samples, sample_rate_hz), int(sample_rate_hz)
         source = array_source(block, sample_rate_hz)
         analysis = analyse(source, self.config)
         settings = self.settings(analysis, options)
@@ -158,7 +155,7 @@ class Voice:
         if mark:
             watermarker = Watermarker(sample_rate_hz, converted.shape[1], self.tag)
             converted = np.concatenate([watermarker.push(converted), watermarker.finish()])
-        return converted.reshape(samples.shape)
+        return converted.reshape(np.shape(samples))
 
     def settings(self, analysis: Analysis, options: ConvertOptions, *, in_key: bool = False) -> Settings:
         """How a source is carried over into this voice.
@@ -205,7 +202,7 @@ def find_pitch(analysis: Analysis, voice_range: F0Range, config: Config, *, in_k
     Returns:
         What brings the middles of both ranges together, of singing the whole ranges as well as they can.
     """
-    singing = is_singing(analysis.f0_hz, config.features.frames_per_s)
+    singing = is_singing(analysis.melody_hz, config.features.frames_per_s)
     semitones = find_transposition(analysis.f0_range, voice_range, sung=singing)
     return 12.0 * round(semitones / 12) if in_key else semitones
 

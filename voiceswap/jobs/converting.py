@@ -12,12 +12,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from voiceswap.arrays import Array
 from voiceswap.audio.prefetch import prefetch
 from voiceswap.audio.read import AudioInfo, describe_tracks, probe, read_blocks
 from voiceswap.audio.source import Source, file_source, record_passing
 from voiceswap.audio.write import Writer, output_format
-from voiceswap.conversion.analysis import SILENT_DB, Analysis, analyse
+from voiceswap.conversion.analysis import SILENT_DB, Analysis, analyse, find_melody_doubts
 from voiceswap.conversion.engine import Settings
 from voiceswap.conversion.f0_curve import read_curve, write_curve
 from voiceswap.conversion.intermediates import FILES as INTERMEDIATES
@@ -93,6 +95,10 @@ class Converting:
             settings = self.voice.settings(analysis, self.options, in_key=song.backing is not None)
             for text in [*self.damage[:1], *_doubts(self.path, analysis, settings, song)]:
                 self._on_event(Note(text, warning=True))
+            if self.options.pitch_semitones is None and self.options.f0 is None:
+                frames_per_s = self.voice.config.features.frames_per_s
+                for text in find_melody_doubts(analysis, settings.pitch_semitones, frames_per_s):
+                    self._on_event(Note(f"{self.path}: {text}", warning=True))
             blocks, alone = self.render(stack, kind, song, analysis, settings, prepared.result)
             made_by = self.describe_origin(analysis, kind)
             watermarker = self.write(kind, song, analysis, blocks, made_by)
@@ -107,8 +113,11 @@ class Converting:
         analysis = analyse(song.voice, self.voice.config, options.f0_method)
         source_f0_hz = analysis.f0_hz
         if options.f0 is not None:
-            f0_hz = read_curve(options.f0, len(source_f0_hz), f)
-            analysis = replace(analysis, f0_hz=f0_hz, f0_range=measure_f0_range(f0_hz))
+            f0_hz = read_curve(options.f0, len(source_f0_hz), f, lambda text: self._on_event(Note(text, warning=True)))
+            # What is no melody of this voice in the source is none in a curve of it, either.
+            melody_hz = np.where((source_f0_hz > 0) & (analysis.melody_hz == 0), 0, f0_hz).astype(np.float32)
+            f0_range = measure_f0_range(melody_hz)
+            analysis = replace(analysis, f0_hz=f0_hz, melody_hz=melody_hz, f0_range=f0_range)
         song = mute_unsung(song, analysis.f0_hz, f.frames_per_s)
         if options.f0_out is not None:
             write_curve(options.f0_out, source_f0_hz, f)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import Annotated
 
@@ -63,8 +64,20 @@ for _command in (
     app.command()(_command)
 
 
+def open_streams() -> None:
+    """Give what a service manager or a shell (>&-) closed to the null device: no later file may get such a number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if number == 0 else "w"))  # noqa: SIM115 - as long as we live
+
+
 def main() -> None:
     """Entry point: run a command and exit with its code."""
+    open_streams()
     # Names may have letters that the terminal's encoding does not know. On stderr Python does so by itself.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
