@@ -60,6 +60,8 @@ def test_what_was_begun_otherwise_says_how_to_begin_anew(people, home):
     assert caught.value.hint.endswith(f"or remove {home / 'work' / 'run'} to start over")
 
 
+# Two whole bases, for a command that only developers use.
+@pytest.mark.slow
 def test_a_base_is_a_start_for_the_next_one(people, home):
     # The tiny base has two speakers, so that it is no start for a decoder of one.
     first, notes = run_pretrain(people, home / "first", leave_out=["bert"])
@@ -71,6 +73,8 @@ def test_a_base_is_a_start_for_the_next_one(people, home):
     assert second.card["start_sha256"] == load_base(first.path).id
 
 
+# A whole base with wider networks, for an option that only developers use.
+@pytest.mark.slow
 def test_a_wider_content_starts_from_what_the_decoder_heard_before(people, pretrained, home):
     wide, notes = run_pretrain(people, home / "wide", content_dim=12, start=pretrained / "base")
     assert load_base(wide.path).config.encoder.content_dim == 12

@@ -119,7 +119,7 @@ MISTAKES = [
     (["convert", "good.wav", "--as", "b", "--f0-method", "crepe"], 2, "", "error: unknown F0 method 'crepe'\n"),
     (["convert", "good.wav", "--as", "b", "--song", "--dry"], 2, "", "error: --song and --dry exclude each other\n"),
     (["convert", "good.wav", "--as", "b", "--vocal-gain", "99"], 2, "", "error: the vocal gain is 99.0 dB, wanted -40 to 40\n\nhint: even 2 or -3 is audible\n"),
-    (["convert", "good.wav", "good.wav", "--as", "b", "--f0", "x"], 2, "", "error: an F0 curve, stems, a backing or stages belong to one"),
+    (["convert", "good.wav", "good.wav", "--as", "b", "--f0", "x"], 2, "", "error: an F0 curve, stems, a backing or stages are for one"),
     (["convert", "good.wav", "--as", "b", "--backing", "x.wav", "--song"], 2, "", "error: --backing and --song exclude each"),
     (["detect"], 2, "", "Missing argument 'FILE...'"),
     (["detect", "gone.wav"], 2, "", "error: no such file: gone.wav\n"),
