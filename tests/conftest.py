@@ -196,13 +196,16 @@ def peak_kb(pid, *, anew=False):
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
 
-def encoded(path, samples, codec, rate=44_100, form=None, options=None):
-    """Samples (n, n_channels) as soundfile cannot write them, in a container that the ending or `form` says."""
+def encoded(path, samples, codec, rate=44_100, form=None, options=None, coder=None):
+    """Samples (n, n_channels) as soundfile cannot write them, in a container that the ending or `form` says.
+
+    `options` are the container's, `coder` those of the codec.
+    """
     import av
 
     with av.open(str(path), "w", format=form, options=options or {}) as container:
         layout = "mono" if samples.shape[1] == 1 else "stereo"
-        stream = container.add_stream(codec, rate=rate, layout=layout)
+        stream = container.add_stream(codec, rate=rate, layout=layout, options=coder or {})
         container.metadata["title"] = "A song"
         frame = av.AudioFrame.from_ndarray(samples.T.copy(), format="fltp", layout=layout)
         frame.rate = rate

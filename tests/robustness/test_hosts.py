@@ -3,7 +3,9 @@
 Each case is a program of its own, which reads a recording and finds its melody before and after.
 """
 
+import hashlib
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -138,3 +140,24 @@ def test_what_was_opened_before_a_fork_is_refused_after_it(recording):
         """
     )
     subprocess.run([sys.executable, "-c", code, str(recording)], check=True, timeout=120)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_converts_as_its_parent_does(voice):
+    """As the workers of a server do that opened its voice before it started them."""
+    samples = np.asarray(synthetic.speech(synthetic.BORIS, 1.0, seed=3).samples, np.float32)
+    wanted = voice.convert(samples, 22_050)
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        # Not through pytest's own end, whatever happens; and not for ever.
+        signal.alarm(60)
+        try:
+            os.write(writing, hashlib.sha256(voice.convert(samples, 22_050).tobytes()).digest())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert os.read(reading, 99) == hashlib.sha256(wanted.tobytes()).digest()
+    os.close(reading)
+    np.testing.assert_array_equal(voice.convert(samples, 22_050), wanted)

@@ -27,8 +27,8 @@ def speech(seconds, seed, rate=RATE):
 
 def uncounted_mp3(path):
     quiet = np.zeros((RATE, 1), np.float32)
-    options = {"write_xing": "0", "q": "4"}
-    return encoded(path, np.concatenate([quiet, speech(2.0, 1)]), "libmp3lame", RATE, options=options), 3.0
+    samples, coder = np.concatenate([quiet, speech(2.0, 1)]), {"flags": "+qscale", "global_quality": "472"}
+    return encoded(path, samples, "libmp3lame", RATE, options={"write_xing": "0"}, coder=coder), 3.0
 
 
 def joined_ogg(path):
