@@ -91,3 +91,9 @@ def test_what_is_steady_throughout_is_a_melody_all_the_same():
     nothing = np.zeros(100, np.float32)
     assert not pick_melody(nothing, np.full(100, -20.0), F.frames_per_s).any()
     assert not len(pick_melody(nothing[:0], np.zeros(0), F.frames_per_s))
+
+
+def test_a_soft_melody_beside_a_moment_that_is_loud_counts():
+    f0_hz = np.full(860, 150.0, np.float32) + np.arange(860) % 40
+    levels_db = np.where(np.arange(500) < 10, 0.0, -40.0)
+    assert np.mean(pick_melody(f0_hz, levels_db, F.frames_per_s) > 0) > 0.9

@@ -18,6 +18,7 @@ from voiceswap.signal.loudness import LEVEL_FRAME_S, frame_levels_db
 HIGHEST_HZ = 1000.0
 # What is softer than this against the loud voiced sounds is not who speaks.
 SOFTER_DB = 15.0
+LEAST_PICKED_S = 0.3
 # A voice that holds a note wavers by more within so long; mains hum, an organ and a telephone do not.
 STEADY_S = 0.5
 STEADY_SEMITONES = 0.12
@@ -55,11 +56,15 @@ def pick_melody(f0_hz: Array, levels_db: Array, frames_per_s: float) -> Array:
     levels_db = levels_db[at]
     loud = voiced & (levels_db > _find_loud_db(levels_db[voiced]) - SOFTER_DB)
     tones = np.where(voiced, 12 * np.log2(np.maximum(f0_hz, 1.0)), np.inf)
-    picked = loud & ~_find_drones(tones, voiced & ~loud, frames_per_s)
+    drones = _find_drones(tones, voiced & ~loud, frames_per_s)
+    picked = loud & ~drones
     steady = _find_steady(tones, STEADY_S, frames_per_s)
     # Of what is steady throughout, as a singing machine is, nothing is left out.
     if (picked & steady).sum() <= MAX_STEADY_SHARE * picked.sum():
         picked &= ~steady
+    if picked.sum() < LEAST_PICKED_S * frames_per_s:
+        # A moment louder than all else, a shout or a laugh, is no measure of it.
+        picked = voiced & ~drones
     return np.where(picked, f0_hz, 0.0).astype(np.float32)
 
 
