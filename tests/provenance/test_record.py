@@ -41,7 +41,9 @@ def test_every_format_says_how_it_was_made(voice, source, ending):
     assert kept.digital_source_type.endswith("/trainedAlgorithmicMedia")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", kept.made)
     assert kept.marked and made.marked and not kept.signed
-    assert found.faults == () and found.credentials is None and found.sidecar == ""
+    assert found.faults == () and found.sidecar == ""
+    # Without c2pa-python nobody can look.
+    assert found.credentials is None or found.credentials.state == "unlooked"
     assert voiceswap.__version__ in found.tags["software"] or ending == "mp3"
 
 
