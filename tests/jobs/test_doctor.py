@@ -39,7 +39,7 @@ def test_networks_that_make_nonsense_are_found(home, use_tiny):
     assert not last.ok and last.name == "conversion"
 
 
-@pytest.mark.parametrize("missing", ["pkg_resources", "onnxruntime", "numpy", "soundfile"])
+@pytest.mark.parametrize("missing", ["pkg_resources", "numpy", "soundfile"])
 def test_a_package_that_cannot_be_imported_is_told_after_what_is_installed(missing, home):
     code = f"import sys; sys.modules[{missing!r}] = None; sys.argv[0] = 'voiceswap'\n"
     code += "from voiceswap.shell.cli import main; main()"
@@ -49,7 +49,17 @@ def test_a_package_that_cannot_be_imported_is_told_after_what_is_installed(missi
     assert lines[0].startswith("ok  python") and any("setuptools" in line for line in lines)
     bad = next(i for i, line in enumerate(lines) if line.startswith("BAD imports: ") and missing in line)
     assert lines[bad + 1] == f"    {doctor.ANEW}"
-    assert any(line.startswith("BAD runtime: ") for line in lines) == (missing in ("onnxruntime", "numpy"))
+    assert any(line.startswith("BAD runtime: ") for line in lines) == (missing == "numpy")
+
+
+def test_a_runtime_that_cannot_be_imported_is_named(home):
+    code = "import sys; sys.modules['onnxruntime'] = None; sys.argv[0] = 'voiceswap'\n"
+    code += "from voiceswap.shell.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "doctor"], capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    bad = next(i for i, line in enumerate(lines) if line.startswith("BAD runtime: ") and "onnxruntime" in line)
+    assert lines[bad + 1] == "    pip install onnxruntime"
 
 
 def test_a_tracker_that_cannot_be_imported_is_named(home, use_tiny, monkeypatch):

@@ -84,6 +84,15 @@ CARDS = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def onnxruntime_is_loaded():
+    """What the first conversion of a process imports is no cost of a hostile voice."""
+    from voiceswap.config import Config
+    from voiceswap.signal.f0 import estimate_f0
+
+    estimate_f0(SOUND, Config().features)
+
+
 def refused(voice, tmp_path):
     before = {p for p in tmp_path.rglob("*") if p != voice.path}
     size = sum(p.stat().st_size for p in voice.path.iterdir())
