@@ -25,7 +25,7 @@ from voiceswap.version import __version__
 
 app = typer.Typer(
     name="voiceswap",
-    help="Train a voice from minutes of speech, convert any recording into it.",
+    help="Train a voice from minutes of speech and convert any recording into it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

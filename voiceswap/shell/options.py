@@ -13,18 +13,18 @@ import typer.main
 from voiceswap.compute import set_device, set_threads
 from voiceswap.errors import OPTION
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
 Voices = Annotated[
-    Path | None, typer.Option("--voices", help="The voices folder; else VOICESWAP_VOICES, else the user's.")
+    Path | None, typer.Option("--voices", help="Voices folder; by default VOICESWAP_VOICES or the user's data folder.")
 ]
 
 Device = Annotated[
     str | None,
-    typer.Option("--device", callback=lambda device: set_device(device), help="auto, cpu or cuda; auto if not given."),
+    typer.Option("--device", callback=lambda device: set_device(device), help="auto (default), cpu or cuda."),
 ]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", callback=lambda n: set_threads(n), help="Threads to use; all cores if not given."),
+    typer.Option("--threads", callback=lambda n: set_threads(n), help="Number of threads; by default one per core."),
 ]
 
 # A command's parameter has the name that its option has in Python and JSON, and its flag. Besides: names of other jobs,

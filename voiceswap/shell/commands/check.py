@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def check(
-    folders: Annotated[list[Path], typer.Argument(help="A folder of recordings of each voice.", metavar="FOLDER...")],
+    folders: Annotated[list[Path], typer.Argument(help="One folder of recordings per voice.", metavar="FOLDER...")],
     device: Device = None,
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
-    """Say whether recordings are fit to train on.
+    """Check whether recordings are good enough to train on.
 
     Ends with go, go with care, or no-go (exit code 1), each with the reason and what to do.
     """

@@ -24,46 +24,59 @@ OWN = frozenset({"inputs", "song", "dry", "report", "as_json", "device", "form",
 
 def convert(
     inputs: Annotated[
-        list[Path], typer.Argument(help="Recordings, or folders of them; - is standard input.", metavar="INPUT...")
+        list[Path],
+        typer.Argument(help="Recordings or folders of recordings; - reads standard input.", metavar="INPUT..."),
     ],
-    as_: Annotated[str, typer.Option("--as", help="The voice: its name, or its folder.")],
+    as_: Annotated[str, typer.Option("--as", help="The voice: its name or its folder.")],
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="The output file, or a folder, as in out/; - is standard output.", parser=parse_out
+            "--out", "-o", help="Output file, or a folder such as out/; - writes to standard output.", parser=parse_out
         ),
     ] = None,
-    form: Annotated[str | None, typer.Option("--format", help="What -o - gives; wav unless said.")] = None,
+    form: Annotated[str | None, typer.Option("--format", help="Format for -o -; wav if not given.")] = None,
     pitch_semitones: Annotated[
-        float | None, typer.Option("--pitch", help="Semitones to move the melody by; found by itself if not given.")
+        float | None, typer.Option("--pitch", help="Semitones to transpose by; chosen automatically if not given.")
     ] = None,
     formant_semitones: Annotated[
-        float, typer.Option("--formant", help="Semitones to move the voice's formants by.")
+        float, typer.Option("--formant", help="Semitones to shift the voice's formants by.")
     ] = 0.0,
     protect: Annotated[
         float,
-        typer.Option("--protect", help="How much of the source's own breaths and sibilants stays, 0 (default) to 1."),
+        typer.Option("--protect", help="How much of the source's own breaths and sibilants to keep, 0 (default) to 1."),
     ] = 0.0,
-    vocoder: Annotated[str, typer.Option("--vocoder", help="fast, or best, in full precision.")] = "fast",
-    f0_method: Annotated[str, typer.Option("--f0-method", help="swift, dio or harvest.")] = "swift",
-    f0: Annotated[Path | None, typer.Option("--f0", help="A curve to follow: a file of time_s,f0_hz.")] = None,
-    f0_out: Annotated[Path | None, typer.Option("--f0-out", help="Where to write the source's curve.")] = None,
-    song: Annotated[bool, typer.Option("--song", help="Separate the singing, whatever is heard.")] = False,
-    dry: Annotated[bool, typer.Option("--dry", help="Take all for a voice, whatever is heard.")] = False,
-    track: Annotated[int, typer.Option("--track", help="Which of several sound tracks, from 1.")] = 1,
-    stems: Annotated[Path | None, typer.Option("--stems", help="A folder for the parts of a song.")] = None,
-    backing: Annotated[Path | None, typer.Option("--backing", help="An accompaniment for a dry voice.")] = None,
-    vocal_gain_db: Annotated[float, typer.Option("--vocal-gain", help="Gain of the converted voice, dB.")] = 0.0,
-    backing_gain_db: Annotated[float, typer.Option("--backing-gain", help="Gain of the accompaniment, dB.")] = 0.0,
-    mark: Annotated[bool, typer.Option("--mark/--no-mark", help="Mark the result, inaudibly, as converted.")] = True,
-    sidecar: Annotated[bool, typer.Option("--sidecar", help="Write how it was made to OUTPUT.json, too.")] = False,
+    vocoder: Annotated[str, typer.Option("--vocoder", help="fast (default) or best.")] = "fast",
+    f0_method: Annotated[
+        str, typer.Option("--f0-method", help="F0 tracker: swift (default), dio or harvest.")
+    ] = "swift",
+    f0: Annotated[Path | None, typer.Option("--f0", help="Follow this F0 curve: a CSV file of time_s,f0_hz.")] = None,
+    f0_out: Annotated[
+        Path | None, typer.Option("--f0-out", help="Write the source's F0 curve to this CSV file.")
+    ] = None,
+    song: Annotated[
+        bool, typer.Option("--song", help="Treat the input as a song: separate the singing first.")
+    ] = False,
+    dry: Annotated[bool, typer.Option("--dry", help="Treat the input as a voice alone: separate nothing.")] = False,
+    track: Annotated[int, typer.Option("--track", help="Which audio track to convert, counted from 1.")] = 1,
+    stems: Annotated[Path | None, typer.Option("--stems", help="Write the parts of a song to this folder.")] = None,
+    backing: Annotated[
+        Path | None, typer.Option("--backing", help="Mix the converted voice with this accompaniment.")
+    ] = None,
+    vocal_gain_db: Annotated[float, typer.Option("--vocal-gain", help="Gain of the converted voice in dB.")] = 0.0,
+    backing_gain_db: Annotated[float, typer.Option("--backing-gain", help="Gain of the accompaniment in dB.")] = 0.0,
+    mark: Annotated[bool, typer.Option("--mark/--no-mark", help="Embed an inaudible watermark.")] = True,
+    sidecar: Annotated[
+        bool, typer.Option("--sidecar", help="Also write how the result was made to OUTPUT.json.")
+    ] = False,
     c2pa: Annotated[
         tuple[Path, Path] | None,
-        typer.Option("--c2pa", help="Sign wav, flac or mp3 results (C2PA): two PEM files.", metavar="CERT KEY"),
+        typer.Option("--c2pa", help="Sign wav, flac or mp3 results (C2PA) with these PEM files.", metavar="CERT KEY"),
     ] = None,
     keep_stages: Annotated[
         Path | None,
-        typer.Option("--keep-stages", help="A folder for f0, content, mel, their pictures, the voice alone."),
+        typer.Option(
+            "--keep-stages", help="Write F0, content, mel, pictures of them and the voice alone to this folder."
+        ),
     ] = None,
     score: Annotated[bool, typer.Option("--score", help="Score the result.")] = False,
     report: Annotated[bool, typer.Option("--report", hidden=True)] = False,
@@ -71,11 +84,13 @@ def convert(
     device: Device = None,
     threads: Threads = None,
     voices: Voices = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")] = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave out what is converted already.")
+        bool, typer.Option("--skip-existing", help="Skip recordings whose output exists.")
     ] = False,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="How many recordings at once, a process each.")] = 1,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", help="Convert this many recordings at once, each in its own process.")
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Convert recordings into a voice.

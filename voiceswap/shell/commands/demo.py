@@ -13,11 +13,11 @@ from voiceswap.shell.quiet import load_tensorflow
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Where the demo's files go.")] = Path("voiceswap-demo"),
-    minutes: Annotated[float, typer.Option("--minutes", help="Minutes of training for each voice, at most.")] = 0.5,
+    folder: Annotated[Path, typer.Argument(help="Folder for the demo's files.")] = Path("voiceswap-demo"),
+    minutes: Annotated[float, typer.Option("--minutes", help="Maximum training time per voice, in minutes.")] = 0.5,
     as_json: Json = False,
 ) -> None:
-    """Try it all with synthesised speakers and a song."""
+    """Try everything with synthesised speakers and a song."""
     shell = Shell(as_json)
     load_tensorflow()
     from voiceswap.jobs.demo import run as job

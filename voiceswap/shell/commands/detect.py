@@ -14,7 +14,7 @@ from voiceswap.shell.options import Json
 def detect(
     files: Annotated[list[Path], typer.Argument(help="Recordings.", metavar="FILE...")], as_json: Json = False
 ) -> None:
-    """Say whether recordings were made with voiceswap.
+    """Tell whether recordings were made with voiceswap.
 
     Exit code 0 if all of them were, 1 if not.
     """

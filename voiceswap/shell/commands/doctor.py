@@ -10,7 +10,7 @@ from voiceswap.text import count
 
 
 def doctor(voices: Voices = None, device: Device = None, threads: Threads = None, as_json: Json = False) -> None:
-    """Look whether everything works here."""
+    """Check that voiceswap works on this machine."""
     shell = Shell(as_json)
     from voiceswap.jobs.doctor import examine
 

@@ -13,22 +13,23 @@ from voiceswap.shell.scores import evaluation_lines
 
 
 def evaluate(
-    voice: Annotated[str, typer.Argument(help="The voice: its name, or its folder.")],
-    source: Annotated[Path, typer.Option("--source", help="Dry recordings of other people, to convert.")],
+    voice: Annotated[str, typer.Argument(help="The voice: its name or its folder.")],
+    source: Annotated[Path, typer.Option("--source", help="Dry recordings of other people to convert.")],
     target: Annotated[
-        Path | None, typer.Option("--target", help="Real recordings of the voice's person; else what its card keeps.")
+        Path | None,
+        typer.Option("--target", help="Real recordings of the voice's person; by default the embedding on its card."),
     ] = None,
     recogniser: Annotated[
-        Path | None, typer.Option("--recogniser", help="A folder of a faster-whisper model, to count word errors.")
+        Path | None, typer.Option("--recogniser", help="Folder of a faster-whisper model, to count word errors.")
     ] = None,
-    language: Annotated[str | None, typer.Option("--language", help="What it hears: en, de ...")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="A folder to keep the conversions in.")] = None,
+    language: Annotated[str | None, typer.Option("--language", help="Language of the sources: en, de ...")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Keep the conversions in this folder.")] = None,
     device: Device = None,
     threads: Threads = None,
     voices: Voices = None,
     as_json: Json = False,
 ) -> None:
-    """Convert recordings into a voice, and score the results."""
+    """Convert recordings into a voice and score the results."""
     shell = Shell(as_json)
     from voiceswap.storage import paths
 

@@ -16,9 +16,7 @@ from voiceswap.text import count, range_text
 
 
 def info(
-    what: Annotated[
-        str, typer.Argument(help="A voice: its name, or its folder. Or a recording.", metavar="VOICE|FILE")
-    ],
+    what: Annotated[str, typer.Argument(help="A voice (its name or folder) or a recording.", metavar="VOICE|FILE")],
     voices: Voices = None,
     as_json: Json = False,
 ) -> None:

@@ -13,26 +13,31 @@ from voiceswap.shell.quiet import load_tensorflow
 
 
 def pretrain(
-    folders: Annotated[list[Path], typer.Argument(help="Folders that hold one folder a person.", metavar="FOLDER...")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The working folder; the base comes into its folder base.")],
-    start: Annotated[Path | None, typer.Option("--start", help="Weights to start from; else the shipped base.")] = None,
+    folders: Annotated[list[Path], typer.Argument(help="Folders with one subfolder per speaker.", metavar="FOLDER...")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Working folder; the base is written to its subfolder base.")
+    ],
+    start: Annotated[
+        Path | None, typer.Option("--start", help="Weights to start from; by default the shipped base.")
+    ] = None,
     part: Annotated[
-        list[str] | None, typer.Option("--part", help="encoder, units, decoder, vocoder or slim_vocoder; else all.")
+        list[str] | None,
+        typer.Option("--part", help="encoder, units, decoder, vocoder or slim_vocoder; by default all."),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(
-            "--minutes", help="Minutes of the decoder's training, and as many of the slim vocoder's, at most."
-        ),
+        typer.Option("--minutes", help="Maximum training time of the decoder, and of the slim vocoder, in minutes."),
     ] = None,
     content_dim: Annotated[
-        int | None, typer.Option("--content-dim", help="How many components of the content; else as in the start.")
+        int | None, typer.Option("--content-dim", help="Number of content components; by default as in the start.")
     ] = None,
-    leave_out: Annotated[list[str] | None, typer.Option("--leave-out", help="A person to leave out.")] = None,
-    credits_file: Annotated[Path | None, typer.Option("--credits", help="A text to keep beside the weights.")] = None,
+    leave_out: Annotated[list[str] | None, typer.Option("--leave-out", help="Leave this speaker out.")] = None,
+    credits_file: Annotated[
+        Path | None, typer.Option("--credits", help="Text file to keep beside the weights.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a base from recordings of many people. The same command goes on after a stop."""
+    """Make a base from recordings of many speakers. Run the same command again to resume."""
     shell = Shell(as_json)
     load_tensorflow()
     from voiceswap.jobs.pretrain import PARTS

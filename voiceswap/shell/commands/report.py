@@ -13,24 +13,25 @@ from voiceswap.shell.piping import parse_out
 
 
 def report(
-    voice: Annotated[str, typer.Argument(help="The voice: its name, or its folder.")],
+    voice: Annotated[str, typer.Argument(help="The voice: its name or its folder.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="The page, or a folder; else VOICE.report.html.", parser=parse_out),
+        typer.Option("--out", "-o", help="Output page or folder; by default VOICE.report.html.", parser=parse_out),
     ] = None,
     source: Annotated[
-        Path | None, typer.Option("--source", help="Dry recordings to convert; else the sentence its training kept.")
+        Path | None,
+        typer.Option("--source", help="Dry recordings to convert; by default the sentence that training kept."),
     ] = None,
     target: Annotated[
-        Path | None, typer.Option("--target", help="Real recordings of the voice's person to compare with.")
+        Path | None, typer.Option("--target", help="Real recordings of the voice's person, for comparison.")
     ] = None,
     device: Device = None,
     threads: Threads = None,
     voices: Voices = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a page that exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing page.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a page about a voice, to listen to.
+    """Write a page to listen to a voice.
 
     Players, pictures, figures, its card, in one file that needs no network.
     """

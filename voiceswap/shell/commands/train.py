@@ -15,35 +15,36 @@ from voiceswap.shell.quiet import load_tensorflow
 
 
 def train(
-    sources: Annotated[list[Path], typer.Argument(help="A folder of recordings for each voice.", metavar="FOLDER...")],
+    sources: Annotated[list[Path], typer.Argument(help="One folder of recordings per voice.", metavar="FOLDER...")],
     voices: Voices = None,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", help="Minutes of training for each voice, at most; reading recordings not counted."),
+        typer.Option("--minutes", help="Maximum training time per voice, in minutes, without reading the recordings."),
     ] = None,
-    more: Annotated[bool, typer.Option("--more", help="Train voices that are ready further.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was trained and begin anew.")] = False,
+    more: Annotated[bool, typer.Option("--more", help="Train finished voices further.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Discard earlier training and start over.")] = False,
     seed: Annotated[
-        int, typer.Option("--seed", help="Seed for random choices: same seed and recordings, same voice.")
+        int, typer.Option("--seed", help="Random seed: the same seed and recordings give the same voice.")
     ] = 0,
     consent: Annotated[
         list[str] | None,
         typer.Option(
             "--consent",
-            help="Who agreed, to what, when; or a file that says so. NAME=... for one of several voices.",
+            help="Who agreed, to what and when, or a file that says so; NAME=... for one of several voices.",
             metavar="[NAME=]TEXT|FILE",
         ),
     ] = None,
     licence: Annotated[
-        str | None, typer.Option("--licence", help="Licence of the voices, kept on their cards.")
+        str | None, typer.Option("--licence", help="Licence of the voices, recorded on their cards.")
     ] = None,
     timelapse: Annotated[
-        bool, typer.Option("--timelapse/--no-timelapse", help="Keep a sentence said by each voice as it gets better.")
+        bool,
+        typer.Option("--timelapse/--no-timelapse", help="Keep one sentence as each voice says it while it improves."),
     ] = True,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write event files for TensorBoard.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a voice from each folder of recordings. The same command goes on after a stop."""
+    """Train a voice from each folder of recordings. Run the same command again to resume."""
     shell = Shell(as_json)
     from voiceswap.provenance.consent import parse_consents, voices_without_consent
     from voiceswap.storage import paths
