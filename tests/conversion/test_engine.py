@@ -12,6 +12,7 @@ from voiceswap.conversion.analysis import analyse
 from voiceswap.conversion.engine import Controls, Settings
 from voiceswap.conversion.stream import convert_stream
 from voiceswap.conversion.windows import Grid, cut_windows, mix_and_resample
+from voiceswap.model.vocoders import Melody
 from voiceswap.signal import features, synthetic
 from voiceswap.signal.f0 import interpolate_f0, transpose_f0
 from voiceswap.training.batches import crop
@@ -49,7 +50,8 @@ def one_window(voice, source):
     f0_hz = np.pad(f0_hz, (grid.margin_frames, after), mode="edge")
     voiced = np.pad(analysis.f0_hz > 0, (grid.margin_frames, after))
     gain = np.float32(10 ** ((f.speech_level_db - analysis.level_db) / 20))
-    return analysis, heard, seen, Controls(f0_hz, voiced, gain)
+    melody = Melody.of(f0_hz, voiced, f, -grid.margin_frames)
+    return analysis, heard, seen, Controls(melody, gain)
 
 
 def test_a_window_by_hand_is_what_a_stream_of_one_window_gives(voice, source, monkeypatch):

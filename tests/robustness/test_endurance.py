@@ -13,10 +13,10 @@ import soundfile
 
 import voiceswap
 from voiceswap.audio.source import array_source
-from voiceswap.conversion import stream
 from voiceswap.conversion.analysis import analyse
 from voiceswap.conversion.engine import Settings
 from voiceswap.conversion.stream import convert_stream
+from voiceswap.conversion.windows import Grid
 from voiceswap.signal import synthetic
 
 MEASURED = textwrap.dedent(
@@ -151,7 +151,7 @@ def test_r17_no_window_is_louder_or_softer_at_its_seams(voice):
         part = made[round((at_s - width_s) * 22_050) : round((at_s + width_s) * 22_050)]
         return 10 * np.log10(np.square(part, dtype=np.float64).mean())
 
-    grid = stream.Grid.of(voice.config)
+    grid = Grid.of(voice.config)
     core_s = grid.core_frames / voice.config.features.frames_per_s
     seams = np.arange(core_s, 21, core_s)
     assert len(seams) >= 3

@@ -20,7 +20,7 @@ from voiceswap.arrays import Array
 from voiceswap.config import Config
 from voiceswap.conversion.speaker import Speaker
 from voiceswap.conversion.windows import FOLLOW_FRAMES, Grid, Window, crossfade_content, fill_window
-from voiceswap.model.vocoders import Vocoder
+from voiceswap.model.vocoders import Melody, Vocoder
 from voiceswap.signal import features, loudness
 from voiceswap.signal.breath import keep_breaths
 from voiceswap.signal.formants import shift_formants
@@ -47,7 +47,7 @@ class Settings:
         formant_semitones: How far the voice's formants move.
         protect: 0 to 1: how much of the source's own breaths, plosives and sibilants stays; a breath that the voice
             does not draw stays in any case.
-        vocoder: "fast" or "best".
+        vocoder: "fast", "best" or "quick".
     """
 
     pitch_semitones: float = 0.0
@@ -61,13 +61,11 @@ class Controls:
     """What goes with a window besides its samples.
 
     Attributes:
-        f0_hz: Shape (n_frames,), as it is to sound, interpolated through unvoiced frames; 0.0 where there is none.
-        voiced: Shape (n_frames,), bool.
+        melody: Of its frames, as it is to sound.
         gain: What brings the source to the level that the networks know.
     """
 
-    f0_hz: Array
-    voiced: Array
+    melody: Melody
     gain: np.float32
 
 
@@ -78,7 +76,7 @@ class Decoded:
     Attributes:
         mel: Shape (n_frames, n_mels), what the voice says.
         samples: Shape (n_frames * hop_samples,), the source at that moment, at the level the networks know.
-        voiced: Shape (n_frames,), bool.
+        melody: Of its frames.
         sounding: Shape (n_frames,), bool: where the source is not silent.
         n_core: How many samples are this window's own.
         own_mel: Shape (n_own_frames, n_mels), the mel of these alone.
@@ -86,7 +84,7 @@ class Decoded:
 
     mel: Array
     samples: Array
-    voiced: Array
+    melody: Melody
     sounding: Array
     n_core: int
     own_mel: Array
@@ -99,7 +97,7 @@ class Engine:
     Attributes:
         encoder: Hears what is said.
         speaker: Says it.
-        get_vocoder: Gives the vocoder "best" or "fast".
+        get_vocoder: Gives the vocoder "best", "fast" or "quick".
         config: The settings of all.
     """
 
@@ -112,6 +110,10 @@ class Engine:
         """Build what the first window needs, which takes seconds; nothing the second time."""
         self.encoder.prepare()
         self.get_vocoder(vocoder).prepare()
+
+    def grid(self, vocoder: str) -> Grid:
+        """Where windows lie, so that the vocoder of this name has what it needs around each core."""
+        return Grid.of(self.config, self.get_vocoder(vocoder).context_frames)
 
     def encode(self, window: Window, gain: np.float32, previous: Array | None) -> Array:
         """Hear what is said.
@@ -140,22 +142,24 @@ class Engine:
         Returns:
             The window's mel, and what the vocoder needs besides.
         """
-        f, grid = self.config.features, Grid.of(self.config)
+        f, grid = self.config.features, self.grid(settings.vocoder)
         hop, margin = f.hop_samples, grid.margin_frames
+        melody = controls.melody
         samples = window.samples * controls.gain
         source_mel = features.decoder_mel(samples, f)
         at_frames, conditions = features.decoder_inputs(
-            content, source_mel, controls.f0_hz, controls.voiced, f, -margin, -grid.before_vectors
+            content, source_mel, melody.f0_hz, melody.voiced, f, -margin, -grid.before_vectors
         )
         mel = shift_formants(self.speaker.decode(at_frames, conditions), settings.formant_semitones, f)
-        mel = keep_breaths(mel, source_mel, samples, controls.voiced, f)
+        mel = keep_breaths(mel, source_mel, samples, melody.voiced, f)
         # Only so much goes through the vocoder, the slowest part, as this window's core needs.
         n_own = -(-window.n_core // hop)
         frames = slice(grid.decoded_frames, grid.decoded_frames + n_own + 2 * grid.vocoded_frames)
         sound = slice(frames.start * hop, frames.stop * hop)
         sounding = find_sounding(window.samples[sound], hop)
         own_mel = mel[margin : margin + n_own]
-        return Decoded(mel[frames], samples[sound], controls.voiced[frames], sounding, window.n_core, own_mel)
+        vocoded_melody = melody.cut(frames.start, frames.stop)
+        return Decoded(mel[frames], samples[sound], vocoded_melody, sounding, window.n_core, own_mel)
 
     def vocode(
         self, decoded: Decoded, controls: Controls, settings: Settings, stopped: Callable[[], bool] | None = None
@@ -166,17 +170,17 @@ class Engine:
             decoded: What `decode` gave.
             controls: Of the same window.
             settings: How the source is carried over.
-            stopped: Asked before each block of a second or two; True leaves zeros from there on.
+            stopped: Asked before each block of a few seconds at most; True leaves zeros from there on.
 
         Returns:
             Shape (n_core,), float32, at `mel_rate_hz` and at the source's own level.
         """
         f = self.config.features
-        samples = self.get_vocoder(settings.vocoder)(decoded.mel, decoded.sounding, stopped)
+        samples = self.get_vocoder(settings.vocoder)(decoded.mel, decoded.melody, decoded.sounding, stopped)
         followed = samples * loudness.follow_gain(samples, decoded.samples, f.mel_rate_hz)
-        kept_share = settings.protect * unvoiced_share(decoded.voiced, f.hop_samples)
+        kept_share = settings.protect * unvoiced_share(decoded.melody.voiced, f.hop_samples)
         mixed = (followed * (1 - kept_share) + decoded.samples * kept_share) / controls.gain
-        first = Grid.of(self.config).vocoded_frames * f.hop_samples
+        first = self.grid(settings.vocoder).vocoded_frames * f.hop_samples
         return np.asarray(mixed[first : first + decoded.n_core])
 
 

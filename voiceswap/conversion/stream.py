@@ -28,12 +28,9 @@ from voiceswap.audio.resample import Resampler
 from voiceswap.audio.source import BlockReader, Source
 from voiceswap.conversion.analysis import SILENT_DB, Analysis
 from voiceswap.conversion.engine import Controls, Decoded, Engine, Settings
-from voiceswap.conversion.windows import (
-    Grid,
-    cut_windows,
-    mix_and_resample,
-)
+from voiceswap.conversion.windows import cut_windows, mix_and_resample
 from voiceswap.errors import ModelError
+from voiceswap.model.vocoders import Melody
 from voiceswap.signal import breath, loudness
 from voiceswap.signal.f0 import interpolate_f0, transpose_f0
 from voiceswap.signal.loudness import remove_dc, smooth_power
@@ -131,12 +128,12 @@ def _decoded_windows(
     source: Source, analysis: Analysis, engine: Engine, settings: Settings, watch: Watch | None
 ) -> Iterator[tuple[Decoded, Controls]]:
     """What the voice says, a window at a time."""
-    f, grid = engine.config.features, Grid.of(engine.config)
+    f, grid = engine.config.features, engine.grid(settings.vocoder)
     hop, vector = f.hop_samples, 2 * f.content_hop_samples
     beyond = (grid.margin_frames, 2 * grid.core_frames + grid.margin_frames)
     f0_hz = transpose_f0(interpolate_f0(analysis.f0_hz, f.frames_per_s), settings.pitch_semitones, f)
     f0_hz = np.pad(f0_hz, beyond, mode="edge")
-    voiced = np.pad(analysis.f0_hz > 0, beyond)
+    melody = Melody.of(f0_hz, np.pad(analysis.f0_hz > 0, beyond), f, -grid.margin_frames)
     gain = np.float32(10 ** ((f.speech_level_db - analysis.level_db) / 20))
     at_content_rate = cut_windows(
         mix_and_resample(source.open(), analysis.signs, source.sample_rate_hz, f.content_rate_hz),
@@ -153,8 +150,8 @@ def _decoded_windows(
     )
     content: Array | None = None
     for i, (heard, window) in enumerate(zip(at_content_rate, at_mel_rate, strict=False)):
-        frames = slice(i * grid.core_frames, (i + 1) * grid.core_frames + 2 * grid.margin_frames)
-        controls = Controls(f0_hz[frames], voiced[frames], gain)
+        begin = i * grid.core_frames
+        controls = Controls(melody.cut(begin, begin + grid.core_frames + 2 * grid.margin_frames), gain)
         content = engine.encode(heard, gain, content)
         decoded = engine.decode(content, window, controls, settings)
         if watch is not None:

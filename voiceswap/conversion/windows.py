@@ -76,8 +76,17 @@ class Grid:
     vocoded_frames: int
 
     @classmethod
-    def of(cls, config: Config) -> Grid:
-        """The grid of these settings: as many periods to a window as leave two seconds spare."""
+    def of(cls, config: Config, context_frames: int | None = None) -> Grid:
+        """The grid of these settings: as many periods to a window as leave two seconds spare.
+
+        Args:
+            config: Framing, and how far encoder and decoder hear.
+            context_frames: How far the vocoder hears; HiFi-GAN if not given.
+
+        Returns:
+            The grid.
+        """
+        context_frames = config.vocoder.context_frames if context_frames is None else context_frames
         framing = config.features
         vectors_per_s = framing.content_rate_hz // (2 * framing.content_hop_samples)
         period_frames = framing.mel_rate_hz // math.gcd(framing.mel_rate_hz, framing.hop_samples * vectors_per_s)
@@ -91,7 +100,7 @@ class Grid:
             after_vectors=spare_vectors - before_vectors,
             core_frames=n_periods * period_frames,
             decoded_frames=features.ENERGY_REACH_FRAMES + config.decoder.context_frames + breath.REACH_FRAMES,
-            vocoded_frames=config.vocoder.context_frames + FOLLOW_FRAMES,
+            vocoded_frames=context_frames + FOLLOW_FRAMES,
         )
 
     @property

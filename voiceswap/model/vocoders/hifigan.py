@@ -10,15 +10,16 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from voiceswap.arrays import Array
 from voiceswap.config import Config
 from voiceswap.model.runtime import Network
-from voiceswap.signal.features import SILENT_MEL, find_runs
+from voiceswap.model.vocoders import Melody
+from voiceswap.model.vocoders.blocks import count_padding, cut_blocks, want_all
+from voiceswap.signal.features import SILENT_MEL
 from voiceswap.signal.spectral_correction import correct_mel
 
-# A second and a half: longer is no faster and takes more memory (docs/lab/speed.md). Blocks of one recording are
-# equally long, so that the last one is not mostly padding; lengths are multiples of a step, so that few of them differ.
+# A second and a half: longer is no faster and takes more memory (docs/lab/speed.md).
 BLOCK_FRAMES = 128
-BLOCK_STEP = 32
 # Of the leaky units, and of the last one.
 SLOPE = 0.1
 LAST_SLOPE = 0.01
@@ -47,12 +48,17 @@ class HifiGan:
         self.network.prepare()
 
     def __call__(
-        self, mel: np.ndarray, wanted: np.ndarray | None = None, stopped: Callable[[], bool] | None = None
-    ) -> np.ndarray:
+        self,
+        mel: Array,
+        melody: Melody | None = None,
+        wanted: Array | None = None,
+        stopped: Callable[[], bool] | None = None,
+    ) -> Array:
         """Make the waveform.
 
         Args:
             mel: Shape (n_frames, n_mels), natural log.
+            melody: Not needed: the mel says it.
             wanted: Shape (n_frames,), bool: which frames are to be heard; all if not given.
             stopped: Asked before each block of a second or two; True leaves zeros from there on.
 
@@ -64,31 +70,16 @@ class HifiGan:
         context = self.context_frames
         hop = self._features.hop_samples
         samples = np.zeros(n_frames * hop, np.float32)
-        # Blocks may reach beyond the end by less than a step each.
-        n_padding = context + (n_frames // BLOCK_FRAMES + 1) * BLOCK_STEP
-        padded = np.pad(mel.astype(np.float32), ((context, n_padding), (0, 0)), constant_values=SILENT_MEL)
-        for start, stop in find_pieces(np.ones(n_frames, bool) if wanted is None else wanted, 2 * context):
-            n_blocks = max(1, round((stop - start) / BLOCK_FRAMES))
-            block_frames = -(-(stop - start) // (n_blocks * BLOCK_STEP)) * BLOCK_STEP
-            for first in range(start, stop, block_frames):
-                if stopped is not None and stopped():
-                    return samples
-                output = self.network(padded[None, first : first + block_frames + 2 * context])[0]
-                own = slice(first * hop, min(first + block_frames, stop) * hop)
-                # The network may already have cut off the context.
-                output = output[(len(output) - block_frames * hop) // 2 :]
-                samples[own] = output[: own.stop - own.start]
+        padding = (context, context + count_padding(n_frames, BLOCK_FRAMES))
+        padded = np.pad(mel.astype(np.float32), (padding, (0, 0)), constant_values=SILENT_MEL)
+        for first, stop, block_frames in cut_blocks(want_all(n_frames, wanted), 2 * context, BLOCK_FRAMES):
+            if stopped is not None and stopped():
+                return samples
+            output = self.network(padded[None, first : first + block_frames + 2 * context])[0]
+            # The network may already have cut off the context.
+            output = output[(len(output) - block_frames * hop) // 2 :]
+            samples[first * hop : stop * hop] = output[: (stop - first) * hop]
         return correct_mel(samples, mel, self._features)
-
-
-def find_pieces(wanted: np.ndarray, gap: int) -> list[tuple[int, int]]:
-    """Ranges [start, stop) that hold all of `wanted`, (n,) bool, and no more than `gap` others in a row."""
-    pieces: list[tuple[int, int]] = []
-    for start, stop in find_runs(wanted):
-        if pieces and start - pieces[-1][1] <= gap:
-            start = pieces.pop()[0]
-        pieces.append((start, stop))
-    return pieces
 
 
 # How many channels go into and out of the kernel of each inner convolution.
