@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import forks
-from voiceswap.config import Config, DecoderConfig, EncoderConfig, TrainConfig, VocoderConfig
+from voiceswap.config import Config, DecoderConfig, EncoderConfig, QuickVocoderConfig, TrainConfig, VocoderConfig
 from voiceswap.model.weights import to_arrays
 from voiceswap.signal import synthetic
 
@@ -118,6 +118,7 @@ TINY = Config(
     encoder=EncoderConfig(width=16, n_heads=2, n_layers=1, content_dim=8, window_vectors=400),
     decoder=DecoderConfig(width=16, dilations=(1, 2), speaker_dim=4, n_speakers=2),
     vocoder=VocoderConfig(channels=16, block_kernels=(3,), block_dilations=(1,)),
+    quick_vocoder=QuickVocoderConfig(width=8, n_blocks=1),
     train=TrainConfig(
         crop_frames=64,
         batch=4,
@@ -153,6 +154,21 @@ def tiny_base(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def quick_base(tiny_base, tmp_path_factory):
+    """The same base with a quick vocoder."""
+    import keras
+
+    from voiceswap.model import base
+
+    keras.utils.set_random_seed(1)
+    path, tiny = tmp_path_factory.mktemp("quick") / "base", base.load_base(tiny_base)
+    arrays = {part: tiny.arrays(part) for part in base.PARTS}
+    arrays[base.QUICK] = to_arrays(keras_network(base.QUICK))
+    base.write_base(path, TINY, tiny.card, arrays, {})
+    return path
+
+
+@pytest.fixture(scope="session")
 def features_cache(tmp_path_factory):
     """One feature cache for all tests: its entries are named by what they are made of."""
     return tmp_path_factory.mktemp("cache")
@@ -175,6 +191,15 @@ def use_tiny(tiny_base, monkeypatch):
     monkeypatch.setattr(base, "SHIPPED", tiny_base)
     monkeypatch.setattr(check, "check_recordings", forks.unchecked)
     return tiny_base
+
+
+@pytest.fixture
+def use_quick(quick_base, monkeypatch):
+    """The tiny base with a quick vocoder instead of the one without; after `voice` or `use_tiny`."""
+    from voiceswap.model import base
+
+    monkeypatch.setattr(base, "SHIPPED", quick_base)
+    return quick_base
 
 
 def save(path, samples, sample_rate_hz=22050, subtype="PCM_16"):

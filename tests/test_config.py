@@ -3,6 +3,8 @@
 import math
 import random
 
+import pytest
+
 from conftest import TINY
 from voiceswap.config import Config
 from voiceswap.errors import ModelError
@@ -48,5 +50,27 @@ def test_r26_any_value_of_any_setting_is_accepted_or_refused_by_name(tier):
             n_accepted += 1
             assert Config.from_json(made.to_json()) == made
             assert made.decoder.context_frames >= 1 and made.vocoder.context_frames >= 1
+            assert made.features.hop_samples % made.quick_vocoder.step_samples == 0
             assert math.isfinite(made.features.frames_per_s + made.features.content_per_s)
     assert n_refused > 100 and n_accepted > 50
+
+
+def test_settings_of_a_base_without_a_quick_vocoder_are_as_they_were():
+    value = TINY.to_json()
+    del value["quick_vocoder"]
+    assert Config.from_json(value).quick_vocoder == Config().quick_vocoder
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [
+        ({"step_samples": 96, "n_fft": 384}, "hop_samples 256 must be a multiple"),
+        ({"step_samples": 128, "n_fft": 500}, "n_fft 500 must be a multiple of step_samples 128"),
+        ({"step_samples": 128, "n_fft": 256}, "four times as much at least"),
+    ],
+)
+def test_windows_of_the_quick_vocoder_overlap_and_fit_the_frames(sizes, says):
+    value = Config().to_json()
+    value["quick_vocoder"] |= sizes
+    with pytest.raises(ModelError, match=says):
+        Config.from_json(value)

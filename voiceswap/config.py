@@ -109,6 +109,26 @@ class VocoderConfig(_Section):
         return max(self.block_kernels) // 2 * (sum(self.block_dilations) + len(self.block_dilations))
 
 
+class QuickVocoderConfig(_Section):
+    """The quick vocoder: ConvNeXt blocks that say how pulses and noise are to be filtered."""
+
+    width: Count = 256
+    n_blocks: Annotated[int, Field(ge=1, le=64)] = 8
+    kernel_frames: Count = 7
+    expansion: Count = 3
+    n_fft: Annotated[int, Field(ge=16, le=8192)] = 512
+    step_samples: Annotated[int, Field(ge=2, le=2048)] = 128
+
+    @model_validator(mode="after")
+    def _windows_overlap(self) -> QuickVocoderConfig:
+        if self.n_fft % self.step_samples or self.n_fft < 4 * self.step_samples or self.step_samples % 2:
+            raise ValueError(
+                f"n_fft {self.n_fft} must be a multiple of step_samples {self.step_samples}, which is even, "
+                "and four times as much at least"
+            )
+        return self
+
+
 class TrainConfig(_Section):
     """How networks are trained: the recipe of docs/design.md."""
 
@@ -138,6 +158,7 @@ class Config(_Section):
     encoder: EncoderConfig = EncoderConfig()
     decoder: DecoderConfig = DecoderConfig()
     vocoder: VocoderConfig = VocoderConfig()
+    quick_vocoder: QuickVocoderConfig = QuickVocoderConfig()
     train: TrainConfig = TrainConfig()
 
     @model_validator(mode="after")
@@ -145,6 +166,11 @@ class Config(_Section):
         samples = math.prod(self.vocoder.upsample_rates)
         if samples != self.features.hop_samples:
             raise ValueError(f"upsample_rates make {samples} samples a frame, not {self.features.hop_samples}")
+        if self.features.hop_samples % self.quick_vocoder.step_samples:
+            raise ValueError(
+                f"hop_samples {self.features.hop_samples} must be a multiple of the quick vocoder's step_samples "
+                f"{self.quick_vocoder.step_samples}"
+            )
         return self
 
     def to_json(self) -> dict[str, Any]:

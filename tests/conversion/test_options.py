@@ -15,6 +15,7 @@ from voiceswap.conversion.options import PATHS, SWITCHES, ConvertOptions
 from voiceswap.conversion.voice import Voice
 from voiceswap.errors import UsageError
 from voiceswap.jobs.convert import convert
+from voiceswap.model.base import VOCODERS
 
 NAMES = [field.name for field in fields(ConvertOptions)]
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
@@ -26,7 +27,7 @@ options = st.builds(
     pitch_semitones=st.none() | st.floats(-48, 48),
     formant_semitones=st.floats(-12, 12),
     protect=st.floats(0, 1),
-    vocoder=st.sampled_from(["fast", "best"]),
+    vocoder=st.sampled_from(VOCODERS),
     f0=paths,
     stems=paths,
     c2pa=st.none() | st.tuples(paths.filter(bool), paths.filter(bool)),

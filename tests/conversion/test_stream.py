@@ -1,6 +1,7 @@
 """Windows, seams, exactness of length, silence."""
 
 import dataclasses
+import itertools
 import threading
 import time
 from types import SimpleNamespace
@@ -16,7 +17,8 @@ from voiceswap.conversion import engine, stream, windows
 from voiceswap.conversion.analysis import analyse
 from voiceswap.conversion.engine import Settings
 from voiceswap.conversion.stream import channel_gains, convert_stream, soft_clip
-from voiceswap.model.vocoders import hifigan
+from voiceswap.model.base import load_base
+from voiceswap.model.vocoders import Melody, hifigan
 from voiceswap.signal import features, loudness, synthetic
 from voiceswap.signal.formants import shift_formants
 
@@ -116,6 +118,69 @@ def test_who_stops_listening_waits_for_a_block_not_for_a_window(voice, monkeypat
     # Of the second window one block, or two: that which was being made.
     assert n_of_first < n_blocks[0] <= n_of_first + 2 < 2 * n_of_first
     assert threading.active_count() == n_threads
+
+
+def test_the_melody_goes_on_from_window_to_window(voice, monkeypatch):
+    spoken = synthetic.speech(synthetic.BORIS, 14.0, seed=0).samples.astype(np.float32)
+    source = array_source(spoken[:, None], 22_050)
+    found, told = analyse(source, voice.config), []
+    sound = voice.engine.get_vocoder("fast")
+    monkeypatch.setattr(
+        type(sound), "__call__", lambda self, mel, melody, *rest: told.append(melody) or mel[:, 0].repeat(256)
+    )
+    list(convert_stream(source, found, voice.engine, Settings(3.0)))
+    f, grid = voice.config.features, windows.Grid.of(voice.config)
+    assert len(told) == 3
+    for i, melody in enumerate(told):
+        assert melody.first_frame == i * grid.core_frames - grid.vocoded_frames
+    for before, after in itertools.pairwise(told):
+        # Both say the same of the frames that they share.
+        n_shared = before.first_frame + len(before.f0_hz) - after.first_frame
+        assert n_shared == 2 * grid.vocoded_frames
+        for name in ("f0_hz", "voiced", "phase"):
+            np.testing.assert_array_equal(getattr(before, name)[-n_shared:], getattr(after, name)[:n_shared])
+    # And F0 is what the phase rises by.
+    steps = np.diff(told[1].phase) % 1.0
+    rises = (told[1].f0_hz[1:] + told[1].f0_hz[:-1]) / 2 / f.frames_per_s
+    np.testing.assert_allclose(steps, rises % 1.0, atol=1e-4)
+    assert told[1].f0_hz.max() > 0
+
+
+def test_windows_of_the_quick_vocoder_leave_no_seam(voice, use_quick):
+    spoken = synthetic.speech(synthetic.BORIS, 14.0, seed=0).samples.astype(np.float32)
+    source = array_source(spoken[:, None], 22_050)
+    found, settings = analyse(source, voice.config), Settings(3.0, vocoder="quick")
+    mels, told = [], []
+    opened = dataclasses.replace(voice.engine, get_vocoder=load_base(use_quick).get_vocoder)
+    vocode = engine.Engine.vocode
+
+    class Watching(engine.Engine):
+        def vocode(self, decoded, controls, settings, stopped=None):
+            told.append((decoded, vocode(self, decoded, controls, settings, stopped) * controls.gain))
+            return told[-1][1] / controls.gain
+
+    watching = Watching(**{field.name: getattr(opened, field.name) for field in dataclasses.fields(opened)})
+    list(convert_stream(source, found, watching, settings, lambda content, mel: mels.append(mel)))
+    f, grid = voice.config.features, opened.grid("quick")
+    assert len(told) == 3 and grid.vocoded_frames != windows.Grid.of(voice.config).vocoded_frames
+    # The whole in one piece.
+    mel = np.concatenate(mels)
+    first = told[0][0].melody.first_frame + grid.vocoded_frames
+    parts = [
+        decoded.melody.cut(grid.vocoded_frames, grid.vocoded_frames + len(own))
+        for (decoded, _), own in zip(told, mels, strict=True)
+    ]
+    joined = [np.concatenate([getattr(part, name) for part in parts]) for name in ("f0_hz", "voiced", "phase")]
+    whole = opened.get_vocoder("quick")(mel, Melody(*joined, first))
+    source_samples = np.concatenate(
+        [decoded.samples[grid.vocoded_frames * f.hop_samples :][: decoded.n_core] for decoded, _ in told]
+    )
+    whole = whole[: len(source_samples)]
+    followed = whole * loudness.follow_gain(whole, source_samples, f.mel_rate_hz)
+    made = np.concatenate([samples for _, samples in told])
+    edge = (grid.vocoded_frames + 30) * f.hop_samples
+    assert made.std() > 1e-3
+    np.testing.assert_allclose(made[edge:-edge], followed[edge:-edge], atol=1e-2 * made.std())
 
 
 @pytest.mark.parametrize("offsets", [(0.03,), (0.03, -0.02)])

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import itertools
 import json
 import os
 import shutil
@@ -86,20 +87,27 @@ def test_protect_keeps_what_is_unvoiced_and_formant_changes_the_timbre(voice):
             voice.convert(source, 22050, **options)
 
 
-def test_the_vocoder_is_the_one_asked_for(voice, home, monkeypatch):
+def test_the_vocoder_is_the_one_asked_for(voice, use_quick, home, monkeypatch):
     spoken = synthetic.speech(synthetic.BORIS, 1.0, seed=3).samples
     source, asked = save(home / "b.wav", spoken), []
     plain = Base.get_vocoder
     monkeypatch.setattr(Base, "get_vocoder", lambda self, name: asked.append(name) or plain(self, name))
     # A copy: the networks of the voice itself may be kept from before, unwatched.
     opened = voiceswap.load(shutil.copytree(voice.path, home / "copy" / "speakerA"))
-    for vocoder in ("best", "fast"):
+    for vocoder in ("best", "fast", "quick"):
         voiceswap.convert(source, as_=opened.path, mode="dry", vocoder=vocoder, force=True)
         opened.convert(spoken[:4410].astype(np.float32), 22050, vocoder=vocoder)
-    # Each once to get it ready and once to use it; `Voice.convert` does not get it ready before.
-    assert asked == ["best"] * 3 + ["fast"] * 3
+    assert [name for name, _ in itertools.groupby(asked)] == ["best", "fast", "quick"]
     with pytest.raises(UsageError, match="unknown vocoder 'better'"):
         voiceswap.convert(source, as_="speakerA", vocoder="better", force=True)
+
+
+def test_a_base_without_the_quick_vocoder_says_so_and_writes_nothing(voice, home):
+    source = save(home / "b.wav", synthetic.speech(synthetic.BORIS, 1.0, seed=3).samples)
+    with pytest.raises(UsageError, match='the vocoder "quick" is not part of this base') as caught:
+        voiceswap.convert(source, as_="speakerA", vocoder="quick")
+    assert caught.value.hint == "wanted best or fast"
+    assert not list(home.glob("b.*.wav"))
 
 
 def test_a_curve_is_written_edited_and_followed(voice, home):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from voiceswap.errors import UsageError
 from voiceswap.model import base
 from voiceswap.model.encoder import open_without_map
 from voiceswap.model.networks import hifigan as hifigan_network
@@ -25,6 +26,15 @@ def test_the_fast_vocoder_says_what_the_best_says():
 def test_a_base_without_a_slim_vocoder_has_the_whole_one(tiny_base):
     tiny = base.load_base(tiny_base)
     assert tiny.get_vocoder("fast") is tiny.get_vocoder("best")
+
+
+def test_a_base_may_have_a_quick_vocoder_and_is_the_same_base(tiny_base, quick_base):
+    with_it, without = base.load_base(quick_base), base.load_base(tiny_base)
+    assert with_it.id == without.id
+    sound = with_it.get_vocoder("quick")
+    assert sound is with_it.get_vocoder("quick") and type(sound).__name__ == "QuickVocoder"
+    with pytest.raises(UsageError, match='the vocoder "quick" is not part of this base'):
+        without.get_vocoder("quick")
 
 
 # Rows 0, 200, 400 ... of columns 0, 100, 200 of the Whisper encoder's answer, and its standard deviation.

@@ -54,6 +54,7 @@ OPTIONS = [
     ("convert", "--formant 1.5", {"formant_semitones": 1.5}),
     ("convert", "--protect 0.25", {"protect": 0.25}),
     ("convert", "--vocoder best", {"vocoder": "best"}),
+    ("convert", "--vocoder quick", {"vocoder": "quick"}),
     ("convert", "--f0-method harvest", {"f0_method": "harvest"}),
     ("convert", "--f0 c.csv", {"f0": Path("c.csv")}),
     ("convert", "--f0-out c.csv", {"f0_out": Path("c.csv")}),

@@ -38,7 +38,7 @@ class ConvertOptions:
         pitch_semitones: -48 to 48; None to have it found.
         formant_semitones: -12 to 12.
         protect: 0 to 1.
-        vocoder: "fast" or "best".
+        vocoder: "fast", "best" or "quick".
         f0_method: "swift", "dio" or "harvest".
         f0: A curve to follow.
         f0_out: Where the source's curve goes.

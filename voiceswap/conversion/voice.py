@@ -123,7 +123,7 @@ class Voice:
             formant_semitones: How far to move the voice's formants, -12 to 12.
             protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1; a breath that the voice
                 does not draw stays in any case.
-            vocoder: "fast", or "best", in full precision.
+            vocoder: "fast", "best", in full precision, or "quick", where the base has it.
             mark: Whether the result is marked as made with voiceswap, inaudibly.
 
         Returns:

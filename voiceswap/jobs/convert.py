@@ -72,7 +72,7 @@ def convert(
         formant_semitones: How far to move the voice's formants, -12 to 12.
         protect: How much of the source's own breaths, plosives and sibilants stays, 0 to 1; a breath that the voice
             does not draw stays in any case.
-        vocoder: "fast", or "best", in full precision.
+        vocoder: "fast", "best", in full precision, or "quick", where the base has it.
         f0_method: How F0 is found: "swift", "dio" or "harvest".
         f0: A curve to follow instead, a file of time_s,f0_hz; of the source, before it is moved by `pitch_semitones`.
         f0_out: Where to write the source's curve, in the same form.

@@ -15,20 +15,24 @@ import numpy as np
 from voiceswap import weights
 from voiceswap.arrays import Arrays
 from voiceswap.config import Config
+from voiceswap.errors import UsageError
 from voiceswap.model.decoder import expected_decoder
 from voiceswap.model.encoder import ContentEncoder
 from voiceswap.model.runtime import Read, expected_weights, open_network
 from voiceswap.model.vocoders import Vocoder
 from voiceswap.model.vocoders.hifigan import HifiGan, Ranks, inner_convolutions
 from voiceswap.model.vocoders.low_rank import SLIM, check_ranks, expected_low_rank, unpack_low_rank
+from voiceswap.model.vocoders.quick_vocoder import QuickVocoder
 from voiceswap.model.weights import HALF
 from voiceswap.storage.folder import Expected, Folder, open_folder, write_folder
 
 BASE_KIND = "base"
-BASE_MAX_BYTES = 80_000_000
+BASE_MAX_BYTES = 100_000_000
 SHIPPED = weights.path("base")
 PARTS = ("encoder", "decoder", "vocoder")
-VOCODERS = ("best", "fast")
+VOCODERS = ("best", "fast", "quick")
+# The quick vocoder's part; older bases have none.
+QUICK = "quick_vocoder"
 # The sounds that the content falls into, to tell which of them someone says (HuBERT's units; Hsu et al., 2021).
 UNITS = "units"
 N_UNITS = 100
@@ -82,7 +86,7 @@ class Base:
     @cached_property
     def fast_vocoder(self) -> Vocoder:
         """The vocoder, "fast": its inner convolutions through fewer channels; the whole one in older bases."""
-        if f"{SLIM}.safetensors" not in self._folder.manifest["files"]:
+        if not self._has(SLIM):
             return self.vocoder
         ranks = check_ranks(self.card.get(SLIM), self.config)
 
@@ -98,21 +102,34 @@ class Base:
 
         return self._build_vocoder(ranks, read)
 
+    @cached_property
+    def quick_vocoder(self) -> QuickVocoder:
+        """The vocoder, "quick"; raises UsageError if this base has none."""
+        if not self._has(QUICK):
+            raise UsageError('the vocoder "quick" is not part of this base', "wanted best or fast")
+        network = open_network(QUICK, self.config, read=partial(self._folder.arrays, QUICK))
+        return QuickVocoder(network, self.config)
+
     def get_vocoder(self, name: str) -> Vocoder:
-        """The vocoder "best" or "fast"."""
+        """The vocoder "best", "fast" or "quick"; raises UsageError if this base has none of that name."""
         with self._build_lock:
+            if name == "quick":
+                return self.quick_vocoder
             return self.fast_vocoder if name == "fast" else self.vocoder
 
     @cached_property
     def units(self) -> np.ndarray | None:
         """The centres of the sounds that content falls into, (N_UNITS, content_dim) float32; None in older bases."""
-        if f"{UNITS}.safetensors" not in self._folder.manifest["files"]:
+        if not self._has(UNITS):
             return None
         return self._folder.arrays(UNITS, expected_units(self.config))[UNITS].astype(np.float32)
 
     def arrays(self, part: str) -> Arrays:
-        """The half-precision weights of "encoder", "decoder" or "vocoder"."""
+        """The half-precision weights of "encoder", "decoder", "vocoder" or "quick_vocoder"."""
         return self._folder.arrays(part, expected_part(part, self.config))
+
+    def _has(self, part: str) -> bool:
+        return f"{part}.safetensors" in self._folder.manifest["files"]
 
     def _build_vocoder(self, ranks: Ranks | None = None, read: Read | None = None) -> HifiGan:
         read = read or partial(self._folder.arrays, "vocoder")
@@ -120,7 +137,7 @@ class Base:
 
 
 def expected_part(part: str, config: Config) -> Expected:
-    """Names, shapes and safetensors types of the weights of "encoder", "decoder" or "vocoder"."""
+    """Names, shapes and safetensors types of the weights of "encoder", "decoder", "vocoder" or "quick_vocoder"."""
     if part == "decoder":
         return expected_decoder(config)
     return expected_weights("hifigan" if part == "vocoder" else part, config)

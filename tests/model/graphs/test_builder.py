@@ -31,6 +31,8 @@ def test_dense_norm_and_gelu():
     made = run(lambda b, v: b.gelu(b.layer_norm(b.dense(v, "layer", 6, 5), "layer", 5)), x, arrays)
     wanted = keras.ops.gelu(norm(dense(x)), approximate=False)
     np.testing.assert_allclose(made, wanted, atol=1e-5)
+    made = run(lambda b, v: b.tanh_gelu(b.dense(v, "layer", 6, 5)), x, arrays)
+    np.testing.assert_allclose(made, keras.ops.gelu(dense(x), approximate=True), atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [3, 4, 7])

@@ -11,7 +11,7 @@ from voiceswap.model import runtime
 from voiceswap.model.graphs import onnx
 
 
-@pytest.mark.parametrize("kind", ["decoder", "encoder", "hifigan", "separator", "speaker"])
+@pytest.mark.parametrize("kind", ["decoder", "encoder", "hifigan", "quick_vocoder", "separator", "speaker"])
 def test_a_graph_is_sound_and_holds_no_weights(kind):
     graph = runtime.build_graph(kind, *([] if kind in ("separator", "speaker") else [TINY]))
     model = official.load_model_from_string(graph.model)

@@ -66,3 +66,13 @@ def test_transposed_convolution_along_time_is_that_of_keras(kernel, stride):
     ours.build((2, 1, 11, 5))
     ours.set_weights(oracle.get_weights())
     np.testing.assert_allclose(np.asarray(ours(x[:, None]))[:, 0], wanted, atol=1e-5)
+
+
+def test_a_scale_has_a_number_for_each_channel():
+    layer = layers.Scale(0.1, name="scale")
+    x = RANDOM.normal(size=(2, 5, 3)).astype(np.float32)
+    np.testing.assert_allclose(layer(x), 0.1 * x, atol=1e-6)
+    (gain,) = layer.weights
+    assert gain.path == "scale/gain" and layer.compute_output_shape(x.shape) == x.shape
+    gain.assign([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(layer(x), x * [1.0, 2.0, 3.0], atol=1e-6)

@@ -126,6 +126,10 @@ class Builder:
         """The exact Gaussian error linear unit."""
         return self.op("Gelu", x)
 
+    def tanh_gelu(self, x: str) -> str:
+        """The Gaussian error linear unit, approximated by tanh."""
+        return self.op("Gelu", x, approximate="tanh")
+
     def to_channels_first(self, x: str) -> str:
         """`(batch, n, channels)` to `(batch, channels, 1, n)`: convolutions of such shapes are the quickest."""
         return self.op("Unsqueeze", self.op("Transpose", x, perm=[0, 2, 1]), self.constant(onnx.int64(2)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras import layers, ops
+from keras import initializers, layers, ops
 
 from voiceswap.model.encoder import position_code
 
@@ -192,6 +192,32 @@ class Film(layers.Layer):  # type: ignore[misc]
         """Apply the scale and shift that `condition`, `(batch, dim)`, asks for."""
         scale, shift = ops.split(ops.expand_dims(self.map(condition), 1), 2, axis=-1)
         return x * (1 + scale) + shift
+
+
+class Scale(layers.Layer):  # type: ignore[misc]
+    """Scales each channel of `(batch, n_frames, width)` by a number of its own (LayerScale, Touvron et al., 2021).
+
+    Args:
+        start: What all channels begin with.
+        **kwargs: For keras.layers.Layer.
+    """
+
+    def __init__(self, start: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.start = start
+
+    def build(self, x_shape: Any) -> None:
+        """Make the channels' numbers."""
+        start = initializers.Constant(self.start)
+        self.gain = self.add_weight(name="gain", shape=(x_shape[-1],), initializer=start)
+
+    def compute_output_shape(self, x_shape: Any) -> tuple[Any, ...]:
+        """The shape of what `call` gives."""
+        return tuple(x_shape)
+
+    def call(self, x: Any) -> Any:
+        """Scale."""
+        return x * self.gain
 
 
 class SpectralConv2D(layers.Layer):  # type: ignore[misc]

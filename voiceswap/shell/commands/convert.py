@@ -45,7 +45,9 @@ def convert(
         float,
         typer.Option("--protect", help="How much of the source's own breaths and sibilants to keep, 0 (default) to 1."),
     ] = 0.0,
-    vocoder: Annotated[str, typer.Option("--vocoder", help="fast (default) or best.")] = "fast",
+    vocoder: Annotated[
+        str, typer.Option("--vocoder", help="fast (default), best, or quick if the base has it.")
+    ] = "fast",
     f0_method: Annotated[
         str, typer.Option("--f0-method", help="F0 tracker: swift (default), dio or harvest.")
     ] = "swift",
