@@ -49,6 +49,7 @@ SLOW_PLACES = tuple(
 PRETRAINING = (
     "tests/jobs/test_pretrain.py",
     "tests/training/base/test_parts.py",
+    "tests/training/base/test_quick_vocoder.py",
     "tests/training/base/test_vocoder.py",
 )
 
@@ -281,13 +282,14 @@ def voice(home, trained, use_tiny):
 
 def use_tiny_parts(patch):
     """Parts of a base have tiny networks and are trained for six steps."""
-    from voiceswap.training.base import context, decoder, vocoder
+    from voiceswap.training.base import context, decoder, quick_vocoder, vocoder
 
     train = TINY.train.model_copy(update={"steps": 6, "adversary": 0.0})
     patch.setattr(context, "DecoderConfig", lambda: TINY.decoder)
     patch.setattr(decoder, "BASE_TRAIN", train)
     patch.setattr(vocoder, "LOW_RANK_TRAIN", train.model_copy(update={"crop_frames": 40, "batch": 2}))
     patch.setattr(vocoder, "EXAMPLE_FRAMES", 60)
+    patch.setattr(quick_vocoder, "QUICK_TRAIN", train.model_copy(update={"crop_frames": 24, "batch": 2}))
 
 
 def copy_people(spoken, home):
@@ -318,12 +320,14 @@ def pretrained(tmp_path_factory, spoken, features_cache, tiny_base):
 
 
 def run_pretrain(people, out, **options):
-    """A pretraining's result, and the notes that it gave."""
+    """A pretraining's result, and the notes that it gave; without the quick vocoder, unless it is asked for."""
     from voiceswap.events import Note
-    from voiceswap.jobs.pretrain import pretrain
+    from voiceswap.jobs.pretrain import PARTS, pretrain
+    from voiceswap.model.base import QUICK
 
     events = []
-    result = pretrain(people, out=out, **{"on_event": events.append} | options)
+    parts = tuple(part for part in PARTS if part != QUICK)
+    result = pretrain(people, out=out, **{"on_event": events.append, "parts": parts} | options)
     return result, [event.text for event in events if isinstance(event, Note)]
 
 

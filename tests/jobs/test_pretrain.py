@@ -40,6 +40,7 @@ def test_a_stop_is_heard_wherever_recordings_are_read(people, home, monkeypatch)
         ("slim_vocoder", "listening", 0),
         # Both were listened to: the ranks come next.
         ("slim_vocoder", "listening", 1),
+        ("quick_vocoder", "preparing", 0),
     ]:
         with pytest.raises(StoppedError, match="stopped while the recordings of the people were read"):
             run_pretrain(people, home / "work", parts=[part], **stopped_at(stage, step))
@@ -107,5 +108,8 @@ def test_minutes_that_no_training_can_take_are_refused_before_the_work(minutes, 
 def test_a_part_that_there_is_not_is_refused_before_the_work(people, home):
     with pytest.raises(UsageError, match=r"unknown part: ears, eyes$") as caught:
         run_pretrain(people, home / "work", parts=["encoder", "eyes", "ears"])
-    assert caught.value.hint == "wanted some of encoder, units, decoder, vocoder, slim_vocoder"
-    assert PARTS == ("encoder", "units", "decoder", "vocoder", "slim_vocoder") and not (home / "work").exists()
+    assert caught.value.hint == "wanted some of encoder, units, decoder, vocoder, slim_vocoder, quick_vocoder"
+    assert (
+        PARTS == ("encoder", "units", "decoder", "vocoder", "slim_vocoder", "quick_vocoder")
+        and not (home / "work").exists()
+    )

@@ -57,8 +57,9 @@ def pretrain(
         out: The working folder; the base comes to lie in its folder "base". The same call again goes on.
         start: Weights to start from: a start made by tools/porting/ports.py, or a base; the shipped base if not given.
             The decoder goes on from a base's of the same size with as many speakers, whatever its components were.
-        parts: Which of "encoder", "units", "decoder", "vocoder", "slim_vocoder" to make now.
-        minutes: Time for the decoder's steps, and as much for those of the slim vocoder; 0 to 10,000.
+        parts: Which of "encoder", "units", "decoder", "vocoder", "slim_vocoder", "quick_vocoder" to make now.
+            A base without the last one is whole all the same.
+        minutes: Time for the decoder's steps, and as much for those of the slim and the quick vocoder; 0 to 10,000.
         steps: Number of the decoder's steps at most.
         content_dim: How many components of the content the decoder hears; as many as in the start if not given.
         leave_out: People to leave out, by folder name; each must be there.
@@ -98,9 +99,9 @@ def pretrain(
             if not is_made:
                 return Pretrained(None, find_standing_parts(work, on_event), {})
         standing = find_standing_parts(work, on_event)
-        if standing != PARTS:
+        if any(part.is_needed and part.name not in standing for part in base_parts.PARTS):
             return Pretrained(None, standing, {})
-        return Pretrained(work / "base", standing, assemble_base(context, texts))
+        return Pretrained(work / "base", standing, assemble_base(context, standing, texts))
 
 
 def _read_credits(path: Path) -> str:

@@ -86,7 +86,7 @@ class Base:
     @cached_property
     def fast_vocoder(self) -> Vocoder:
         """The vocoder, "fast": its inner convolutions through fewer channels; the whole one in older bases."""
-        if not self._has(SLIM):
+        if not self.has(SLIM):
             return self.vocoder
         ranks = check_ranks(self.card.get(SLIM), self.config)
 
@@ -105,7 +105,7 @@ class Base:
     @cached_property
     def quick_vocoder(self) -> QuickVocoder:
         """The vocoder, "quick"; raises UsageError if this base has none."""
-        if not self._has(QUICK):
+        if not self.has(QUICK):
             raise UsageError('the vocoder "quick" is not part of this base', "wanted best or fast")
         network = open_network(QUICK, self.config, read=partial(self._folder.arrays, QUICK))
         return QuickVocoder(network, self.config)
@@ -120,7 +120,7 @@ class Base:
     @cached_property
     def units(self) -> np.ndarray | None:
         """The centres of the sounds that content falls into, (N_UNITS, content_dim) float32; None in older bases."""
-        if not self._has(UNITS):
+        if not self.has(UNITS):
             return None
         return self._folder.arrays(UNITS, expected_units(self.config))[UNITS].astype(np.float32)
 
@@ -128,7 +128,8 @@ class Base:
         """The half-precision weights of "encoder", "decoder", "vocoder" or "quick_vocoder"."""
         return self._folder.arrays(part, expected_part(part, self.config))
 
-    def _has(self, part: str) -> bool:
+    def has(self, part: str) -> bool:
+        """Whether it has a part that older bases lack: "units", "slim_vocoder" or "quick_vocoder"."""
         return f"{part}.safetensors" in self._folder.manifest["files"]
 
     def _build_vocoder(self, ranks: Ranks | None = None, read: Read | None = None) -> HifiGan:

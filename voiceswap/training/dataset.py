@@ -117,7 +117,7 @@ def prepare_speech(
     Raises:
         WriteError: The cache cannot be written.
     """
-    digests = {path: _hash_file(path) for path in files}
+    digests = {path: hash_file(path) for path in files}
     fingerprint = {
         "version": CACHE_VERSION,
         "features": config.features.model_dump(mode="json"),
@@ -128,7 +128,7 @@ def prepare_speech(
     }
     data_sha256 = hashlib.sha256(json.dumps(sorted(digests.values())).encode()).hexdigest()
     entry = cache / f"{hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()}.safetensors"
-    arrays = _load_cached(entry)
+    arrays = load_cached(entry)
     if arrays is None:
         atomic.make_folder(cache)
         atomic.sweep(cache)
@@ -147,7 +147,7 @@ def prepare_speech(
     )
 
 
-def _hash_file(path: Path) -> str:
+def hash_file(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -155,7 +155,7 @@ def _hash_file(path: Path) -> str:
         return f"unreadable: {error.strerror}"
 
 
-def _load_cached(entry: Path) -> dict[str, Array] | None:
+def load_cached(entry: Path) -> dict[str, Array] | None:
     try:
         return load(entry.read_bytes())
     except (OSError, SafetensorError):

@@ -21,9 +21,11 @@ def ported(tiny_base, tmp_path):
     return tmp_path / "start"
 
 
-def test_a_start_is_what_was_ported_or_a_base(ported, tiny_base):
+def test_a_start_is_what_was_ported_or_a_base(ported, tiny_base, quick_base):
     first, base = Start(ported, None), Start(tiny_base, None)
-    assert first.decoder is None and set(base.decoder) == set(load_base(tiny_base).arrays("decoder"))
+    assert first.decoder is None and first.quick_vocoder is None and base.quick_vocoder is None
+    assert set(Start(quick_base, None).quick_vocoder) == set(load_base(quick_base).arrays("quick_vocoder"))
+    assert set(base.decoder) == set(load_base(tiny_base).arrays("decoder"))
     assert set(base.encoder) - set(first.encoder) == set(COMPONENTS)
     assert base.sha256 == load_base(tiny_base).id != first.sha256
     for name, array in first.vocoder.items():

@@ -19,12 +19,13 @@ from voiceswap.training.base.parts import Part
 
 def test_each_part_comes_after_what_it_is_made_from_and_keeps_its_log_if_it_learns():
     names = [part.name for part in parts.PARTS]
-    assert names == ["encoder", "units", "decoder", "vocoder", "slim_vocoder"]
+    assert names == ["encoder", "units", "decoder", "vocoder", "slim_vocoder", "quick_vocoder"]
     for i, part in enumerate(parts.PARTS):
         assert part.made_from is None or part.made_from in names[:i]
         assert (part.run is None) == (part.log is None)
     runs = [part.run for part in parts.PARTS if part.run is not None]
-    assert runs == ["run", "slim_run"] and not set(runs) & {*names, "base"}
+    assert [part.name for part in parts.PARTS if not part.is_needed] == ["quick_vocoder"]
+    assert runs == ["run", "slim_run", "quick_run"] and not set(runs) & {*names, "base"}
 
 
 def test_a_new_part_is_one_row(people, pretrained, home, monkeypatch):
@@ -80,6 +81,7 @@ def test_recordings_too_short_for_any_part_are_refused(people, home):
         ("units", "have 0.0 s"),
         ("decoder", "nobody has 10 clips"),
         ("vocoder", "nobody's first recording"),
+        ("quick_vocoder", "no recording is long enough"),
     ]:
         with pytest.raises(UsageError, match=says):
             run_pretrain(home / "short", home / "work", parts=[part])

@@ -22,11 +22,11 @@ def pretrain(
     ] = None,
     part: Annotated[
         list[str] | None,
-        typer.Option("--part", help="encoder, units, decoder, vocoder or slim_vocoder; by default all."),
+        typer.Option("--part", help="encoder, units, decoder, vocoder, slim_vocoder or quick_vocoder; by default all."),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", help="Maximum training time of the decoder, and of the slim vocoder, in minutes."),
+        typer.Option("--minutes", help="Maximum training time of each part that learns, in minutes."),
     ] = None,
     content_dim: Annotated[
         int | None, typer.Option("--content-dim", help="Number of content components; by default as in the start.")

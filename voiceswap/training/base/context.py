@@ -13,7 +13,7 @@ from voiceswap.arrays import Arrays
 from voiceswap.config import Config, DecoderConfig, TrainConfig
 from voiceswap.errors import ModelError, UsageError
 from voiceswap.events import OnEvent, until_stopped
-from voiceswap.model.base import expected_part, load_base
+from voiceswap.model.base import QUICK, expected_part, load_base
 from voiceswap.model.encoder import COMPONENTS
 from voiceswap.storage.folder import Folder, open_folder
 from voiceswap.training import loop
@@ -39,6 +39,7 @@ class Start:
         encoder: The encoder's weights.
         vocoder: The vocoder's weights.
         decoder: The decoder's weights; None if it is no base.
+        quick_vocoder: The quick vocoder's weights; None if there are none.
         sha256: Names the weights.
     """
 
@@ -51,6 +52,7 @@ class Start:
             self.encoder = earlier_base.arrays("encoder")
             self.vocoder = earlier_base.arrays("vocoder")
             self.decoder: Arrays | None = earlier_base.arrays("decoder")
+            self.quick_vocoder = earlier_base.arrays(QUICK) if earlier_base.has(QUICK) else None
             self.sha256 = earlier_base.id
         else:
             config = Config.from_json(folder.document("config"), str(path))
@@ -58,6 +60,7 @@ class Start:
             self.encoder = folder.arrays("encoder", {k: v for k, v in expected.items() if k not in COMPONENTS})
             self.vocoder = folder.arrays("vocoder", expected_part("vocoder", config))
             self.decoder = None
+            self.quick_vocoder = None
             self.sha256 = hashlib.sha256(json.dumps(folder.manifest["files"], sort_keys=True).encode()).hexdigest()
         size = config.encoder
         if content_dim is not None:

@@ -3,20 +3,21 @@
     encoder ──┬─ units
               └─ decoder
     vocoder ──── slim_vocoder
+    quick_vocoder
 
 Each part lies in a folder of its own, so that a later pretraining goes on from those that are made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from voiceswap.config import Config, TrainConfig
 from voiceswap.events import Note, OnEvent
-from voiceswap.model.base import UNITS, expected_part, expected_units, write_base
+from voiceswap.model.base import QUICK, UNITS, expected_part, expected_units, write_base
 from voiceswap.model.vocoders.low_rank import SLIM, check_ranks, expected_low_rank
 from voiceswap.storage.folder import Expected, write_folder
 from voiceswap.training import loop
@@ -24,6 +25,7 @@ from voiceswap.training.base import decoder, vocoder
 from voiceswap.training.base.context import PART_KIND, WEIGHTS, Context, PartWeights, open_part
 from voiceswap.training.base.decoder import make_decoder
 from voiceswap.training.base.encoder import make_encoder, make_units
+from voiceswap.training.base.quick_vocoder import QUICK_RUN, make_quick_vocoder
 from voiceswap.training.base.vocoder import make_low_rank_vocoder, make_vocoder
 
 
@@ -38,6 +40,7 @@ class Part:
         made_from: The part that must stand before it, and that it fits alone.
         run: The folder of its checkpoints, in the working folder; None if it does not learn.
         log: What the log of its training is called in the base.
+        is_needed: Whether there is no base without it.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Part:
     made_from: str | None = None
     run: str | None = None
     log: str | None = None
+    is_needed: bool = True
 
 
 # In the order in which they are made.
@@ -68,6 +72,14 @@ PARTS = (
         made_from="vocoder",
         run=vocoder.LOW_RANK_RUN,
         log="slim_training.jsonl",
+    ),
+    Part(
+        QUICK,
+        make_quick_vocoder,
+        lambda config, card: expected_part(QUICK, config),
+        run=QUICK_RUN,
+        log="quick_training.jsonl",
+        is_needed=False,
     ),
 )
 
@@ -129,11 +141,12 @@ def _fits(part: Part, work: Path, on_event: OnEvent) -> bool:
     return True
 
 
-def assemble_base(context: Context, texts: dict[str, str]) -> dict[str, Any]:
-    """Write the base, out of all its parts, into the folder "base" of the working folder.
+def assemble_base(context: Context, standing: Sequence[str], texts: dict[str, str]) -> dict[str, Any]:
+    """Write the base, out of the parts that stand, into the folder "base" of the working folder.
 
     Args:
         context: Where the parts are, and what they were started from.
+        standing: The names of the parts, all that are needed among them.
         texts: Further text files by name.
 
     Returns:
@@ -143,13 +156,14 @@ def assemble_base(context: Context, texts: dict[str, str]) -> dict[str, Any]:
         ModelError: A part is missing or damaged.
         WriteError: The base cannot be written.
     """
-    folders = {part.name: open_part(context.work, part.name) for part in PARTS}
+    parts = [part for part in PARTS if part.name in standing]
+    folders = {part.name: open_part(context.work, part.name) for part in parts}
     cards = {name: folder.document("card") for name, folder in folders.items()}
     # The decoder's, as it alone knows the number of speakers.
     config = Config.from_json(folders["decoder"].document("config"))
     config = config.model_copy(update={"train": TrainConfig()})
     arrays = {
-        part.name: folders[part.name].arrays("weights", part.expected(config, cards[part.name])) for part in PARTS
+        part.name: folders[part.name].arrays("weights", part.expected(config, cards[part.name])) for part in parts
     }
     card = cards | {"start_sha256": context.start.sha256}
     write_base(context.work / "base", config, card, arrays, _read_logs(context.work) | texts)
