@@ -27,7 +27,6 @@ QUICK_TRAIN = TrainConfig(
     steps=40_000,
     learning_rate=3e-4,
     warmup_steps=50,
-    adversary=1.0,
     adversary_learning_rate=3e-4,
     adversary_from_step=40,
     evaluate_every=250,
