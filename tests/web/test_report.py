@@ -16,7 +16,7 @@ from voiceswap.audio.write import Writer
 from voiceswap.conversion.voice import rewrite_card
 from voiceswap.errors import ModelError, StoppedError, UsageError, WriteError
 from voiceswap.signal import synthetic
-from voiceswap.training import loop, timelapse
+from voiceswap.training import timelapse
 from voiceswap.training.timelapse import list_frames
 from voiceswap.web import page, report
 
@@ -207,24 +207,6 @@ def test_a_strangers_card_is_nothing_but_text(filmed, home):
     assert "</title></style></dl><script>" in words and "\\x1b[31m" in words
     assert "\u202e" not in words and "\x1b" not in words
     assert made.n_bytes < 5_000_000
-
-
-def test_metrics_that_are_damaged_or_repeated(tmp_path):
-    line = {"step": 4, "loss": 1.0, "held_out": 2.0}
-    lines = [
-        line,
-        line | {"step": 2},
-        line | {"loss": 3.0},
-        line | {"step": "x"},
-        [1],
-        {"step": 9},
-        line | {"step": True},
-    ]
-    text = "\n".join(map(json.dumps, lines)) + '\n{"step": 7, "los\n\x00\n'
-    (tmp_path / loop.METRICS).write_text(text)
-    found = report._read_metrics(tmp_path)
-    assert [(x["step"], x["loss"]) for x in found] == [(2, 1.0), (4, 3.0)]
-    assert report._read_metrics(tmp_path / "gone") == []
 
 
 def test_the_command(filmed, home, monkeypatch, capsys):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,20 +18,19 @@ from voiceswap.audio.read import AudioInfo, probe, read_mono
 from voiceswap.audio.write import Writer
 from voiceswap.config import FeatureConfig
 from voiceswap.conversion.voice import Voice, load
-from voiceswap.errors import ModelError
 from voiceswap.events import Note, OnEvent, ignore_events
 from voiceswap.jobs.evaluate import Evaluation, evaluate
 from voiceswap.provenance.consent import is_recorded
 from voiceswap.signal import features
 from voiceswap.signal.f0 import estimate_f0
 from voiceswap.storage import atomic, paths
-from voiceswap.storage.folder import strict_json
 from voiceswap.storage.outputs import OUT, check_targets, names_folder
 from voiceswap.text import ROWS, range_text
-from voiceswap.training import loop, timelapse
+from voiceswap.training import timelapse
 from voiceswap.training.timelapse import find_sentence, list_frames
 from voiceswap.version import __version__
 from voiceswap.web import page
+from voiceswap.web.training import format_training, read_number
 
 SUFFIX = ".report.html"
 # What keeps a page to a few megabytes: 22 kHz in FLAC is about 35 kB a second.
@@ -42,7 +39,6 @@ MAX_EXAMPLE_S = 6.0
 MAX_TIMELAPSE_FRAMES = 12
 MAX_CARD_ENTRIES = 60
 MAX_CONSENT_ENTRIES = 10
-MAX_METRICS_BYTES = 4 << 20
 # Each spectrogram is drawn down to 60 dB below its loudest value; in the mel's natural log.
 SPECTROGRAM_RANGE_LOG = math.log(10) * 60 / 20
 F0_TICKS_HZ = (50, 75, 100, 150, 200, 300, 400, 600, 800, 1100)
@@ -158,7 +154,7 @@ class _Report:
         self.training_sentence = self.timelapse_folder / timelapse.SOURCE
         self.scratch = scratch
         self.conversions = scratch / "conversions"
-        self.best_step = _read_number(self.card, "best_step")
+        self.best_step = read_number(self.card, "best_step")
         self.sources: list[Path] = []
 
     def evaluate(
@@ -183,7 +179,7 @@ class _Report:
         sections = [
             self._format_examples(evaluation, target),
             self._format_timelapse(),
-            self._format_training(),
+            format_training(self.card, self.run_folder),
             _format_scores(evaluation, left_out),
             self._format_card(),
         ]
@@ -197,9 +193,9 @@ class _Report:
     def _format_header(self, evaluation: Evaluation | None) -> str:
         range_hz, _, range_notes = range_text(self.voice.f0_range).partition(", ")
         facts = [("Range", range_hz), ("Notes", range_notes)]
-        if (speech_s := _read_number(self.card, "speech_s")) is not None:
+        if (speech_s := read_number(self.card, "speech_s")) is not None:
             facts.append(("Learnt from", f"{speech_s / 60:.1f} min of speech"))
-        if (trained_s := _read_number(self.card, "trained_s")) is not None:
+        if (trained_s := read_number(self.card, "trained_s")) is not None:
             facts.append(("Trained", f"{trained_s / 60:.1f} min"))
         parts = ['<p class="eyebrow">A voice</p>', f"<h1>{page.text(self.voice.name)}</h1>"]
         if evaluation is not None and self._is_own_sentence():
@@ -319,39 +315,6 @@ class _Report:
         players = self._format_players(sounds, best)
         return page.section("Timelapse", page.paragraph(words), page.row(players, small=True))
 
-    def _format_training(self) -> str:
-        entries = []
-        for key, label in (("steps", "Ended at step"), ("best_step", "Kept step")):
-            if (value := _read_number(self.card, key)) is not None:
-                entries.append((label, f"{value:.0f}"))
-        scores = self.card.get("scores")
-        for key, label in (("first", "Held-out error before"), ("best", "Held-out error kept")):
-            if isinstance(scores, dict) and (value := _read_number(scores, key)) is not None:
-                entries.append((label, f"{value:.3f}"))
-        parts = [page.pairs("facts", entries)] if entries else []
-        if plot := self._plot_losses():
-            parts.append(plot)
-        return page.section("Training", *parts) if parts else ""
-
-    def _plot_losses(self) -> str:
-        last_step = _read_number(self.card, "steps")
-        metrics = [line for line in _read_metrics(self.run_folder) if last_step is None or line["step"] <= last_step]
-        if len(metrics) < 2:
-            return ""
-        steps = np.array([line["step"] for line in metrics])
-        curves = [
-            page.Curve(name, steps, np.array([line[key] for line in metrics]))
-            for key, name in (("held_out", "error on held-out recordings"), ("loss", "error while learning"))
-        ]
-        values = np.concatenate([curve.y for curve in curves])
-        high = 1.08 * float(values.max())
-        label = f"Errors from step {steps[0]:.0f} to {steps[-1]:.0f}"
-        ends = (float(steps[0]), float(steps[-1]))
-        names = (f"step {steps[0]:.0f}", f"step {steps[-1]:.0f}")
-        best_step = self.best_step
-        mark = (best_step, "kept") if best_step is not None and ends[0] <= best_step <= ends[1] else None
-        return page.plot(label, curves, page.Scale(0, high, _choose_ticks(high)), ends, names, mark)
-
     def _format_card(self) -> str:
         consent = self.card.get("consent")
         recorded = consent if is_recorded(self.card) and isinstance(consent, dict) else {}
@@ -387,37 +350,6 @@ def _format_scores(evaluation: Evaluation | None, left_out: Sequence[str] = ()) 
     failures = (f"{path.name}: {reason}" for path, reason in evaluation.failed)
     notes = [page.paragraph(line, "muted") for line in (*evaluation.missing, *failures)]
     return page.section("Figures", page.paragraph(words), page.table(rows), *notes)
-
-
-def _choose_ticks(high: float) -> list[float]:
-    """Round numbers from 0 to below `high`: at most five steps."""
-    tenth = 10 ** math.floor(math.log10(max(high, 1e-9)) - 1)
-    step = next(step for step in (1, 2, 5, 10, 20) if high / (step * tenth) <= 5) * tenth
-    return [round(i * step, 10) for i in range(6) if i * step < high]
-
-
-def _read_metrics(run_folder: Path) -> list[dict[str, float]]:
-    """What a training logged, an entry for each step; of a step that was done twice, the later one."""
-    by_step: dict[float, dict[str, float]] = {}
-    path = run_folder / loop.METRICS
-    with suppress(OSError):
-        if path.stat().st_size > MAX_METRICS_BYTES:
-            return []
-        for line in path.read_bytes().splitlines():
-            with suppress(ModelError):
-                value = strict_json(line, str(path))
-                keys = ("step", "loss", "held_out") if isinstance(value, dict) else ()
-                entry = {key: number for key in keys if (number := _read_number(value, key)) is not None}
-                if len(entry) == 3:
-                    by_step[entry["step"]] = entry
-    return [by_step[step] for step in sorted(by_step)]
-
-
-def _read_number(values: Mapping[str, Any], key: str) -> float | None:
-    """A number on a card, which may come from a stranger; None if it is no number, or an absurd one."""
-    value = values.get(key)
-    is_sane = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
-    return float(value) if value is not None and is_sane else None
 
 
 def _to_text(value: object) -> str:
