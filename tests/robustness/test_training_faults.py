@@ -247,7 +247,7 @@ def test_r31_what_differs_on_resume_is_named_field_by_field(recordings, use_tiny
         voiceswap.train(recordings, seed=7)
     assert "`fresh`" in caught.value.hint
     opened = base.load_base()
-    arrays = {part: opened.arrays(part) for part in base.NETWORKS}
+    arrays = {part: opened.arrays(part) for part in base.PARTS}
     changed = TINY.model_copy(update={"train": TINY.train.model_copy(update={"batch": 3, "warmup_steps": 5})})
     base.write_base(tmp_path / "other", changed, {}, arrays, {})
     with pytest.raises(ModelError) as caught:
