@@ -71,7 +71,7 @@ def test_noise_is_as_good_as_other_noise_of_its_power():
     assert of_noise < of_softer
 
 
-def test_critics_are_shown_nothing_above_what_they_judge():
+def test_discriminators_are_shown_nothing_above_what_they_judge():
     rate = F.mel_rate_hz
     t = np.arange(rate) / rate
     kept, gone = (np.sin(2 * np.pi * hz * t)[None].astype(np.float32) for hz in (5000, 9000))
@@ -79,7 +79,7 @@ def test_critics_are_shown_nothing_above_what_they_judge():
     assert np.abs(quick_losses.remove_top(gone, rate).numpy())[:, 500:-500].max() < 0.01
 
 
-@pytest.mark.parametrize(("window", "step", "with_phase"), quick_losses.CRITICS)
+@pytest.mark.parametrize(("window", "step", "with_phase"), quick_losses.DISCRIMINATORS)
 def test_a_picture_has_levels_and_turns(window, step, with_phase):
     rate = F.mel_rate_hz
     samples = RANDOM.normal(0, 0.1, (2, 6000)).astype(np.float32)

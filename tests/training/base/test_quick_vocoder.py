@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import pytest
 
 from conftest import TINY, run_pretrain, stopped_at
 from voiceswap.model.base import load_base
@@ -28,7 +29,11 @@ def test_a_stopped_quick_vocoder_goes_on_to_the_same(people, pretrained, home):
     assert np.isfinite(sound(np.full((40, 80), -4.0, np.float32), melody)).all()
     card = json.loads((whole.path / "card.json").read_text())["quick_vocoder"]
     assert card["steps"] == 6 and card["speakers"] == 2 and card["held_out"]["best"] <= card["held_out"]["first"]
-    # From there on another one begins.
-    further, notes = run_pretrain(people, home / "further", parts=["quick_vocoder"], start=whole.path)
+
+
+# One more training, for what two lines do.
+@pytest.mark.slow
+def test_a_base_with_a_quick_vocoder_is_a_start_for_the_next_one(people, quick_base, home):
+    further, notes = run_pretrain(people, home / "further", parts=["quick_vocoder"], start=quick_base)
     assert "quick_vocoder: goes on from that of the base it starts from" in notes
     assert further.path is None and further.parts == ("quick_vocoder",)

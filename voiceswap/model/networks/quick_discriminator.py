@@ -1,4 +1,4 @@
-"""The critics of the quick vocoder: each sees short-time spectra of one resolution; shipped with nothing."""
+"""The discriminators of the quick vocoder: each sees short-time spectra of one resolution; shipped with nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DTYPE = "mixed_bfloat16"
 
 
 def build(n_bins: int, n_channels: int, name: str) -> keras.Model:
-    """A critic of pictures of spectra.
+    """A discriminator of pictures of spectra.
 
     Args:
         n_bins: How many bins a spectrum has.

@@ -1,4 +1,4 @@
-"""The quick vocoder learning: its step, its critics', its score, and all that a resumed run needs."""
+"""The quick vocoder learning: its step, its discriminators', its score, and all that a resumed run needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from voiceswap.model.networks import quick_vocoder as quick_vocoder_network
 from voiceswap.model.weights import load_arrays, to_arrays
 from voiceswap.training.base.quick_examples import QuickBatch
 from voiceswap.training.base.quick_losses import (
-    CRITICS,
+    DISCRIMINATORS,
     count_seen,
     draw_picture,
     measure_distances,
@@ -24,7 +24,7 @@ from voiceswap.training.base.quick_losses import (
 )
 from voiceswap.training.learner import Resumable, learning_rate_share
 
-# How much of the gradient at the samples comes of spectra, complex spectra, the critics' verdicts and their
+# How much of the gradient at the samples comes of spectra, complex spectra, the discriminators' verdicts and their
 # activations, whatever the sizes of these losses are (Défossez et al., 2022, of EnCodec).
 SHARES = (1.5, 0.3, 3.0, 2.0)
 # The sizes are measured in the first steps, and in one of so many after that; a new one counts by this much.
@@ -44,7 +44,7 @@ MEAN_WARMUP_STEPS = 20
 
 
 class QuickLearner(Resumable):
-    """A quick vocoder, the running mean of its weights, its critics, and both optimisers.
+    """A quick vocoder, the running mean of its weights, its discriminators, and both optimisers.
 
     Args:
         config: The vocoder's settings, and how to train.
@@ -61,15 +61,21 @@ class QuickLearner(Resumable):
             load_arrays(self.model, start)
         self.mean = quick_vocoder_network.build(config)
         self.mean.set_weights(self.model.get_weights())
-        self._critics = [
-            quick_discriminator.build(count_seen(window, self._rate_hz), 3 if with_phase else 1, f"critic_{window}")
-            for window, _, with_phase in CRITICS
+        self._discriminators = [
+            quick_discriminator.build(
+                count_seen(window, self._rate_hz), 3 if with_phase else 1, f"discriminator_{window}"
+            )
+            for window, _, with_phase in DISCRIMINATORS
         ]
-        self._critics_variables = [v for critic in self._critics for v in critic.trainable_variables]
+        self._discriminators_variables = [
+            v for discriminator in self._discriminators for v in discriminator.trainable_variables
+        ]
         self._sizes = keras.Variable(np.zeros(len(SHARES), np.float32), trainable=False, name="sizes")
         t = config.train
         self._optimiser = _make_optimiser(t.learning_rate, t.weight_decay, self.model.trainable_variables)
-        self._critics_optimiser = _make_optimiser(t.adversary_learning_rate, t.weight_decay, self._critics_variables)
+        self._discriminators_optimiser = _make_optimiser(
+            t.adversary_learning_rate, t.weight_decay, self._discriminators_variables
+        )
         self._measured_step = tf.function(lambda *given: self._one_step(*given, measured=True))
         self._plain_step = tf.function(lambda *given: self._one_step(*given, measured=False))
         self._score = tf.function(lambda *tensors: self._measure(QuickBatch(*tensors)))
@@ -88,10 +94,10 @@ class QuickLearner(Resumable):
         t = self.config.train
         rate = learning_rate_share(t, step, n_steps)
         self._optimiser.learning_rate.assign(t.learning_rate * rate)
-        self._critics_optimiser.learning_rate.assign(t.adversary_learning_rate * rate)
+        self._discriminators_optimiser.learning_rate.assign(t.adversary_learning_rate * rate)
         is_measured = step < MEASURED_FIRST or step % MEASURED_EVERY == 0
         take_step = self._measured_step if is_measured else self._plain_step
-        # Critics first learn alone: early verdicts would be noise.
+        # Discriminators first learn alone: early verdicts would be noise.
         judged = tf.constant(1.0 if step >= t.adversary_from_step else 0.0)
         decay = tf.constant(min(MEAN_DECAY, (step + 1) / (step + MEAN_WARMUP_STEPS)), tf.float32)
         return float(take_step(judged, decay, *_to_tensors(batch)))
@@ -103,7 +109,7 @@ class QuickLearner(Resumable):
             batch: Crops that the training has not seen.
 
         Returns:
-            The mean distance. It does not tell what critics hear.
+            The mean distance. It does not tell what discriminators hear.
         """
         size = self.config.train.batch
         parts = [batch.cut(first, first + size) for first in range(0, len(batch.mel), size)]
@@ -115,13 +121,13 @@ class QuickLearner(Resumable):
         return to_arrays(self.mean, "float32")
 
     def groups(self) -> dict[str, Any]:
-        """Weights, their running mean, critics, both optimisers, and the losses' sizes."""
+        """Weights, their running mean, discriminators, both optimisers, and the losses' sizes."""
         return {
             "vocoder": self.model.weights,
             "mean": self.mean.weights,
             "optimiser": self._optimiser.variables,
-            "critics": self._critics_variables,
-            "critics_optimiser": self._critics_optimiser.variables,
+            "discriminators": self._discriminators_variables,
+            "discriminators_optimiser": self._discriminators_optimiser.variables,
             "sizes": [self._sizes],
         }
 
@@ -141,7 +147,7 @@ class QuickLearner(Resumable):
         with tf.GradientTape(persistent=True) as tape:
             made = self._inner(render(self.model(batch.inputs, training=True), batch, self.config))
             distances = measure_distances(made, recorded, self._rate_hz)
-            critics_loss, verdict, matching = self._judge(made, recorded)
+            discriminators_loss, verdict, matching = self._judge(made, recorded)
             losses = [*distances, verdict, matching]
             if not measured:
                 total = tf.add_n([w * loss for w, loss in zip(self._weigh(shares), losses, strict=True)])
@@ -156,12 +162,12 @@ class QuickLearner(Resumable):
             gradients = tape.gradient(made, variables, output_gradients=tf.add_n(weighed))
         else:
             gradients = tape.gradient(total, variables)
-        critics_gradients = tape.gradient(critics_loss, self._critics_variables)
+        discriminators_gradients = tape.gradient(discriminators_loss, self._discriminators_variables)
         self._optimiser.apply(gradients, variables)
-        self._critics_optimiser.apply(critics_gradients, self._critics_variables)
+        self._discriminators_optimiser.apply(discriminators_gradients, self._discriminators_variables)
         for mean, variable in zip(self.mean.trainable_variables, variables, strict=True):
             mean.assign(mean * decay + variable * (1 - decay))
-        size = tf.linalg.global_norm([*gradients, *critics_gradients])
+        size = tf.linalg.global_norm([*gradients, *discriminators_gradients])
         return tf.where(tf.math.is_finite(size), tf.add_n(distances), size)
 
     def _weigh(self, shares: Any) -> list[Any]:
@@ -171,25 +177,25 @@ class QuickLearner(Resumable):
         return list(tf.unstack(weights))
 
     def _judge(self, made: Any, recorded: Any) -> tuple[Any, Any, Any]:
-        """The critics' own loss, their verdict on what was made, and how their activations differ.
+        """The discriminators' own loss, their verdict on what was made, and how their activations differ.
 
         Least-squares GAN with feature matching (Mao et al., 2017; Larsen et al., 2016). Recordings and copies go
         through them apart, so that the vocoder's gradient does not run through the recordings' half.
         """
-        critics_loss = verdict = matching = 0.0
+        discriminators_loss = verdict = matching = 0.0
         ours, theirs = (remove_top(samples, self._rate_hz) for samples in (made, recorded))
-        for critic, (window, step, with_phase) in zip(self._critics, CRITICS, strict=True):
+        for discriminator, (window, step, with_phase) in zip(self._discriminators, DISCRIMINATORS, strict=True):
             (real, *real_activations), (fake, *fake_activations) = (
-                critic(draw_picture(samples, window, step, self._rate_hz, with_phase=with_phase), training=True)
+                discriminator(draw_picture(samples, window, step, self._rate_hz, with_phase=with_phase), training=True)
                 for samples in (theirs, ours)
             )
-            critics_loss += tf.reduce_mean((real - 1) ** 2) + tf.reduce_mean(fake**2)
+            discriminators_loss += tf.reduce_mean((real - 1) ** 2) + tf.reduce_mean(fake**2)
             verdict += tf.reduce_mean((fake - 1) ** 2)
             for wanted, found in zip(real_activations, fake_activations, strict=True):
                 wanted = tf.cast(tf.stop_gradient(wanted), tf.float32)
                 error = tf.reduce_mean(tf.abs(wanted - tf.cast(found, tf.float32)))
                 matching += error / (tf.reduce_mean(tf.abs(wanted)) + 1e-3) / len(real_activations)
-        return critics_loss, verdict, matching
+        return discriminators_loss, verdict, matching
 
 
 def _make_optimiser(learning_rate: float, weight_decay: float, variables: list[Any]) -> Any:

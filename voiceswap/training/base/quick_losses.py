@@ -2,7 +2,7 @@
 
 Bin by bin, spectra are compared only where harmonics are regular. Above, a recording is noise in the main, and a
 distance of single bins prefers anything regular to noise, so that copies buzz: there patches' power is compared, and
-the rest is left to the critics.
+the rest is left to the discriminators.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ COMPLEX_POWER = -0.7
 # Added before logarithms, at the scale of samples in [-1, 1].
 FLOOR = 1e-3
 SPECTRUM_SCALE = 8.0
-# The critics' windows and steps, and whether they see how phases go on from step to step; up to where they see, and
-# above which frequency recordings differ by their codec, so that nothing is judged there.
-CRITICS = ((512, 128, False), (1024, 256, True), (256, 64, True), (128, 32, True))
+# The discriminators' windows and steps, and whether they see how phases go on from step to step.
+DISCRIMINATORS = ((512, 128, False), (1024, 256, True), (256, 64, True), (128, 32, True))
+# Up to where they see, and from where on recordings differ by their codec, so that nothing is judged there.
 SEEN_HZ = 7600.0
 JUDGED_HZ = 7300.0
 JUDGED_EDGE_HZ = 60.0
@@ -144,7 +144,7 @@ def _measure_complex(ours: Any, theirs: Any) -> Any:
 
 
 def remove_top(samples: Any, rate_hz: int) -> Any:
-    """Samples (batch, n_samples) without what lies above the frequencies that critics judge."""
+    """Samples (batch, n_samples) without what lies above the frequencies that discriminators judge."""
     n_samples = samples.shape[1]
     hz = np.fft.rfftfreq(n_samples, 1 / rate_hz)
     gain = 1 / (1 + np.exp(np.minimum((hz - JUDGED_HZ) / JUDGED_EDGE_HZ, 80.0)))
@@ -152,13 +152,23 @@ def remove_top(samples: Any, rate_hz: int) -> Any:
 
 
 def count_seen(window: int, rate_hz: int) -> int:
-    """How many bins of so long a window critics see."""
+    """How many bins of so long a window discriminators see."""
     return int(window * SEEN_HZ / rate_hz)
 
 
 def draw_picture(samples: Any, window: int, step: int, rate_hz: int, *, with_phase: bool) -> Any:
-    """What a critic sees of samples (batch, n_samples): (batch, n_steps, n_bins, 1 or 3), logarithms of magnitudes, and
-    the phase's step from one spectrum to the next as a point on a circle.
+    """What a discriminator sees of samples.
+
+    Args:
+        samples: Shape (batch, n_samples).
+        window: Length of a window.
+        step: Distance between windows.
+        rate_hz: Of the samples.
+        with_phase: Whether it sees phases.
+
+    Returns:
+        Shape (batch, n_steps, n_bins, 1 or 3): logarithms of magnitudes, and each phase's turn since the spectrum
+        before, as a point on a circle.
     """
     spectra = tf.signal.stft(samples, window, step)[..., : count_seen(window, rate_hz)]
     level = (tf.math.log(tf.abs(spectra) + FLOOR) + 3) / 2

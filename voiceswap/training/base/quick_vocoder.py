@@ -1,4 +1,4 @@
-"""A base's quick vocoder: it learns from recordings, judged by their spectra and by critics."""
+"""A base's quick vocoder: it learns from recordings, judged by their spectra and by discriminators."""
 
 from __future__ import annotations
 
