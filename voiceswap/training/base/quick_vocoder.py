@@ -31,6 +31,7 @@ QUICK_TRAIN = TrainConfig(
     adversary_from_step=40,
     evaluate_every=250,
     patience=200,
+    checkpoint_every_s=60.0,
 )
 
 
