@@ -106,7 +106,7 @@ def test_what_a_training_will_do_is_told(capfd):
     shell.show(Plan("anna", 450, 276.0))
     said = capfd.readouterr().err.splitlines()
     assert said == [
-        "anna: learns from 4.1 min of speech, judged by 28 s kept apart",
+        "anna: 4.1 min of speech to learn from, 28 s held out",
         "  left out a [b].wav: is empty (0 bytes)",
         *["  left out x.wav: no speech found"] * 4,
         "  and 2 more left out; voiceswap check names them all",

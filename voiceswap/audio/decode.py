@@ -1,6 +1,6 @@
 """Recordings opened with soundfile and PyAV: where bytes from strangers meet native code.
 
-Nothing of voiceswap is imported here, so that `decoder_process` starts within a fifth of a second.
+Nothing heavy is imported here, not even `arrays`, so that `decoder_process` starts within a fifth of a second.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as ProgressBar
 
 from voiceswap.errors import StoppedError, VoiceswapError, WriteError
-from voiceswap.events import Found, Note, Plan, Progress
+from voiceswap.events import MOST_LEFT_OUT, Found, Note, Plan, Progress, describe
 from voiceswap.shell.options import word_options
-from voiceswap.text import left_out, minutes_text, visible
+from voiceswap.text import minutes_text, visible
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 PLAIN_EVERY_S = 15.0
-MOST_LEFT_OUT = 5
 # A bar and the space around it.
 BAR_WIDTH = 42
 # On a narrower terminal there is no room for a bar beside the figures.
@@ -120,7 +119,7 @@ class Shell:
                     f"{event.voice}: {event.n_steps} steps, about {minutes_text(event.duration_s)}, {ends}"
                 )
             case Note():
-                self._write_line(f"warning: {event.text}" if event.warning else event.text)
+                self._write_line(*describe(event))
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -136,13 +135,11 @@ class Shell:
         self._bar = self._task = None
 
     def _show_found(self, event: Found) -> None:
-        learnt = minutes_text(event.speech_s - event.held_out_s)
-        apart = minutes_text(event.held_out_s)
-        self._write_line(f"{event.voice}: learns from {learnt} of speech, judged by {apart} kept apart")
-        for path, reason in event.skipped[:MOST_LEFT_OUT]:
-            self._write_line(f"  {left_out(path, reason, path.name)}")
-        if (more := len(event.skipped) - MOST_LEFT_OUT) > 0:
-            self._write_line(f"  and {more} more left out; voiceswap check names them all")
+        lines = list(describe(event))
+        if len(event.skipped) > MOST_LEFT_OUT:
+            lines[-1] += "; voiceswap check names them all"
+        for line in lines:
+            self._write_line(line)
 
     def _show_progress(self, event: Progress) -> None:
         brief = self._bar is not None and self._errors.width < ROOM_FOR_WORDS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -22,6 +22,35 @@ def find_pieces(wanted: Array, gap: int) -> list[tuple[int, int]]:
             start = pieces.pop()[0]
         pieces.append((start, stop))
     return pieces
+
+
+def render_blocks(
+    wanted: Array,
+    context_frames: int,
+    about_frames: int,
+    hop_samples: int,
+    render: Callable[[int, int], Array],
+    stopped: Callable[[], bool] | None = None,
+) -> Array:
+    """Samples of all blocks.
+
+    Args:
+        wanted: Shape (n_frames,), bool.
+        context_frames: How many frames to either side a block's samples hang on.
+        about_frames: How long a block is, about.
+        hop_samples: Samples a frame.
+        render: Makes the samples of so many frames from a frame on, at least.
+        stopped: Asked before each block; True leaves zeros from there on.
+
+    Returns:
+        Shape (n_frames * hop_samples,), float32; zeros where longer pieces are not wanted.
+    """
+    samples = np.zeros(len(wanted) * hop_samples, np.float32)
+    for first, stop, block_frames in cut_blocks(wanted, 2 * context_frames, about_frames):
+        if stopped is not None and stopped():
+            break
+        samples[first * hop_samples : stop * hop_samples] = render(first, block_frames)[: (stop - first) * hop_samples]
+    return samples
 
 
 def cut_blocks(wanted: Array, gap: int, about_frames: int) -> Iterator[tuple[int, int, int]]:

@@ -14,7 +14,7 @@ from voiceswap.arrays import Array
 from voiceswap.config import Config
 from voiceswap.model.runtime import Network
 from voiceswap.model.vocoders import Melody
-from voiceswap.model.vocoders.blocks import count_padding, cut_blocks, want_all
+from voiceswap.model.vocoders.blocks import count_padding, render_blocks, want_all
 from voiceswap.signal.features import SILENT_MEL
 from voiceswap.signal.spectral_correction import correct_mel
 
@@ -69,16 +69,15 @@ class HifiGan:
         n_frames = len(mel)
         context = self.context_frames
         hop = self._features.hop_samples
-        samples = np.zeros(n_frames * hop, np.float32)
         padding = (context, context + count_padding(n_frames, BLOCK_FRAMES))
         padded = np.pad(mel.astype(np.float32), (padding, (0, 0)), constant_values=SILENT_MEL)
-        for first, stop, block_frames in cut_blocks(want_all(n_frames, wanted), 2 * context, BLOCK_FRAMES):
-            if stopped is not None and stopped():
-                return samples
+
+        def render(first: int, block_frames: int) -> Array:
             output = self.network(padded[None, first : first + block_frames + 2 * context])[0]
             # The network may already have cut off the context.
-            output = output[(len(output) - block_frames * hop) // 2 :]
-            samples[first * hop : stop * hop] = output[: (stop - first) * hop]
+            return np.asarray(output[(len(output) - block_frames * hop) // 2 :])
+
+        samples = render_blocks(want_all(n_frames, wanted), context, BLOCK_FRAMES, hop, render, stopped)
         return correct_mel(samples, mel, self._features)
 
 

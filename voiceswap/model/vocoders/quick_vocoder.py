@@ -26,7 +26,7 @@ from voiceswap.config import Config, FeatureConfig
 from voiceswap.model.decoder import MEL_CENTRE, MEL_SCALE
 from voiceswap.model.runtime import Network
 from voiceswap.model.vocoders import Melody
-from voiceswap.model.vocoders.blocks import count_padding, cut_blocks, want_all
+from voiceswap.model.vocoders.blocks import count_padding, render_blocks, want_all
 from voiceswap.signal.excitation import draw_noise, follow_melody, make_pulses
 from voiceswap.signal.features import F0_CENTRE_HZ, SILENT_MEL, harmonic_comb, mel_filters
 
@@ -196,22 +196,19 @@ class QuickVocoder:
         """
         n_frames = len(mel)
         context = self.context_frames
-        hop = self._features.hop_samples
-        samples = np.zeros(n_frames * hop, np.float32)
         if not n_frames:
-            return samples
+            return np.zeros(0, np.float32)
         padding = (context, context + count_padding(n_frames, BLOCK_FRAMES))
         padded_mel = np.pad(mel.astype(np.float32), (padding, (0, 0)), constant_values=SILENT_MEL)
         f0_hz = np.pad(melody.f0_hz, padding, mode="edge")
         inputs = make_inputs(padded_mel, f0_hz, np.pad(melody.voiced, padding), self._features)
-        for first, stop, block_frames in cut_blocks(want_all(n_frames, wanted), 2 * context, BLOCK_FRAMES):
-            if stopped is not None and stopped():
-                return samples
-            n_padded = block_frames + 2 * context
-            filters = self.network(inputs[None, first : first + n_padded])[0]
-            rendered = self._render(filters, padded_mel[first : first + n_padded], melody, first)
-            samples[first * hop : stop * hop] = rendered[: (stop - first) * hop]
-        return samples
+
+        def render(first: int, block_frames: int) -> Array:
+            padded = slice(first, first + block_frames + 2 * context)
+            return self._render(self.network(inputs[None, padded])[0], padded_mel[padded], melody, first)
+
+        hop = self._features.hop_samples
+        return render_blocks(want_all(n_frames, wanted), context, BLOCK_FRAMES, hop, render, stopped)
 
     def _render(self, filters: Array, mel: Array, melody: Melody, first: int) -> Array:
         """The samples of a block, its context left out.
